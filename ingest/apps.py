@@ -1,0 +1,7 @@
+"""The pipeline: taking events in, holding them, processing them, keeping what failed."""
+
+from django.apps import AppConfig
+
+
+class IngestConfig(AppConfig):
+    name = "ingest"

@@ -1,0 +1,9 @@
+"""Where every connection comes in."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "queueadmin.settings")
+
+application = get_asgi_application()

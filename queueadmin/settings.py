@@ -1,0 +1,303 @@
+"""Every setting, read from the environment once, at start.
+
+A wrong value stops the start with a sentence that names it (`ImproperlyConfigured`); what the
+settings mean together is checked by the system checks of `ingest.checks` and `console.checks`.
+Settings of the contract keep the name of their environment variable.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+
+
+def _text(name: str, default: str = "", *aliases: str) -> str:
+    for key in (name, *aliases):
+        if key in os.environ:
+            return os.environ[key]
+    return default
+
+
+def _flag(name: str, default: bool) -> bool:
+    value = _text(name, "1" if default else "0").strip().lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+
+
+def _number(name: str, default: int, *aliases: str, least: int = 0, most: int = 2**31 - 1) -> int:
+    text = _text(name, str(default), *aliases)
+    try:
+        value = int(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {text!r}.") from None
+    if not least <= value <= most:
+        raise ImproperlyConfigured(f"{name} must be between {least} and {most}, not {value}.")
+    return value
+
+
+def _names(name: str) -> list[str]:
+    return [part.strip() for part in _text(name).split(",") if part.strip()]
+
+
+# --- the machine -----------------------------------------------------------------------------
+
+PROD = _flag("PROD", False)
+DEBUG = _flag("DEBUG", False)
+HOST = _text("HOST", "127.0.0.1")
+PORT = _number("PORT", 8000, least=0, most=65535)
+WORKERS = _number("WORKERS", 2, most=256)
+ENVIRONMENT = _text("ENVIRONMENT", "production" if PROD else "development")
+PUBLIC_URL = _text("PUBLIC_URL")
+TRUSTED_PROXIES = _names("TRUSTED_PROXIES")
+QUEUEADMIN_HOME = Path(_text("QUEUEADMIN_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
+QUEUEADMIN_FAULTS = _flag("QUEUEADMIN_FAULTS", False)
+if PROD and QUEUEADMIN_FAULTS:
+    raise ImproperlyConfigured("QUEUEADMIN_FAULTS must be off when PROD is true.")
+
+
+def _secret_key() -> str:
+    """The environment's key, else the one in the home: made once, readable by its owner alone."""
+    if "SECRET_KEY" in os.environ:
+        if not os.environ["SECRET_KEY"]:
+            raise ImproperlyConfigured("SECRET_KEY must not be empty.")
+        return os.environ["SECRET_KEY"]
+    if PROD:
+        raise ImproperlyConfigured("SECRET_KEY must be set when PROD is true.")
+    path = QUEUEADMIN_HOME / "secret_key"
+    try:
+        QUEUEADMIN_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            # Written beside and linked: of two first starts one wins and both read the same key.
+            draft = QUEUEADMIN_HOME / f".secret_key.{os.getpid()}"
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(50))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(f"QUEUEADMIN_HOME {QUEUEADMIN_HOME} cannot be written: {error.strerror}.") from None
+
+
+SECRET_KEY = _secret_key()
+
+_LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = _names("ALLOWED_HOSTS") or ([] if PROD else _LOOPBACK_HOSTS)
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS must be set when PROD is true.")
+
+# --- Redis -----------------------------------------------------------------------------------
+
+REDIS = _flag("REDIS", True)
+REDIS_POOL_MAX_CONNECTIONS = _number("REDIS_POOL_MAX_CONNECTIONS", 100, "REDIS_MAX_CONNECTIONS", least=1)
+REDIS_SOCKET_TIMEOUT = _number("REDIS_SOCKET_TIMEOUT", 5, "REDIS_TIMEOUT", least=1)
+REDIS_SOCKET_CONNECT_TIMEOUT = _number("REDIS_SOCKET_CONNECT_TIMEOUT", 5, least=1)
+REDIS_MAXMEMORY = _text("REDIS_MAXMEMORY")
+RQ_KEY_PREFIX = _text("RQ_KEY_PREFIX", "rq")
+
+
+def _redis_url() -> str:
+    """REDIS_URL, else the parts, else the embedded server of this home."""
+    if url := _text("REDIS_URL"):
+        if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+            raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
+        return url
+    host = _text("REDIS_HOST", "redis" if PROD else "")
+    if not host:
+        address = QUEUEADMIN_HOME / "redis.url"
+        if address.exists():
+            return address.read_text().strip()
+        return f"unix://{QUEUEADMIN_HOME / 'valkey' / 'valkey.sock'}"
+    password = _text("REDIS_PASSWORD")
+    login = f":{quote(password, safe='')}@" if password else ""
+    port = _number("REDIS_PORT", 6379, least=1, most=65535)
+    scheme = "rediss" if _flag("REDIS_USE_SSL", False) else "redis"
+    return urlunsplit((scheme, f"{login}{host}:{port}", f"/{_number('REDIS_DB', 0)}", "", ""))
+
+
+REDIS_URL = _redis_url()
+
+PRIORITIES = ("critical", "high", "medium", "low")
+RQ_QUEUES = {
+    name: {
+        "URL": REDIS_URL,
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+        "DEFAULT_TIMEOUT": 300,
+        "REDIS_CLIENT_KWARGS": {
+            "socket_timeout": REDIS_SOCKET_TIMEOUT,
+            "socket_connect_timeout": REDIS_SOCKET_CONNECT_TIMEOUT,
+            "health_check_interval": 30,
+        },
+    }
+    for name in PRIORITIES
+}
+RQ = {
+    "WORKER_CLASS": "ingest.worker.BatchWorker",
+    # The default, on_db_commit, answers None inside a transaction; taking in writes no row.
+    "COMMIT_MODE": "auto",
+}
+
+# --- the pipeline ----------------------------------------------------------------------------
+
+LEASE_SECONDS = _number("LEASE_SECONDS", 30, least=1)
+CLAIM_LIMIT = _number("CLAIM_LIMIT", 200, least=1, most=5000)
+INGEST_FAST_LANE = _flag("INGEST_FAST_LANE", True)
+INGEST_REQUIRE_KEY = _flag("INGEST_REQUIRE_KEY", PROD)
+if PROD and not INGEST_REQUIRE_KEY:
+    raise ImproperlyConfigured("INGEST_REQUIRE_KEY must be true when PROD is true.")
+INGEST_DEDUP_SECONDS = _number("INGEST_DEDUP_SECONDS", 3600, least=1)
+WAIT_TARGETS = {
+    name: _number(f"WAIT_TARGET_{name.upper()}", default, least=1)
+    for name, default in zip(PRIORITIES, (5, 15, 60, 600), strict=True)
+}
+
+# --- Django ----------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "axes",
+    "channels",
+    "csp",
+    "django_htmx",
+    "django_rq",
+    "lucide",
+    "rest_framework",
+    "ingest",
+    "queueadmin.console",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "queueadmin.urls"
+ASGI_APPLICATION = "queueadmin.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+if "DATABASE_URL" in os.environ:
+    try:
+        DATABASES = {"default": env.db("DATABASE_URL")}
+    except (ValueError, environ.ImproperlyConfigured):
+        raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host/name.") from None
+else:
+    DATABASES = {
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(QUEUEADMIN_HOME / "queueadmin.sqlite3")}
+    }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction that will write takes the lock at its start: no upgrade deadlock.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: a committed row survives a power cut; NORMAL may lose the last commits.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"{RQ_KEY_PREFIX}:qa:channels"},
+    }
+}
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+LOGIN_URL = "console:login"
+LOGIN_REDIRECT_URL = "console:overview"
+LOGOUT_REDIRECT_URL = "console:login"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PROD
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
+
+STATIC_URL = "static/"
+STATIC_ROOT = QUEUEADMIN_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = False
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+REST_FRAMEWORK: dict[str, object] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}

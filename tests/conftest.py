@@ -1,0 +1,88 @@
+"""What every test may use: a real Valkey of its own on a socket in a temporary folder."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Before Django reads its settings: a home and a Redis for this process alone (each xdist worker is one).
+_HOME = Path(tempfile.mkdtemp(prefix="qa-test-"))
+os.environ["QUEUEADMIN_HOME"] = str(_HOME)
+os.environ["REDIS_URL"] = f"unix://{_HOME}/valkey.sock"
+for _name in ("PROD", "DATABASE_URL", "REDIS_HOST", "ALLOWED_HOSTS", "SECRET_KEY", "RQ_KEY_PREFIX", "REDIS"):
+    os.environ.pop(_name, None)
+
+import pytest  # noqa: E402
+import redis  # noqa: E402
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 30, what: str = "the condition") -> None:
+    """Return as soon as `condition()` is true; fail after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not hold within {seconds} s")
+        time.sleep(0.02)
+
+
+class Valkey:
+    """A server that tests may also kill and start again on the same files."""
+
+    def __init__(self, folder: Path, *, fsync: str = "no") -> None:
+        self.folder = folder
+        self.url = f"unix://{folder}/valkey.sock"
+        self._fsync = fsync
+        self.start()
+
+    def start(self) -> None:
+        from queueadmin.run.valkey import find_server, server_arguments
+
+        arguments = server_arguments(self.folder, maxmemory="512mb", fsync=self._fsync)
+        self.process = subprocess.Popen(
+            [str(find_server()), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_until(self.answers, what="Valkey's first answer")
+
+    def answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_valkey() -> Iterator[Valkey]:
+    """One server a test process, in its home, where the settings look for it."""
+    server = Valkey(_HOME)
+    yield server
+    server.stop()
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def empty_redis(_session_valkey: Valkey) -> Iterator[redis.Redis]:
+    """The shared server, emptied: the one that the settings point at."""
+    with redis.Redis.from_url(_session_valkey.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A server for one test alone, with fsync always, to be killed and started again."""
+    with tempfile.TemporaryDirectory(prefix="qa-") as folder:  # a socket's path must be short
+        server = Valkey(Path(folder), fsync="always")
+        yield server
+        server.kill()
