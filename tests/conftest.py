@@ -12,11 +12,18 @@ from pathlib import Path
 _HOME = Path(tempfile.mkdtemp(prefix="qa-test-"))
 os.environ["QUEUEADMIN_HOME"] = str(_HOME)
 os.environ["REDIS_URL"] = f"unix://{_HOME}/valkey.sock"
-for _name in ("PROD", "DATABASE_URL", "REDIS_HOST", "ALLOWED_HOSTS", "SECRET_KEY", "RQ_KEY_PREFIX", "REDIS"):
+# Set by tests/test_on_postgresql.py: the same tests again, on the other database.
+if "QUEUEADMIN_TEST_DATABASE_URL" in os.environ:
+    os.environ["DATABASE_URL"] = os.environ["QUEUEADMIN_TEST_DATABASE_URL"]
+else:
+    os.environ.pop("DATABASE_URL", None)
+for _name in ("PROD", "REDIS_HOST", "ALLOWED_HOSTS", "SECRET_KEY", "RQ_KEY_PREFIX", "REDIS"):
     os.environ.pop(_name, None)
 
 import pytest  # noqa: E402
 import redis  # noqa: E402
+
+from tests.postgres import Cluster, programs  # noqa: E402
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 30, what: str = "the condition") -> None:
@@ -69,6 +76,19 @@ def _session_valkey() -> Iterator[Valkey]:
     yield server
     server.stop()
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL cluster for this test process; skipped by name without the server's programs, failed in CI."""
+    if programs() is None:
+        reason = "PostgreSQL's server programs (initdb, postgres) were not found"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    cluster = Cluster()
+    yield cluster
+    cluster.remove()
 
 
 @pytest.fixture
