@@ -1,0 +1,17 @@
+"""What a kind may say about an event that it cannot take."""
+
+
+class PermanentError(Exception):
+    """Raised by a handler: trying this event again cannot help. It becomes a dead letter at once."""
+
+
+class Invalid(Exception):
+    """Raised at acceptance: this field of the event breaks a rule, and the sender must change it."""
+
+    def __init__(self, field: str, code: str, detail: str, *, limit: int | None = None) -> None:
+        super().__init__(detail)
+        self.field = field
+        self.code = code
+        self.detail = detail
+        #: The number that was broken, where the rule has one.
+        self.limit = limit
