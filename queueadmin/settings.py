@@ -6,6 +6,7 @@ Settings of the contract keep the name of their environment variable.
 """
 
 import os
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -108,7 +109,13 @@ REDIS_POOL_MAX_CONNECTIONS = _number("REDIS_POOL_MAX_CONNECTIONS", 100, "REDIS_M
 REDIS_SOCKET_TIMEOUT = _number("REDIS_SOCKET_TIMEOUT", 5, "REDIS_TIMEOUT", least=1)
 REDIS_SOCKET_CONNECT_TIMEOUT = _number("REDIS_SOCKET_CONNECT_TIMEOUT", 5, least=1)
 REDIS_MAXMEMORY = _text("REDIS_MAXMEMORY")
+if REDIS_MAXMEMORY and not re.fullmatch(r"[1-9]\d*([kmg]b?)?", REDIS_MAXMEMORY.lower()):
+    raise ImproperlyConfigured(f"REDIS_MAXMEMORY must look like 512mb or 2gb, not {REDIS_MAXMEMORY!r}.")
 RQ_KEY_PREFIX = _text("RQ_KEY_PREFIX", "rq")
+
+
+#: Whether `make run` starts a server of its own.
+REDIS_EMBEDDED = REDIS and not PROD and not _text("REDIS_URL") and not _text("REDIS_HOST")
 
 
 def _redis_url() -> str:
@@ -122,7 +129,7 @@ def _redis_url() -> str:
         address = QUEUEADMIN_HOME / "redis.url"
         if address.exists():
             return address.read_text().strip()
-        return f"unix://{QUEUEADMIN_HOME / 'valkey' / 'valkey.sock'}"
+        return f"unix://{QUEUEADMIN_HOME / 'sockets' / 'valkey.sock'}"
     password = _text("REDIS_PASSWORD")
     login = f":{quote(password, safe='')}@" if password else ""
     port = _number("REDIS_PORT", 6379, least=1, most=65535)

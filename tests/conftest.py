@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before Django reads its settings: a home and a Redis for this process alone (each xdist worker is one).
 _HOME = Path(tempfile.mkdtemp(prefix="qa-test-"))
@@ -24,6 +25,9 @@ import pytest  # noqa: E402
 import redis  # noqa: E402
 
 from tests.postgres import Cluster, programs  # noqa: E402
+
+if TYPE_CHECKING:
+    from tests.instance import Instance
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 30, what: str = "the condition") -> None:
@@ -106,3 +110,29 @@ def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
         server = Valkey(Path(folder), fsync="always")
         yield server
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
+    """The whole product, running: shared by all flow and browser tests of this process.
+
+    A test that kills or stops parts of it must wait until they are back.
+    """
+    from tests.instance import Instance
+
+    running = Instance(tmp_path_factory.mktemp("instance"))
+    try:
+        yield running.start()
+    finally:
+        running.discard()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """On CI a skipped browser or PostgreSQL test is a failure: there nothing may be missing."""
+    report = yield
+    needed = [name for name in ("browser", "postgres") if item.get_closest_marker(name)]
+    if report.skipped and needed and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which CI=true forbids ({needed[0]}): {report.longrepr}"
+    return report

@@ -1,5 +1,6 @@
 """The embedded Redis: which program, and with which settings."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -40,11 +41,24 @@ def _is_new_enough(program: str) -> bool:
     return version is not None and int(version.group(1)) >= 7
 
 
-def server_arguments(folder: Path, *, maxmemory: str | int, fsync: str = "always") -> list[str]:
-    """The server's command line, without the program: a unix socket in `folder`, nothing on TCP."""
+def quarter_of_memory() -> int:
+    """A quarter of this machine's memory, or of its container's share, in bytes."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # no cgroup, or "max"
+        memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return memory // 4
+
+
+def server_arguments(
+    folder: Path, *, maxmemory: str | int, fsync: str = "always", socket: Path | None = None
+) -> list[str]:
+    """The server's command line, without the program: data in `folder`, nothing on TCP.
+
+    It listens on the unix socket `socket`, by default `valkey.sock` in `folder`.
+    """
     return [
         "--port", "0",
-        "--unixsocket", str(folder / "valkey.sock"),
+        "--unixsocket", str(socket or folder / "valkey.sock"),
         "--unixsocketperm", "700",
         "--dir", str(folder),
         "--appendonly", "yes",

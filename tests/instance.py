@@ -1,0 +1,146 @@
+"""The whole product as real processes, for tests: what `make run` starts, with a home and a port of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+import requests
+
+from queueadmin.run import children
+from queueadmin.run.home import socket_folder
+from queueadmin.run.supervise import Supervisor
+from tests.conftest import wait_until
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ADMIN_PASSWORD = "lantern-orbit-42"  # known to tests only; every instance here is thrown away
+
+#: What the tests' own process sets for itself, or a developer may have set: none of it is the instance's.
+_NOT_PASSED_ON = (
+    "ALLOWED_HOSTS", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "HOST", "INGEST_FAST_LANE", "INGEST_REQUIRE_KEY",
+    "PROD", "PUBLIC_URL", "REDIS", "REDIS_HOST", "REDIS_URL", "RQ_KEY_PREFIX", "SECRET_KEY",
+)  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Instance:
+    """One `python -m queueadmin.run` in `folder`; more settings as keyword arguments, in capitals.
+
+    A test may kill any of its programs: `web`, `worker-1` …, `maintain`, `publisher`, `valkey`.
+    """
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.home = folder / "home"
+        self.port = int(settings.get("PORT", free_port()))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.output = folder / "run.log"
+        self.environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON} | {
+            "QUEUEADMIN_HOME": str(self.home),
+            "PORT": str(self.port),
+            "WORKERS": "1",
+            "QUEUEADMIN_ADMIN_PASSWORD": ADMIN_PASSWORD,
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start it without waiting for anything."""
+        self.home.parent.mkdir(parents=True, exist_ok=True)
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "queueadmin.run"],
+                cwd=REPOSITORY,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # No terminal: passwords are neither asked for nor shown.
+                start_new_session=True,
+            )
+        return self.process
+
+    def start(self) -> "Instance":
+        """Start it and wait until it can take events in and its workers are there."""
+        process = self.launch()
+        wait_until(
+            lambda: process.poll() is not None or "queueadmin runs at" in self.said(),
+            seconds=90,
+            what="the start",
+        )
+        assert process.poll() is None, self.said()
+        wait_until(self._is_ready, seconds=60, what=f"readiness of {self.home}")
+        return self
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            workers = int(self.environment["WORKERS"])
+            with self.redis() as client:
+                return requests.get(f"{self.url}/readyz", timeout=5).ok and client.scard("rq:workers") >= workers
+        return False
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does and return its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=30)
+
+    def said(self) -> str:
+        """All that it has written to its output."""
+        return self.output.read_text() if self.output.exists() else ""
+
+    # --- its processes ------------------------------------------------------------------------
+
+    def pids(self) -> dict[str, int]:
+        """The running programs and their pids."""
+        supervisor = Supervisor(socket_folder(self.home) / "supervisor.sock")
+        return {p["name"]: p["pid"] for p in supervisor.processes() if p["pid"]}
+
+    def kill(self, program: str) -> int:
+        """kill -9 one program; return the pid that it had."""
+        pid = self.pids()[program]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def alive(self) -> list[children.Child]:
+        """Every process of it that is alive, whoever its parent is."""
+        folder = self.home / "pids"
+        return children.alive(folder) if folder.exists() else []
+
+    def discard(self) -> None:
+        """Stop whatever is left, however it got there."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.alive():
+            children.stop(self.home / "pids", grace=1)
+
+    # --- what it holds ------------------------------------------------------------------------
+
+    def redis(self) -> "redis.Redis":
+        """A client of its Valkey; the caller closes it."""
+        return redis.Redis.from_url((self.home / "redis.url").read_text().strip())
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command beside it and return what it wrote."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=REPOSITORY,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
