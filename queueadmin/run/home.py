@@ -81,7 +81,7 @@ class Home:
 
 
 def socket_folder(home: Path) -> Path:
-    """Where the sockets of a home are: in it, or in a short folder of this user and home when the kernel's limit asks."""
+    """Where the sockets of a home are: in it, or where its path is too long in a short one of this user and home."""
     folder = home / "sockets"
     if _fits(folder):
         return folder
