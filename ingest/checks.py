@@ -1,0 +1,125 @@
+"""System checks: what the settings mean together.
+
+A single wrong value already stops the start in settings.py. Errors stop `make run`; warnings are
+shown by it and by `manage.py check`.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.http.request import validate_host
+from rq.defaults import RQ_KEY_PREFIX
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@register
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Every check below, in the order of their ids."""
+    return [
+        *_redis_is_on(),
+        *_debug_is_off_in_production(),
+        *_public_url_is_an_address(),
+        *_proxies_are_addresses(),
+        *_key_prefix_is_usable(),
+        *_others_are_let_in(),
+        *_others_cannot_listen_in(),
+        *_public_url_is_allowed(),
+        *_wait_targets_rise(),
+    ]
+
+
+def _redis_is_on() -> list[CheckMessage]:
+    if settings.REDIS:
+        return []
+    return [
+        Error("REDIS must not be false: working without Redis is not built yet.", hint="Unset REDIS.", id="ingest.E001")
+    ]
+
+
+def _debug_is_off_in_production() -> list[CheckMessage]:
+    if not (settings.PROD and settings.DEBUG):
+        return []
+    return [Error("DEBUG must be off when PROD is true: its pages show settings and code.", id="ingest.E002")]
+
+
+def _public_url_is_an_address() -> list[CheckMessage]:
+    url = urlsplit(settings.PUBLIC_URL)
+    if not settings.PUBLIC_URL or (url.scheme in {"http", "https"} and url.hostname and not url.query):
+        return []
+    return [
+        Error(f"PUBLIC_URL must look like https://queue.example.org, not {settings.PUBLIC_URL!r}.", id="ingest.E003")
+    ]
+
+
+def _proxies_are_addresses() -> list[CheckMessage]:
+    wrong = []
+    for proxy in settings.TRUSTED_PROXIES:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            wrong.append(proxy)
+    return [
+        Error(f"TRUSTED_PROXIES must hold addresses or networks like 10.0.0.0/8, not {proxy!r}.", id="ingest.E004")
+        for proxy in wrong
+    ]
+
+
+def _key_prefix_is_usable() -> list[CheckMessage]:
+    # RQ reads the variable itself; blanks and braces would break `rq info` and hash tags.
+    if RQ_KEY_PREFIX and not set(RQ_KEY_PREFIX) & set(" \t\n{}*?[]"):
+        return []
+    return [Error(f"RQ_KEY_PREFIX must be a plain word, not {RQ_KEY_PREFIX!r}.", id="ingest.E005")]
+
+
+def _others_are_let_in() -> list[CheckMessage]:
+    if is_loopback(settings.HOST) or set(settings.ALLOWED_HOSTS) - _LOOPBACK_NAMES:
+        return []
+    return [
+        Warning(
+            f"HOST is {settings.HOST}, but ALLOWED_HOSTS names this machine only, so every request from elsewhere"
+            " gets a 400; set ALLOWED_HOSTS to the names that clients use.",
+            id="ingest.W001",
+        )
+    ]
+
+
+def _others_cannot_listen_in() -> list[CheckMessage]:
+    if settings.PROD or is_loopback(settings.HOST):
+        return []
+    return [
+        Warning(
+            f"HOST is {settings.HOST} without PROD=true: passwords and keys travel unencrypted, and sessions too.",
+            id="ingest.W002",
+        )
+    ]
+
+
+def _public_url_is_allowed() -> list[CheckMessage]:
+    host = urlsplit(settings.PUBLIC_URL).hostname
+    if not host or validate_host(host, settings.ALLOWED_HOSTS):
+        return []
+    return [Warning(f"PUBLIC_URL's host {host} is not in ALLOWED_HOSTS.", id="ingest.W003")]
+
+
+def _wait_targets_rise() -> list[CheckMessage]:
+    targets = list(settings.WAIT_TARGETS.values())
+    if targets == sorted(targets):
+        return []
+    shown = ", ".join(f"{name} {seconds} s" for name, seconds in settings.WAIT_TARGETS.items())
+    return [Warning(f"WAIT_TARGET_<PRIORITY> should rise from critical to low, not: {shown}.", id="ingest.W004")]

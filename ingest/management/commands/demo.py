@@ -1,0 +1,195 @@
+"""`manage.py demo`: a living mix of alerts, sent to a running instance over HTTP."""
+
+import http.client
+import itertools
+import json
+import math
+import random
+import time
+import uuid
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+#: Alerts of the test script that Keep's description brings: sent one by one, as it does.
+_KEEP_SEVERITIES: Final = ("critical", "high", "medium", "low")
+#: What vendors really call themselves and their severities, numbers included.
+_VENDORS: Final = (
+    ("prometheus", ("critical", "warning", "info"), ("HighErrorRate", "TargetDown", "KubePodCrashLooping")),
+    ("datadog", ("P1", "P2", "P3", "P5"), ("Disk usage is high on {host}", "Anomaly in checkout latency")),
+    ("zabbix", ("5", "4", "2", "1"), ("Interface eth0 is down on {host}", "CPU load is too high on {host}")),
+    ("pagerduty", ("critical", "error", "warning"), ("API latency above SLO", "Certificate expires soon")),
+    ("nagios", ("CRITICAL", "WARNING", "OK"), ("{host}/http", "{host}/swap")),
+    ("sentry", ("fatal", "error", "warning"), ("TypeError in cart.add", "TimeoutError in billing.charge")),
+)
+_SERVICES: Final = ("checkout", "search", "billing", "login", "images")
+#: One in that many vendor alerts fails, and how: most recover by a retry, a few end as dead letters.
+_FAULTS: Final = ((40, "error:1"), (60, "error:2"), (90, "error"), (110, "permanent"))
+
+#: Requests a second: enough to see every number move, little enough for a laptop.
+_BEAT: Final = 0.1
+#: A burst, so that the queues grow visibly and drain again.
+_BURST_EVERY, _BURST_SIZE = 20.0, 600
+#: A handler that takes its time, so that the number of those in processing is not always zero.
+_SLOW_EVERY, _SLOW = 7.0, "slow:2"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    path: str
+    body: Any
+    at: float
+
+
+class Command(BaseCommand):
+    help = (
+        "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, duplicates, bursts, slow"
+        " ones, some that fail for a while and some that fail for ever. Ends with Ctrl-C, or after --seconds."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104 - compared, not bound
+        parser.add_argument("--url", default=f"http://{host}:{settings.PORT}", help="the instance (%(default)s)")
+        parser.add_argument("--key", help="an API key with the scope ingest, where the instance demands one")
+        parser.add_argument("--seconds", type=float, default=math.inf, help="stop after that long")
+        parser.add_argument("--seed", type=int, default=None, help="the same seed sends the same alerts")
+
+    def handle(self, *, url: str, key: str | None, seconds: float, seed: int | None, **options: Any) -> None:
+        if settings.PROD:
+            raise CommandError("PROD is true: the demo's failures on purpose are refused there.")
+        sender = Sender(url, key)
+        self.stdout.write(f"Sending alerts to {url}; Ctrl-C ends it.")
+        started = reported = time.monotonic()
+        try:
+            for request in traffic(random.Random(seed), seconds):  # noqa: S311 - no secret
+                time.sleep(max(0.0, started + request.at - time.monotonic()))
+                sender.send(request)
+                if time.monotonic() - reported > 5:
+                    reported = time.monotonic()
+                    self.stdout.write(sender.summary())
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sender.close()
+        self.stdout.write(sender.summary())
+
+
+class Sender:
+    """One kept connection, and the count of what the instance answered. Raises CommandError."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        address = urlsplit(url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise CommandError(f"--url must look like http://127.0.0.1:8000, not {url!r}.")
+        kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+        self._url = url
+        self._connection = kind(address.hostname, address.port, timeout=30)
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._answers: Counter[str] = Counter()
+        self._reached = False
+
+    def send(self, request: Request) -> None:
+        """Post it and count the answer; an instance that went away is waited for."""
+        body = json.dumps(request.body)
+        try:
+            self._connection.request("POST", request.path, body, self._headers)
+            response = self._connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            if not self._reached:
+                raise CommandError(f"Nothing answers at {self._url} ({error}); start it with: make run") from None
+            self._answers["unanswered"] += 1
+            time.sleep(1)
+            return
+        self._reached = True
+        if response.status in {401, 403}:
+            raise CommandError(f"{self._url} demands an API key: make one with manage.py api_key, and use --key.")
+        self._count(response.status, answer, request)
+
+    def _count(self, status: int, answer: bytes, request: Request) -> None:
+        sent = len(request.body) if isinstance(request.body, list) else 1
+        self._answers["sent"] += sent
+        if status not in {200, 202, 207}:
+            self._answers[f"refused with {status}"] += sent
+            return
+        receipt = json.loads(answer)
+        self._answers["accepted"] += receipt.get("accepted", sent)
+        self._answers["duplicates"] += receipt.get("duplicates", int(receipt.get("duplicate", False)))
+        self._answers["refused"] += receipt.get("rejected", 0)
+
+    def summary(self) -> str:
+        """`sent 812, accepted 810, …`."""
+        return ", ".join(f"{name} {count:,}" for name, count in self._answers.items() if count) or "nothing sent"
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Request]:
+    """What to send, each with the second after the start at which it is due."""
+    vendor_alert = _VendorAlerts(chance)
+    burst, slow = _BURST_EVERY / 2, _SLOW_EVERY / 2
+    for beat in itertools.count():
+        at = beat * _BEAT
+        if at >= seconds:
+            return
+        yield Request("/api/alerts/event", _keep_alert(beat, chance), at)
+        # The load swells and falls within a minute, as it does over a day.
+        for _ in range(chance.randrange(2 + round(3 * (1 + math.sin(at / 60 * math.tau))))):
+            yield Request("/api/v1/events", vendor_alert(), at)
+        if at >= burst:
+            burst += _BURST_EVERY
+            yield Request("/api/v1/events", [vendor_alert() for _ in range(_BURST_SIZE)], at)
+        if at >= slow:
+            slow += _SLOW_EVERY
+            yield Request("/api/v1/events", vendor_alert(fault=_SLOW), at)
+
+
+def _keep_alert(number: int, chance: random.Random) -> dict[str, Any]:
+    severity = chance.choice(_KEEP_SEVERITIES)
+    return {
+        "title": f"Test Alert {number}",
+        "severity": severity,
+        "source": "test_script",
+        "timestamp": time.time(),
+        "description": f"This is test alert {number} with {severity} severity",
+    }
+
+
+class _VendorAlerts:
+    """Calling it makes the next alert, or repeats one that was sent before."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._run = uuid.UUID(int=chance.getrandbits(128)).hex[:8]
+        self._numbers = itertools.count(1)
+        self._recent: list[dict[str, Any]] = []
+
+    def __call__(self, fault: str | None = None) -> dict[str, Any]:
+        if fault is None and self._recent and self._chance.random() < 0.04:
+            return self._chance.choice(self._recent)
+        number = next(self._numbers)
+        source, severities, titles = self._chance.choice(_VENDORS)
+        host = f"web-{self._chance.randrange(1, 9)}"
+        alert: dict[str, Any] = {
+            "kind": "alert",
+            "id": f"demo-{self._run}-{number}",
+            "source": source,
+            "title": self._chance.choice(titles).format(host=host),
+            "severity": self._chance.choice(severities),
+            "action": "resolve" if self._chance.random() < 0.15 else "trigger",
+            "labels": {"host": host, "service": self._chance.choice(_SERVICES), "region": "eu-1"},
+            "payload": {"value": round(self._chance.uniform(0, 100), 2), "runbook": "https://runbooks.example.org/42"},
+        }
+        fault = fault or next((name for every, name in _FAULTS if number % every == 0), None)
+        if fault:
+            alert["fault"] = fault
+        self._recent = [*self._recent[-30:], alert]
+        return alert
