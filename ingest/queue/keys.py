@@ -16,6 +16,28 @@ PREFIX: Final = RQ_KEY_PREFIX
 SCORE_OFFSET: Final = 10_000_000_000
 
 
+#: What a job's hash holds beside RQ's own fields. A job without KIND came from a stock client.
+KIND: Final = "kind"
+SOURCE: Final = "source"
+TENANT: Final = "tenant"
+EVENT_ID: Final = "event_id"
+#: When the event was accepted, as RQ writes dates; stock tools read it as the job's creation.
+RECEIVED_AT: Final = "created_at"
+#: Hash of the body, where the client gave an id.
+BODY_HASH: Final = "body_hash"
+#: Executions that ended in a failure or a crash, of the job's whole life; absent: none.
+ATTEMPTS: Final = "attempts"
+#: Crashes since the last requeue, and "1" when the job must be claimed alone; absent: none.
+CRASHES: Final = "crashes"
+ALONE: Final = "alone"
+#: The last failure. REASON: error, timeout, poison, permanent, unreadable, not_allowed.
+REASON: Final = "reason"
+ERROR_TYPE: Final = "error_type"
+ERROR_MESSAGE: Final = "error_message"
+#: The claim that lost the job, until the next claim: its late completion still counts.
+LAPSED: Final = "lapsed"
+
+
 def job(job_id: str) -> str:
     """Hash: the job. RQ's fields, and ours beside them."""
     return f"{PREFIX}:job:{job_id}"
@@ -58,6 +80,11 @@ GENERATION: Final = f"{PREFIX}:qa:generation"
 LEADER: Final = f"{PREFIX}:qa:leader"
 HISTORY: Final = f"{PREFIX}:qa:history"
 SNAPSHOT: Final = f"{PREFIX}:qa:snapshot"
+PUBLISHER: Final = f"{PREFIX}:qa:publisher"
+
+
+#: Set: the key of every queue that ever held a job; `rq info` lists these.
+QUEUES: Final = f"{PREFIX}:queues"
 
 
 def worker(name: str) -> str:

@@ -1,0 +1,288 @@
+"""Every change of state as a call of one script: what goes in, and what the reply means. No connection here.
+
+`transitions` sends these calls. Each script in `lua/` moves jobs from exactly one place to exactly one
+other, counts what it did, and changes nothing when a job is not where it expects it.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final, Literal, TypeVar
+
+import uuid_utils
+
+from ingest.queue.retry import jitter
+
+T = TypeVar("T")
+
+#: Jobs in one script call: keeps a call under 5 ms, so that nobody waits long behind it. 500 take 17 ms.
+CHUNK: Final = 100
+#: Characters kept of an error's message in the job's hash, for lists; the traceback has all of it.
+MESSAGE_LENGTH: Final = 500
+#: Characters kept of a traceback: the end of it, where the error is.
+TRACEBACK_LENGTH: Final = 64 * 1024
+#: Below this a traceback is kept as plain text.
+COMPRESS_FROM: Final = 400
+
+Outcome = Literal["queued", "scheduled", "duplicate", "id_reused"]
+FailOutcome = Literal["retry", "dead", "refused"]
+Reason = Literal["error", "timeout", "poison", "permanent", "unreadable", "not_allowed"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """One job to enqueue."""
+
+    id: str
+    queue: str
+    #: `payload.encode(…)`.
+    data: bytes
+    kind: str
+    source: str = ""
+    tenant: str = ""
+    event_id: str | None = None
+    #: Aware; None: now.
+    received_at: datetime | None = None
+    timeout: int = 300
+    #: Seconds to keep a result; 0: a completed job leaves nothing.
+    result_ttl: int = 0
+    #: Seconds before each retry; as many retries as delays.
+    retry_delays: tuple[float, ...] = (1, 5, 25)
+    #: Seconds before the first execution; 0: at once.
+    delay: float = 0
+    #: For jobs whose id comes from the client: any text that differs when the body does.
+    body_hash: str | None = None
+    #: How long the id is remembered, with the body's hash, from now on.
+    marker_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueResult:
+    id: str
+    outcome: Outcome
+    #: The contract's word: of this job, or of the job found (a job found by its marker alone is `finished`).
+    state: str
+
+    @property
+    def accepted(self) -> bool:
+        return self.outcome in ("queued", "scheduled")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    id: str
+    data: bytes
+    #: False for a job that a stock client brought.
+    ours: bool
+    #: Executions before this one that failed or crashed, of the job's whole life.
+    attempts: int
+    crashes: int
+    #: It crashed a worker before: it is the only job of its claim.
+    alone: bool
+    retries_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    id: str
+    queue: str
+    jobs: tuple[ClaimedJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How one job failed, and whether it may be retried."""
+
+    job_id: str
+    #: The full traceback.
+    error: str
+    reason: Reason = "error"
+    retry: bool = True
+    error_type: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What recover did: put back into the queue, made a dead letter (the third crash), found no job to recover."""
+
+    requeued: int = 0
+    dead: int = 0
+    phantom: int = 0
+
+    def __add__(self, other: "Recovered") -> "Recovered":
+        return Recovered(self.requeued + other.requeued, self.dead + other.dead, self.phantom + other.phantom)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a script: its name in `lua/`, and its arguments."""
+
+    script: str
+    args: list[Any]
+
+
+def new_id() -> str:
+    """A time-ordered id (UUIDv7, hex) for a request or a claim."""
+    return uuid_utils.uuid7().hex
+
+
+def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def enqueue(jobs: Sequence[NewJob], request_id: str) -> Call:
+    """At most CHUNK jobs."""
+    args: list[Any] = [request_id]
+    for job in jobs:
+        args += (
+            job.queue,
+            job.id,
+            job.delay,
+            job.data,
+            _date(job.received_at),
+            job.timeout,
+            job.result_ttl,
+            _delays(job.retry_delays),
+            job.kind,
+            job.source,
+            job.tenant,
+            job.event_id or "",
+            job.body_hash or "",
+            job.marker_seconds or "",
+        )
+    return Call("enqueue", args)
+
+
+def enqueued(jobs: Sequence[NewJob], reply: Sequence[bytes]) -> list[EnqueueResult]:
+    """What became of each job, in order. The reply names only those that did not go as asked."""
+    results = []
+    for job in jobs:
+        state: Literal["scheduled", "queued"] = "scheduled" if job.delay > 0 else "queued"
+        results.append(EnqueueResult(job.id, state, state))
+    for position, outcome, found in zip(reply[::3], reply[1::3], reply[2::3], strict=True):
+        index = int(position)
+        kind: Outcome = "duplicate" if outcome == b"duplicate" else "id_reused"
+        results[index] = EnqueueResult(jobs[index].id, kind, found.decode())
+    return results
+
+
+def claim(worker: str, queues: Sequence[str], claim_id: str, limit: int, lease: float) -> Call:
+    return Call("claim", [claim_id, worker, min(limit, CHUNK), lease, *queues])
+
+
+def claimed(claim_id: str, reply: Sequence[Any]) -> Claim | None:
+    if not reply:
+        return None
+    rows = zip(*(reply[column::7] for column in range(1, 8)), strict=True)
+    return Claim(
+        claim_id,
+        reply[0].decode(),
+        tuple(
+            ClaimedJob(job_id.decode(), data, ours == 1, attempts, crashes, alone == 1, retries_left)
+            for job_id, data, ours, attempts, crashes, alone, retries_left in rows
+        ),
+    )
+
+
+def renew(lease: float, held: Sequence[tuple[str, str, str]]) -> Call:
+    args: list[Any] = ["", lease]
+    for queue, job_id, claim_id in held:
+        args += (queue, f"{job_id}:{claim_id}")
+    return Call("renew", args)
+
+
+def lost(held: Sequence[tuple[str, str, str]], reply: Sequence[bytes]) -> list[tuple[str, str, str]]:
+    """Those of `held` that are not ours any more."""
+    gone = {member.decode() for member in reply}
+    return [each for each in held if f"{each[1]}:{each[2]}" in gone]
+
+
+def complete(queue: str, claim_id: str, worker: str, ids: Sequence[str], request_id: str) -> Call:
+    return Call("complete", [request_id, queue, claim_id, worker, *ids])
+
+
+def fail(queue: str, claim_id: str, worker: str, failures: Sequence[Failure], request_id: str) -> Call:
+    args: list[Any] = [request_id, queue, claim_id, worker]
+    for failure in failures:
+        text, stream = _traceback(failure.error)
+        args += (
+            failure.job_id,
+            int(failure.retry),
+            f"{jitter():.4f}",
+            text,
+            stream,
+            failure.reason,
+            failure.error_type,
+            _clean(failure.message)[:MESSAGE_LENGTH],
+        )
+    return Call("fail", args)
+
+
+def failed(failures: Sequence[Failure], reply: Sequence[bytes]) -> dict[str, FailOutcome]:
+    outcomes: dict[bytes, FailOutcome] = {b"retry": "retry", b"dead": "dead"}
+    return {failure.job_id: outcomes.get(outcome, "refused") for failure, outcome in zip(failures, reply, strict=True)}
+
+
+def release(queue: str, claim_id: str, ids: Sequence[str], request_id: str) -> Call:
+    return Call("release", [request_id, queue, claim_id, *ids])
+
+
+def recover(queue: str, limit: int, older_than: float | None, offset: int, request_id: str) -> Call:
+    """`offset`: the first of the live leases to look at, where `older_than` asks for them."""
+    text, stream = _traceback(
+        "The worker died, or lost its lease, three times while it ran this job.\n"
+        "It may be this job that kills it: look at it before it is retried. It is claimed alone then.\n"
+    )
+    age = "" if older_than is None else max(older_than, 0)
+    return Call(
+        "recover",
+        [request_id, queue, limit, age, offset, text, stream, "WorkerCrashed", "its worker died three times"],
+    )
+
+
+def promote(queue: str, limit: int) -> Call:
+    return Call("promote", ["", queue, limit])
+
+
+def requeue(queue: str, ids: Sequence[str], request_id: str) -> Call:
+    return Call("requeue", [request_id, queue, *ids])
+
+
+def part(request_id: str, number: int) -> str:
+    """The request id of the `number`-th script call of one request."""
+    return request_id if number == 0 else f"{request_id}.{number}"
+
+
+def parts(items: Iterable[T], request_id: str | None) -> Iterator[tuple[Sequence[T], str]]:
+    """`items` in chunks, each with a request id of its own, derived from the caller's."""
+    request_id = request_id or new_id()
+    for number, chunk in enumerate(chunks(list(items))):
+        yield chunk, part(request_id, number)
+
+
+def _date(moment: datetime | None) -> str:
+    """RQ's one date format."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@cache
+def _delays(delays: tuple[float, ...]) -> str:
+    return json.dumps([int(delay) if delay == int(delay) else delay for delay in delays], separators=(",", ":"))
+
+
+def _traceback(error: str) -> tuple[bytes, str]:
+    """The text as RQ keeps it: plain or zlib in the hash, base64 of zlib in the stream of results."""
+    plain = _clean(error)[-TRACEBACK_LENGTH:].encode()
+    packed = zlib.compress(plain)
+    return (packed if len(plain) >= COMPRESS_FROM else plain), base64.b64encode(packed).decode()
+
+
+def _clean(text: str) -> str:
+    """What an exception says may hold lone surrogates, which cannot be encoded."""
+    return text.encode(errors="backslashreplace").decode()

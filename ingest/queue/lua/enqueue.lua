@@ -1,0 +1,95 @@
+-- nowhere → queue, or scheduled when delayed. Many jobs at once.
+-- ARGV: request, then for each job: queue, id, delay in seconds, data, received at, timeout, result ttl,
+--       retry delays (JSON), kind, source, tenant, event id, body hash, marker seconds ('' where there is none)
+-- Reply: what did not go as asked, flat: position (from 0), outcome, state of the job found
+
+local WIDTH = 14
+
+local earlier = earlier_reply()
+if earlier then return earlier end
+
+-- The contract's word for the state of a job that exists.
+local function state_of(status, attempts)
+  if status == 'scheduled' and number_or(attempts, 0) > 0 then return 'retrying' end
+  if status == 'created' or not status then return 'queued' end
+  if status == 'stopped' then return 'failed' end
+  return status
+end
+
+local reply = {}
+local waiting, order, enqueued, scheduled = {}, {}, {}, {}
+local rejected = {}
+
+local function add(counts, queue)
+  counts[queue] = (counts[queue] or 0) + 1
+end
+
+for first = 2, #ARGV, WIDTH do
+  local queue, id, delay, data = ARGV[first], ARGV[first + 1], tonumber(ARGV[first + 2]), ARGV[first + 3]
+  local source, tenant, event_id = ARGV[first + 9], ARGV[first + 10], ARGV[first + 11]
+  local body_hash, marker_seconds = ARGV[first + 12], ARGV[first + 13]
+  local job = key('job', id)
+
+  -- A client's id is taken while its job exists, and as long as its marker does.
+  local found = redis.call('HMGET', job, 'status', 'attempts', 'body_hash', 'data')
+  local exists = found[1] or found[4]
+  local seen = found[3] or nil
+  if not seen and body_hash ~= '' then seen = redis.call('GET', key('qa:seen', id)) end
+
+  if exists or seen then
+    local outcome = 'duplicate'
+    if body_hash ~= '' and seen ~= body_hash then outcome = 'id_reused' end
+    local position = (first - 2) / WIDTH
+    reply[#reply + 1] = tostring(position)
+    reply[#reply + 1] = outcome
+    reply[#reply + 1] = exists and state_of(found[1], found[2]) or 'finished'
+    rejected[#rejected + 1] = { queue, outcome }
+  else
+    local fields = {
+      'status', delay > 0 and 'scheduled' or 'queued',
+      'origin', queue,
+      'created_at', ARGV[first + 4],
+      'enqueued_at', NOW,
+      'timeout', ARGV[first + 5],
+      'result_ttl', ARGV[first + 6],
+      'failure_ttl', '-1',
+      'retries_left', #retry_delays(ARGV[first + 7]),
+      'retry_intervals', ARGV[first + 7],
+      'kind', ARGV[first + 8],
+    }
+    local function add_field(name, value)
+      if value ~= '' then
+        fields[#fields + 1] = name
+        fields[#fields + 1] = value
+      end
+    end
+    add_field('source', source)
+    add_field('tenant', tenant)
+    add_field('event_id', event_id)
+    add_field('body_hash', body_hash)
+    add_field('data', data) -- last, so that reading the short fields does not step over it
+    redis.call('HSET', job, unpack(fields))
+    if body_hash ~= '' and marker_seconds ~= '' then
+      redis.call('SET', key('qa:seen', id), body_hash, 'EX', marker_seconds)
+    end
+    if delay > 0 then
+      redis.call('ZADD', key('scheduled', queue), score(now + delay), id)
+    else
+      if not waiting[queue] then
+        waiting[queue] = {}
+        order[#order + 1] = queue
+      end
+      table.insert(waiting[queue], id)
+    end
+    add(enqueued, queue)
+  end
+end
+
+for queue, number in pairs(enqueued) do
+  redis.call('SADD', PREFIX .. ':queues', key('queue', queue))
+  count(queue, 'enqueued', number)
+end
+for _, each in ipairs(rejected) do count(each[1], each[2], 1) end
+for _, queue in ipairs(order) do push_back(queue, waiting[queue]) end
+if #order > 0 then ring() end
+return keep_reply(reply)

@@ -1,0 +1,58 @@
+-- started → scheduled (a retry), its queue (a retry at once) or failed (a dead letter). Only by the claim that holds it.
+-- ARGV: request, queue, claim id, worker, then for each job: id, retry ('1' or '0'), jitter (a factor),
+--       traceback for the hash, traceback for the result stream, reason, error type, error message
+-- Reply: for each job in order: 'retry', 'dead' or 'refused'
+
+local WIDTH = 8
+
+local earlier = earlier_reply()
+if earlier then return earlier end
+
+local queue, claim, worker = ARGV[2], ARGV[3], ARGV[4]
+local wip = key('wip', queue)
+local reply, at_once, failed = {}, {}, 0
+
+for first = 5, #ARGV, WIDTH do
+  local id, may_retry, jitter = ARGV[first], ARGV[first + 1] == '1', tonumber(ARGV[first + 2])
+  local error = { text = ARGV[first + 3], stream = ARGV[first + 4], reason = ARGV[first + 5], type = ARGV[first + 6],
+    message = ARGV[first + 7] }
+  local job = key('job', id)
+  local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
+  local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'retries_left', 'retry_intervals')
+  local ours = found[2]
+  local outcome
+  if not held or found[1] ~= 'started' then
+    -- Held, yet not started: a stock client canceled or deleted it meanwhile, and that stands.
+    if held then count(queue, 'phantom', 1) end
+    outcome = 'refused'
+  else
+    failed = failed + 1
+    redis.call('HSET', job, 'attempts', number_or(found[3], 0) + 1)
+    local left = number_or(found[4], 0)
+    if may_retry and left > 0 then
+      local delays = retry_delays(found[5])
+      local delay = number_or(delays[math.max(#delays - left, 0) + 1], 0) * jitter
+      redis.call('HSET', job, 'status', delay > 0 and 'scheduled' or 'queued', 'retries_left', left - 1,
+        'ended_at', NOW, 'exc_info', error.text, 'reason', error.reason, 'error_type', error.type,
+        'error_message', error.message)
+      if delay > 0 then
+        redis.call('ZADD', key('scheduled', queue), score(now + delay), id)
+      else
+        redis.call('HSET', job, 'enqueued_at', NOW)
+        at_once[#at_once + 1] = id
+      end
+      count_job(queue, 'retried', ours)
+      outcome = 'retry'
+    else
+      bury(queue, id, worker, error)
+      count_job(queue, 'dead', ours)
+      outcome = 'dead'
+    end
+  end
+  reply[#reply + 1] = outcome
+end
+
+push_back(queue, at_once)
+if #at_once > 0 then ring() end
+credit(worker, 'failed_job_count', failed)
+return keep_reply(reply)

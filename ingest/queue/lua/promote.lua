@@ -1,0 +1,29 @@
+-- scheduled and due → the back of its queue.
+-- ARGV: '', queue, limit
+-- Reply: how many were promoted, how many were looked at
+
+local queue, limit = ARGV[2], tonumber(ARGV[3])
+local scheduled = key('scheduled', queue)
+local ids, phantoms = {}, 0
+
+local due = redis.call('ZRANGEBYSCORE', scheduled, '-inf', score(now), 'LIMIT', 0, limit)
+for _, id in ipairs(due) do
+  redis.call('ZREM', scheduled, id)
+  local job = key('job', id)
+  local found = redis.call('HMGET', job, 'status', 'kind')
+  if found[1] == 'scheduled' then
+    redis.call('HSET', job, 'status', 'queued', 'enqueued_at', NOW)
+    ids[#ids + 1] = id
+    count_job(queue, 'promoted', found[2])
+  else
+    phantoms = phantoms + 1 -- deleted or canceled by a stock client, and that stands
+  end
+end
+
+push_back(queue, ids)
+if #ids > 0 then
+  redis.call('SADD', PREFIX .. ':queues', key('queue', queue))
+  ring()
+end
+count(queue, 'phantom', phantoms)
+return { #ids, #due }

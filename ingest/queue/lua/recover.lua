@@ -1,0 +1,75 @@
+-- started, with a lapsed lease → the front of its queue, to be claimed alone; or failed, at the third crash.
+-- ARGV: request, queue, limit, older than (seconds, or '': lapsed leases only), first live lease to look at,
+--       traceback for the hash, traceback for the result stream, error type, error message
+-- Reply: requeued, dead, phantom, live leases looked at (fewer than `limit`: there are no more)
+
+local earlier = earlier_reply()
+if earlier then return earlier end
+
+local queue, limit = ARGV[2], tonumber(ARGV[3])
+local wip = key('wip', queue)
+local back, dead, phantoms, looked_at = {}, 0, 0, 0
+
+local function take(member, crashed, stock)
+  redis.call('ZREM', wip, member)
+  local id = string.match(member, '^(.*):[^:]*$') or member
+  local claim = string.sub(member, #id + 2)
+  local job = key('job', id)
+  -- A stock worker's execution has a hash and a registry of its own.
+  redis.call('DEL', PREFIX .. ':execution:' .. member, key('executions', id))
+  local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'crashes', 'worker_name')
+  -- A stock worker pops first and writes `started` later: killed in between it leaves a job that says `queued` and
+  -- is in no list.
+  if found[1] ~= 'started' and not (stock and found[1] == 'queued') then
+    phantoms = phantoms + 1 -- deleted or canceled by a stock client, and that stands
+    return
+  end
+  local ours = found[2]
+  local crashes = number_or(found[4], 0) + (crashed and 1 or 0)
+  redis.call('HSET', job, 'attempts', number_or(found[3], 0) + 1, 'crashes', crashes)
+  if crashed and crashes >= CRASHES then
+    bury(queue, id, found[5] or '', { text = ARGV[6], stream = ARGV[7], reason = 'poison', type = ARGV[8],
+      message = ARGV[9] })
+    redis.call('HSET', job, 'alone', '1')
+    count_job(queue, 'dead', ours)
+    count_job(queue, 'poison', ours)
+    dead = dead + 1
+  else
+    redis.call('HSET', job, 'status', 'queued', 'alone', '1', 'lapsed', claim)
+    redis.call('HDEL', job, 'worker_name', 'started_at')
+    redis.call('PERSIST', job)
+    count_job(queue, 'recovered', ours)
+    back[#back + 1] = id
+  end
+end
+
+-- Ours lapse between OFFSET and now + OFFSET; a stock worker's leases carry no offset.
+local lapsed = redis.call('ZRANGEBYSCORE', wip, OFFSET, score(now + OFFSET), 'LIMIT', 0, limit)
+for _, member in ipairs(lapsed) do take(member, true, false) end
+if #lapsed < limit then
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', wip, 0, score(now), 'LIMIT', 0, limit - #lapsed)) do
+    take(member, true, true)
+  end
+end
+
+-- Asked for by an operator: work under a live lease that runs for too long. Its worker is not known to be dead,
+-- so this is no crash; the fence refuses what that worker may still do.
+if ARGV[4] ~= '' then
+  local too_old = seconds - math.ceil(tonumber(ARGV[4]))
+  local before = iso(math.max(too_old, 0), microseconds)
+  local live = redis.call('ZRANGEBYSCORE', wip, '(' .. score(now + OFFSET), '+inf', 'LIMIT', ARGV[5], limit)
+  looked_at = #live
+  for _, member in ipairs(live) do
+    local id = string.match(member, '^(.*):[^:]*$') or member
+    local started_at = redis.call('HGET', key('job', id), 'started_at')
+    -- RQ's dates sort as text.
+    if started_at and started_at ~= '' and started_at <= before then take(member, false, false) end
+  end
+end
+
+push_front(queue, back)
+if #back > 0 then ring() end
+count(queue, 'phantom', phantoms)
+local reply = { #back, dead, phantoms, looked_at }
+if #back + dead + phantoms == 0 then return reply end
+return keep_reply(reply)
