@@ -1,0 +1,112 @@
+"""The socket: forwards frames, computes nothing."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import Error
+from django.utils.module_loading import import_string
+
+from ingest.queue.connections import connection
+from queueadmin.console import history
+from queueadmin.console.feed import feed
+from queueadmin.console.permissions import can_read
+
+logger = logging.getLogger(__name__)
+
+#: Nobody is logged in, or not any more: the page goes to the login and does not reconnect.
+NOT_LOGGED_IN: Final = 4401
+#: How often a session is looked at again.
+SESSION_SECONDS: Final = 60.0
+
+
+class ConsoleConsumer(AsyncWebsocketConsumer):
+    """History first, then a snapshot a second. What the client sends is ignored."""
+
+    #: No channel of its own: the process has one for all its sockets, so a socket opens without Redis too.
+    channel_layer_alias = "none"
+    _task: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        if not same_origin(self.scope):
+            await self.close()
+            return
+        # Accepted first: a refused handshake would not tell the page why.
+        await self.accept()
+        user = self.scope.get("user")
+        if user is None or not can_read(user):
+            await self.close(NOT_LOGGED_IN)
+            return
+        self._task = asyncio.create_task(self._forward())
+
+    async def disconnect(self, code: int) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _forward(self) -> None:
+        try:
+            async with feed().followed():
+                await self.send(await database_sync_to_async(_history, thread_sensitive=False)())
+                number, check_at = 0, time.monotonic() + SESSION_SECONDS
+                while True:
+                    number, text = await feed().after(number)
+                    await self.send(text)
+                    if time.monotonic() >= check_at:
+                        check_at = time.monotonic() + SESSION_SECONDS
+                        if not await self._still_logged_in():
+                            await self.close(NOT_LOGGED_IN)
+                            return
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("a socket ended")
+            await self.close(1011)
+
+    async def _still_logged_in(self) -> bool:
+        """Read the session again: it may be logged out, expired, or its user barred."""
+        store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+        fresh = store(self.scope["session"].session_key)
+        try:
+            user = await get_user({"session": fresh})  # type: ignore[typeddict-item]
+        except Error:
+            return True  # the database is away; asked again next time
+        return can_read(user)
+
+
+def _history() -> str:
+    return history.frame(connection())
+
+
+def same_origin(scope: Mapping[str, Any]) -> bool:
+    """Whether the page that opens the socket came from here: its Origin has the host of the request.
+
+    A missing or null Origin is refused: browsers send it, and only a browser holds a session.
+    """
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    origin = urlsplit(headers.get(b"origin", ""))
+    if origin.scheme not in ("http", "https") or not origin.netloc:
+        return False
+    allowed = {_with_port(headers.get(b"host", ""), origin.scheme)}
+    if settings.PUBLIC_URL:
+        public = urlsplit(settings.PUBLIC_URL)
+        if public.scheme == origin.scheme:
+            allowed.add(_with_port(public.netloc, public.scheme))
+    return _with_port(origin.netloc, origin.scheme) in allowed
+
+
+def _with_port(host: str, scheme: str) -> str:
+    host = host.lower()
+    if host.rpartition(":")[2].isdigit():
+        return host
+    return f"{host}:{443 if scheme == 'https' else 80}"

@@ -1,0 +1,141 @@
+"""One process samples the snapshot once a second for all viewers.
+
+It keeps the latest one and 15 minutes of history in Redis, and sends each to the channel group
+that the sockets follow. A second publisher stands by: the lease is held by one. While Redis is
+away nothing can be sent; it tries again every second and says so once.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+import redis
+from channels.layers import get_channel_layer
+from django.core.exceptions import ImproperlyConfigured
+from redis.exceptions import LockError
+from redis.lock import Lock
+
+from ingest.queue import keys
+from queueadmin.console import history, metrics, rates
+from queueadmin.console.snapshot import DatabaseState, Snapshot
+
+logger = logging.getLogger(__name__)
+
+#: The channel group that every socket's process follows.
+GROUP: Final = "console"
+#: The type of the group's messages; `text` is the frame.
+MESSAGE: Final = "console.frame"
+#: Seconds between samples.
+STEP: Final = 1.0
+#: A publisher that stops is followed within this many seconds.
+LEASE_SECONDS: Final = 5
+#: A database that takes longer than this to answer is not there for people either.
+DATABASE_SECONDS: Final = 3.0
+
+
+class Publisher:
+    """The sampler. Not for use by two threads at once."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._lock = Lock(client, keys.PUBLISHER, timeout=LEASE_SECONDS, blocking=False, thread_local=False)
+        self._window = rates.Window()
+        self._database = _DatabaseWatch()
+        self._led = self._away = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish once a second until `stop` is set; outlives every outage of Redis and the database."""
+        loop = asyncio.get_running_loop()
+        turn = loop.time()
+        try:
+            while not stop.is_set():
+                await self._round()
+                # A round that took longer skips turns: samples are never sent in a burst.
+                turn = max(turn + STEP, loop.time())
+                await _until(stop, turn - loop.time())
+        finally:
+            await asyncio.to_thread(self.close)
+            if (layer := get_channel_layer()) is not None:
+                await layer.flush()
+
+    async def _round(self) -> None:
+        try:
+            snapshot = await asyncio.to_thread(self.sample)
+            if snapshot is not None:
+                await send(snapshot)
+            if self._away:
+                logger.info("Redis answers again")
+                self._away = False
+        except (redis.RedisError, OSError) as error:
+            if not self._away:
+                logger.warning("Redis is away, trying again every second: %s", error)
+                self._away = True
+
+    def sample(self) -> Snapshot | None:
+        """Read, keep and return one snapshot; None while another publisher leads. Raises redis.RedisError."""
+        if not self._leads():
+            return None
+        reading = metrics.read(self._client)
+        by_queue = self._window.add(rates.sample(reading.at, reading.queues))
+        seq = reading.published.seq + 1 if reading.published else 1
+        snapshot = metrics.build(reading, by_queue, self._database.state(), seq=seq)
+        history.write(self._client, snapshot)
+        return snapshot
+
+    def close(self) -> None:
+        """Give the lease up, so that the next publisher need not wait for its end."""
+        self._database.close()
+        with suppress(redis.RedisError, OSError):  # else it lapses by itself
+            if self._lock.owned():
+                self._lock.release()
+
+    def _leads(self) -> bool:
+        try:
+            leads = self._lock.reacquire() if self._led else bool(self._lock.acquire())
+        except LockError:
+            # Lapsed, by an outage or a pause longer than the lease; somebody else may lead by now.
+            leads = bool(self._lock.acquire())
+        if leads and not self._led:
+            logger.info("publishing")
+            self._window = rates.Window()
+        elif not leads and self._led:
+            logger.info("another publisher leads; standing by")
+        self._led = leads
+        return leads
+
+
+class _DatabaseWatch:
+    """Asks the database in a thread of its own, one question at a time: a hanging one holds nothing up."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
+        self._question: Future[DatabaseState] | None = None
+
+    def state(self) -> DatabaseState:
+        if self._question is None:
+            self._question = self._executor.submit(metrics.database_state)
+        try:
+            found = self._question.result(timeout=DATABASE_SECONDS)
+        except TimeoutError:
+            return DatabaseState("disconnected")  # the question stays open
+        self._question = None
+        return found
+
+    def close(self) -> None:
+        self._executor.submit(metrics.close_database)
+        self._executor.shutdown(wait=False)
+
+
+async def send(snapshot: Snapshot) -> None:
+    """To every socket, in every web process."""
+    layer = get_channel_layer()
+    if layer is None:
+        raise ImproperlyConfigured("CHANNEL_LAYERS must have a default.")
+    await layer.group_send(GROUP, {"type": MESSAGE, "text": snapshot.as_json().decode()})
+
+
+async def _until(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

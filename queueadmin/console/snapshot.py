@@ -1,0 +1,157 @@
+"""The shape of a snapshot: the counts at one instant, and what they mean.
+
+One shape for the page, the socket, the CLI, health and the published copy in Redis. Numbers are
+counts of jobs, seconds, or jobs per second; `at` is Unix time by Redis' clock.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import msgspec
+
+RedisStatus = Literal["connected", "disconnected", "disabled"]
+DatabaseStatus = Literal["connected", "disconnected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line beside the verdict."""
+
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Is all well, why not, and what to do next. `reasons` has them all, the gravest first."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    reason: str
+    next: str = ""
+    reasons: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RedisState:
+    status: RedisStatus
+    version: str = ""
+    used_memory: int = 0
+    #: Bytes; 0 is no limit.
+    max_memory: int = 0
+    #: always, everysec, no, off (no append-only file) or unknown.
+    fsync: str = "unknown"
+    #: What is unsafe about its settings, one sentence each.
+    unsafe: tuple[str, ...] = ()
+    #: Why it refuses writes, as one sentence; empty when it takes them.
+    refuses: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    status: DatabaseStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    #: Who leads now; None: nobody recovers stalled jobs or promotes retries.
+    leader: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    total: int
+    busy: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    name: str
+    #: Jobs that wait to be claimed.
+    depth: int = 0
+    #: Jobs that wait for their time: delayed ones and retries.
+    scheduled: int = 0
+    #: Jobs under a lease, the stalled ones included.
+    started: int = 0
+    #: Started jobs whose lease lapsed and that are not recovered yet.
+    stalled: int = 0
+    #: Dead letters now.
+    failed: int = 0
+    #: Seconds the job at the head has waited; 0 when none does.
+    oldest_wait: float = 0.0
+    wait_target: int = 0
+    enqueued: int = 0
+    claimed: int = 0
+    completed: int = 0
+    retried: int = 0
+    #: Jobs that ever became dead letters.
+    dead: int = 0
+    requeued: int = 0
+    recovered: int = 0
+    #: Jobs per second over 10 s: in = first acceptances and requeues, out = completed and dead.
+    in_rate: float = 0.0
+    out_rate: float = 0.0
+    net_rate: float = 0.0
+    dead_per_minute: float = 0.0
+    #: Seconds until the queue is empty at this rate; None: nothing waits.
+    clears_in: float | str | None = None
+    workers: int = 0
+    busy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OldestWait:
+    queue: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    enqueued: int = 0
+    #: Claims, retries included.
+    dequeued: int = 0
+    processed: int = 0
+    #: Jobs that ever became dead letters.
+    failures: int = 0
+    depth: int = 0
+    started: int = 0
+    stalled: int = 0
+    scheduled: int = 0
+    #: Dead letters now.
+    failed: int = 0
+    in_rate: float = 0.0
+    out_rate: float = 0.0
+    net_rate: float = 0.0
+    dead_per_minute: float = 0.0
+    oldest_wait: OldestWait | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The counts at one instant. While Redis is away it keeps the last ones and says so in `redis`."""
+
+    seq: int
+    at: float
+    verdict: Verdict
+    redis: RedisState
+    database: DatabaseState
+    maintenance: Maintenance
+    workers: Workers
+    queues: tuple[QueueState, ...]
+    totals: Totals
+    #: False: Redis was never reached by this process, so the counts say nothing; show a dash.
+    known: bool = True
+    type: Literal["snapshot"] = "snapshot"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings, ready for JSON and templates."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    def as_json(self) -> bytes:
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Self:
+        """Raises msgspec.ValidationError or DecodeError when another version wrote it."""
+        return msgspec.json.decode(text, type=cls)

@@ -1,0 +1,163 @@
+"""Is all well? One word, one sentence why, one next step. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from queueadmin.console.snapshot import (
+    Check,
+    DatabaseState,
+    Maintenance,
+    QueueState,
+    RedisState,
+    Verdict,
+)
+
+#: More dead letters than this need a person (the threshold of Keep and of the agent tasks).
+MAX_DEAD_LETTERS: Final = 100
+#: More waiting jobs than this are a backlog (the threshold of the GPS points).
+MAX_PENDING: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    reason: str
+    next: str
+
+
+def judge(
+    *, redis: RedisState, database: DatabaseState, maintenance: Maintenance, queues: Sequence[QueueState]
+) -> Verdict:
+    """unhealthy: nothing can be accepted; degraded: it can, but something needs a person."""
+    checks = _checks(redis, database, maintenance, queues)
+    if redis.status != "connected":
+        return _verdict(
+            "unhealthy",
+            [
+                _Finding(
+                    "Redis does not answer, so no event can be accepted or processed; the numbers are the last known.",
+                    "Start the Redis that REDIS_URL names. Workers and pages come back by themselves.",
+                )
+            ],
+            checks,
+        )
+    if redis.refuses:
+        return _verdict(
+            "unhealthy",
+            [_Finding(redis.refuses, "Free memory or disk for Redis, or make it the master, then look again.")],
+            checks,
+        )
+    findings = _findings(redis, database, maintenance, queues)
+    if findings:
+        return _verdict("degraded", findings, checks)
+    return Verdict("healthy", _calm(queues), checks=checks)
+
+
+def _calm(queues: Sequence[QueueState]) -> str:
+    waiting = sum(q.depth for q in queues)
+    if late := [q.name for q in queues if _late(q)]:
+        return f"{_list(late)} waited longer than the target, but drains."
+    if waiting:
+        return f"{_jobs(waiting)} waiting, within target."
+    return "No job waits and no job is stuck."
+
+
+def _findings(
+    redis: RedisState, database: DatabaseState, maintenance: Maintenance, queues: Sequence[QueueState]
+) -> list[_Finding]:
+    """What is wrong, the gravest first."""
+    found = []
+    if database.status != "connected":
+        found.append(
+            _Finding(
+                "The database does not answer; events are accepted and wait in their queues.",
+                "Start the database. Workers go on by themselves.",
+            )
+        )
+    found += [
+        _Finding(sentence, "Correct this setting of Redis; see Operating in the docs.") for sentence in redis.unsafe
+    ]
+    if alone := [q.name for q in queues if not q.workers]:
+        found.append(
+            _Finding(
+                f"No worker serves {_list(alone)}.",
+                f"Start one: manage.py rqworker {' '.join(q.name for q in queues)}",
+            )
+        )
+    if maintenance.leader is None:
+        found.append(
+            _Finding(
+                "No maintenance process runs, so retries and lapsed leases wait.",
+                "Start it: manage.py maintain",
+            )
+        )
+    for q in queues:
+        if q.stalled:
+            found.append(
+                _Finding(
+                    f"{_jobs(q.stalled)} in {q.name} stalled: the worker stopped renewing the lease.",
+                    "Maintenance takes them back within 45 s; Recover stalled does it now.",
+                )
+            )
+    for q in queues:
+        if _late(q) and q.clears_in == "growing":
+            found.append(
+                _Finding(
+                    f"{q.name} grows {_rate(q.net_rate)}/s faster than it drains; its oldest job has waited"
+                    f" longer than the {q.wait_target} s target.",
+                    "Add workers, or find what slowed them down.",
+                )
+            )
+    dead = sum(q.failed for q in queues)
+    if dead > MAX_DEAD_LETTERS:
+        found.append(
+            _Finding(f"{dead:,} dead letters wait for a decision.", "Read their errors under Dead letters, then retry.")
+        )
+    pending = sum(q.depth for q in queues)
+    if pending > MAX_PENDING:
+        found.append(_Finding(f"{pending:,} jobs wait in the queues.", "Add workers until the backlog is gone."))
+    return found
+
+
+def _checks(
+    redis: RedisState, database: DatabaseState, maintenance: Maintenance, queues: Sequence[QueueState]
+) -> tuple[Check, ...]:
+    """What was looked at, as short lines; only what holds is said to hold."""
+    if redis.status != "connected":
+        return (Check(False, "Redis away"), Check(database.status == "connected", f"database {database.status}"))
+    durable = not redis.unsafe and not redis.refuses
+    stalled = sum(q.stalled for q in queues)
+    dead = sum(q.failed for q in queues)
+    late = [q.name for q in queues if _late(q)]
+    alone = [q.name for q in queues if not q.workers]
+    return (
+        Check(durable, "Redis durable" if durable else "Redis unsafe"),
+        Check(database.status == "connected", f"database {database.status}"),
+        Check(not alone, f"no worker on {_list(alone)}" if alone else "a worker on every queue"),
+        Check(maintenance.leader is not None, "maintenance runs" if maintenance.leader else "no maintenance"),
+        Check(not stalled, f"{stalled:,} stalled" if stalled else "nothing stalled"),
+        Check(not late, f"{_list(late)} over target" if late else "waits within target"),
+        Check(dead <= MAX_DEAD_LETTERS, f"{dead:,} dead letters" if dead else "no dead letters"),
+    )
+
+
+def _verdict(status: str, findings: list[_Finding], checks: tuple[Check, ...]) -> Verdict:
+    first = findings[0]
+    reasons = tuple(f.reason for f in findings)
+    return Verdict("unhealthy" if status == "unhealthy" else "degraded", first.reason, first.next, reasons, checks)
+
+
+def _late(q: QueueState) -> bool:
+    return q.oldest_wait > q.wait_target
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
