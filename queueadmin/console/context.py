@@ -1,0 +1,33 @@
+"""What every page of the console has at hand."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from queueadmin.console import metrics
+from queueadmin.console.permissions import can_administer, can_operate
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """A template context processor. Nothing is read before a template asks for it: error pages ask for nothing."""
+    return {
+        "snapshot": SimpleLazyObject(lambda: metrics.snapshot().as_dict()),
+        "may_operate": SimpleLazyObject(lambda: can_operate(request.user)),
+        "users_url": SimpleLazyObject(lambda: _users_url(request)),
+        "environment": settings.ENVIRONMENT,
+        "faults": settings.QUEUEADMIN_FAULTS,
+    }
+
+
+def _users_url(request: HttpRequest) -> str:
+    """Where users and groups are managed, for those who may."""
+    user = request.user
+    if not (can_administer(user) and user.is_staff):
+        return ""
+    try:
+        return reverse("admin:auth_user_changelist")
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,50 @@
+"""What the console's forms accept."""
+
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.http import QueryDict
+
+#: Rows of one page of a list; a selection is never more.
+MAX_SELECTED: Final = 500
+#: RQ lets a client name its jobs; anything printable without spaces, slashes or control characters.
+_JOB_ID = RegexValidator(r"^[\w.:@+=~-]{1,200}$", "“%(value)s” is not a job id.")
+
+
+class LoginForm(AuthenticationForm):
+    error_messages = {  # noqa: RUF012 - Django's own shape
+        "invalid_login": "Name and password do not fit together. Both are case-sensitive.",
+        "inactive": "This account is switched off.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Name"
+
+
+class SelectionForm(forms.Form):
+    """The jobs somebody ticked: `ids`, at least one, at most MAX_SELECTED."""
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        self._sent = data.getlist("ids")
+
+    def clean(self) -> dict[str, Any]:
+        if not self._sent:
+            raise ValidationError("No job was selected.")
+        if len(self._sent) > MAX_SELECTED:
+            raise ValidationError(f"At most {MAX_SELECTED} jobs can be selected at once, not {len(self._sent)}.")
+        for job_id in self._sent:
+            _JOB_ID(job_id)
+        return {"ids": list(dict.fromkeys(self._sent))}
+
+
+class DeadLettersForm(forms.Form):
+    """Which dead letters: of one queue or of all, from a place in the list on."""
+
+    queue = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
+    cursor = forms.CharField(required=False, max_length=4000)

@@ -1,0 +1,69 @@
+"""The life of one job as a line of moments, from the shape that `queries.job` gives. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What happened at `at`; `tone` is ok, run, warn, bad or empty; `icon` is lucide's name."""
+
+    at: datetime | None
+    what: str
+    detail: str = ""
+    icon: str = "circle"
+    tone: str = ""
+
+
+#: Why a job is a dead letter, in words.
+REASONS = {
+    "error": "no attempts left",
+    "timeout": "it ran longer than its timeout",
+    "poison": "it crashed its worker three times",
+    "permanent": "the handler says that trying again cannot help",
+    "unreadable": "no worker here can read its payload",
+    "not_allowed": "it names a function that is not on the allow-list",
+}
+
+
+def life(job: Mapping[str, Any]) -> list[Moment]:
+    """Oldest first; what lies ahead stands at the end."""
+    moments: list[Moment] = []
+    source = " · ".join(part for part in (job["source"], job["tenant"]) if part)
+    if job["received_at"]:
+        moments.append(Moment(job["received_at"], "Received", f"from {source}" if source else "", "inbox", "ok"))
+    if job["enqueued_at"]:
+        moments.append(Moment(job["enqueued_at"], f"Queued in {job['queue']}", _place(job), "layers"))
+    if job["started_at"]:
+        run = f"attempt {job['attempts']}" if job["attempts"] else ""
+        moments.append(Moment(job["started_at"], "Claimed by a worker", run, "cpu", "run"))
+    error = job["error"]
+    if error and error["type"] and job["state"] != "finished":
+        moments.append(Moment(error["at"], f"Failed: {error['type']}", _attempts(job), "circle-x", "bad"))
+    moments.sort(key=lambda moment: moment.at.timestamp() if moment.at else 0)
+    if job["state"] == "failed":
+        reason = REASONS.get(error["reason"] if error else "", "")
+        moments.append(Moment(error["at"] if error else None, "Dead letter", reason, "skull", "bad"))
+    if job["next_attempt_at"]:
+        word = "Next attempt" if job["state"] == "retrying" else "Due"
+        moments.append(Moment(job["next_attempt_at"], word, f"then into {job['queue']}", "clock", "warn"))
+    if job["state"] == "finished":
+        moments.append(Moment(job["finished_at"], "Finished", "its row is in the database", "circle-check", "ok"))
+    return moments
+
+
+def _place(job: Mapping[str, Any]) -> str:
+    if job["state"] != "queued" or job["position"] is None:
+        return ""
+    if job["ahead"] is None:
+        return f"position {job['position']}"
+    return f"position {job['position']}, {job['ahead']:,} ahead"
+
+
+def _attempts(job: Mapping[str, Any]) -> str:
+    count = job["attempts"]
+    ran = "" if count is None else f"{count} attempt{'' if count == 1 else 's'} so far"
+    crashed = f"{job['crashes']} crash{'' if job['crashes'] == 1 else 'es'}" if job["crashes"] else ""
+    return ", ".join(part for part in (ran, crashed) if part)

@@ -1,0 +1,178 @@
+"""Numbers, durations and times as words, for the first paint.
+
+Mirrors static/console/format.js, which writes the live page: the two must never differ.
+"""
+
+import math
+from datetime import UTC, datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from queueadmin.console.masking import masked_text
+
+register = template.Library()
+
+DASH = "–"
+
+
+def _fixed(value: float) -> str:
+    """One decimal, halves up as the browser rounds them; Python's own format rounds halves to even."""
+    return f"{math.floor(value * 10 + 0.5) / 10:.1f}"
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """1234.4 → "1,234"; a dash for nothing."""
+    return DASH if value is None else f"{math.floor(value + 0.5):,}"
+
+
+@register.filter
+def short(value: float) -> str:
+    """12345 → "12.3k", for badges and titles."""
+    for least, unit in ((1e6, "M"), (1e4, "k")):
+        if value >= least:
+            return _fixed(value / (1e6 if unit == "M" else 1e3)).removesuffix(".0") + unit
+    return number(value)
+
+
+@register.filter
+def rate(value: float | None) -> str:
+    """A rate per second, with one decimal while that matters."""
+    if value is None:
+        return DASH
+    return _fixed(value) if abs(value) < 1000 else number(value)
+
+
+@register.filter
+def change(value: float | None) -> str:
+    """A change per second, sign first; empty when it rounds to nothing."""
+    if value is None or abs(value) < 0.05:
+        return ""
+    size = abs(value)
+    return f"{'+' if value > 0 else '−'}{_fixed(size) if size < 10 else number(size)}/s"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Seconds in words people use: "0.4 s", "22 s", "3 min", "1.5 h", "2 d"."""
+    if seconds is None:
+        return DASH
+    s = max(0.0, seconds)
+    if s < 9.95:
+        return f"{_fixed(s)} s"
+    if s < 90:
+        return f"{number(s)} s"
+    if s < 5400:
+        return f"{number(s / 60)} min"
+    if s < 172_800:
+        return f"{_fixed(s / 3600)} h"
+    return f"{number(s / 86_400)} d"
+
+
+@register.filter
+def target(seconds: int) -> str:
+    """A target: whole seconds, or minutes from two minutes on."""
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{_fixed(seconds / 60)} min" if seconds % 60 else f"{seconds // 60} min"
+
+
+@register.filter
+def clears_in(value: float | str | None) -> str:
+    if value is None:
+        return "clear"
+    return value if isinstance(value, str) else duration(value)
+
+
+@register.filter
+def file_size(value: float) -> str:
+    """Bytes in powers of 1024: "512 B", "1.5 KB", "4 GB"."""
+    for unit in ("B", "KB", "MB"):
+        if value < 1024:
+            return f"{_figure(value, whole=unit == 'B')} {unit}"
+        value /= 1024
+    return f"{_figure(value, whole=False)} GB"
+
+
+def _figure(value: float, *, whole: bool) -> str:
+    return number(value) if whole or value >= 10 else _fixed(value).removesuffix(".0")
+
+
+@register.filter
+def memory(redis: dict[str, int]) -> str:
+    """How full Redis is: "38 % of 4 GB", or the bytes when it has no limit."""
+    used, most = redis["used_memory"], redis["max_memory"]
+    return f"{number(used / most * 100)} % of {file_size(most)}" if most else file_size(used)
+
+
+def ago_words(then: float, now: float) -> str:
+    """How long ago, or how far ahead, an instant is; both in Unix seconds."""
+    s = now - then
+    if s < -1:
+        return f"in {_whole(max(1, math.floor(-s + 0.5)))}"
+    if s < 1:
+        return "now"
+    return f"{_whole(math.floor(s + 0.5))} ago"
+
+
+def _whole(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 90 else duration(seconds)
+
+
+def _unix(instant: datetime | float | str) -> float:
+    if isinstance(instant, str):
+        instant = datetime.fromisoformat(instant)
+    return instant.timestamp() if isinstance(instant, datetime) else float(instant)
+
+
+@register.simple_tag
+def ago(instant: datetime | float | str | None) -> SafeString | str:
+    """A <time> in relative words, the instant on hover. Takes a datetime, Unix seconds or ISO text."""
+    return DASH if instant is None else _time(_unix(instant), "ago")
+
+
+@register.simple_tag
+def clock(instant: datetime | float | str | None) -> SafeString | str:
+    """A <time> as hours, minutes and seconds (UTC until the page's script knows the reader's zone)."""
+    return DASH if instant is None else _time(_unix(instant), "clock")
+
+
+def _time(at: float, style: str) -> SafeString:
+    moment = datetime.fromtimestamp(at, UTC)
+    words = f"{moment:%H:%M:%S}" if style == "clock" else ago_words(at, timezone.now().timestamp())
+    return format_html(
+        '<time datetime="{}" data-at="{}" data-style="{}" title="{} UTC">{}</time>',
+        moment.isoformat(timespec="milliseconds"),
+        f"{at:.3f}",
+        style,
+        f"{moment:%Y-%m-%d %H:%M:%S}",
+        words,
+    )
+
+
+@register.filter
+def short_id(job_id: str) -> str:
+    """Enough of a job id to tell rows apart: the time, and the random end."""
+    return job_id if len(job_id) <= 16 else f"{job_id[:8]}…{job_id[-6:]}"
+
+
+@register.filter
+def share(seconds: float, goal: float) -> str:
+    """A wait's part of its target, as the width of its bar."""
+    return f"{min(100.0, max(0.0, seconds / goal * 100)):.0f}%"
+
+
+@register.filter
+def cut_word(text: str, index: int) -> str:
+    """One word of a text: a figure and its unit stand in different sizes."""
+    words = text.split()
+    return words[index] if index < len(words) else ""
+
+
+@register.filter
+def masked(text: str) -> str:
+    """Without the credentials that an error message may quote."""
+    return masked_text(text)

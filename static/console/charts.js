@@ -1,0 +1,167 @@
+// Charts on canvas: sparks and one chart of stacked areas, lines and bars over time.
+import { clock, number, short } from './format.js';
+import { fade, palette, schedule } from './paint.js';
+
+const FONT = '11px Inter, ui-sans-serif, system-ui, sans-serif';
+const PIXELS_PER_POINT = 3; // finer than this the eye sees noise, and the paint costs twice as much
+
+/** Sizes the bitmap to the box and the screen; returns [context, width, height] in CSS pixels. */
+function fit(canvas) {
+  const d = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
+  if (canvas.width !== Math.round(w * d) || canvas.height !== Math.round(h * d)) {
+    canvas.width = Math.round(w * d);
+    canvas.height = Math.round(h * d);
+  }
+  const x = canvas.getContext('2d');
+  x.setTransform(d, 0, 0, d, 0, 0);
+  x.clearRect(0, 0, w, h);
+  return [x, w, h];
+}
+
+const axis = n => n >= 1e6 ? `${+(n / 1e6).toFixed(1)}M` : n >= 1e3 ? `${+(n / 1e3).toFixed(1)}k` : String(+n.toFixed(2));
+const mean = values => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+/** The next round number a four-part axis can end with. */
+export function nice(most) {
+  const e = 10 ** Math.floor(Math.log10(most || 1));
+  return Math.max(4, [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10].find(k => k * e >= most) * e);
+}
+
+/** At most `points` values, each the mean of its slice. */
+function thin(values, points) {
+  if (values.length <= points) return values;
+  return Array.from({ length: points }, (_, i) =>
+    mean(values.slice(Math.floor(i * values.length / points), Math.floor((i + 1) * values.length / points))));
+}
+
+export function spark(canvas, values, colour) {
+  if (!canvas || !canvas.clientWidth) return;
+  const [x, w, h] = fit(canvas), v = thin(values, Math.max(2, Math.round(w / PIXELS_PER_POINT)));
+  if (v.length < 2) return;
+  const top = Math.max(...v), low = Math.min(...v), range = Math.max((top - low) * 1.25, top * 0.12) || 1;
+  const floor = Math.max(0, (top + low - range) / 2);
+  const X = i => i / (v.length - 1) * w, Y = n => h - 3 - (n - floor) / range * (h - 7);
+  x.beginPath();
+  v.forEach((n, i) => i ? x.lineTo(X(i), Y(n)) : x.moveTo(X(i), Y(n)));
+  x.strokeStyle = colour; x.lineWidth = 1.5; x.lineJoin = 'round'; x.stroke();
+  x.lineTo(w, h); x.lineTo(0, h);
+  const shade = x.createLinearGradient(0, 0, 0, h);
+  shade.addColorStop(0, fade(colour, 0.2)); shade.addColorStop(1, fade(colour, 0));
+  x.fillStyle = shade; x.fill();
+}
+
+/**
+ * A chart in `element`. series: [{name, colour: token, get: row → number, bars?: on the right axis}].
+ * options: stack (areas on top of each other), gap (red where series 0 is above series 1).
+ */
+export class Chart {
+  constructor(element, series, options = {}) {
+    Object.assign(this, { element, series, options, hover: null });
+    this.lines = series.filter(s => !s.bars);
+    this.bars = series.filter(s => s.bars);
+    this.canvas = element.appendChild(document.createElement('canvas'));
+    this.tip = element.appendChild(document.createElement('div'));
+    this.tip.className = 'tip';
+    this.tip.hidden = true;
+    element.addEventListener('pointermove', event => { this.hover = event.offsetX; schedule(); });
+    element.addEventListener('pointerleave', () => { this.hover = null; schedule(); });
+  }
+
+  /** rows: oldest first, each with `at` in Unix seconds. */
+  draw(rows) {
+    const { canvas, lines, bars, options } = this;
+    if (!canvas.clientWidth) return;
+    const [x, w, h] = fit(canvas);
+    if (rows.length < 2) { this.tip.hidden = true; return; }
+    const step = Math.max(1, Math.ceil(rows.length / (w / PIXELS_PER_POINT))), points = [];
+    for (let i = rows.length % step; i < rows.length; i += step) points.push(rows.slice(i, i + step));
+    const times = points.map(slice => slice.at(-1).at), value = (slice, s) => mean(slice.map(s.get));
+    const sums = points.map(() => 0);
+    const curves = lines.map(s => points.map((slice, i) => options.stack ? sums[i] += value(slice, s) : value(slice, s)));
+    const heights = bars.map(s => points.map(slice => value(slice, s)));
+    const L = 42, R = bars.length ? 38 : 14, T = 10, B = 22;
+    const area = { x, w, h, L, R, T, pw: w - L - R, ph: h - T - B };
+    area.max = nice(Math.max(1, ...curves.flat()) * 1.04);
+    area.right = bars.length ? nice(Math.max(1, ...heights.flat()) * 1.04) : 0;
+    area.X = i => L + i / (points.length - 1) * area.pw;
+    area.Y = v => T + area.ph - v / area.max * area.ph;
+    this.#grid(area);
+    this.#clockface(area, times, rows.length < 400);
+    bars.forEach((s, k) => this.#columns(area, heights[k], palette[s.colour]));
+    if (options.gap) this.#gap(area, curves);
+    for (let k = curves.length - 1; k >= 0; k--) this.#curve(area, curves, k);
+    this.#tooltip(area, points, times);
+  }
+
+  #grid({ x, w, L, R, max, right, Y }) {
+    x.font = FONT; x.textBaseline = 'middle'; x.lineWidth = 1;
+    for (let i = 0; i <= 4; i++) {
+      const y = Math.round(Y(max * i / 4)) + 0.5;
+      x.strokeStyle = palette['line-2'];
+      x.beginPath(); x.moveTo(L, y); x.lineTo(w - R, y); x.stroke();
+      x.fillStyle = palette['ink-3']; x.textAlign = 'right';
+      x.fillText(axis(max * i / 4), L - 8, y);
+      if (right && i % 2 === 0) { x.textAlign = 'left'; x.fillStyle = palette.bad; x.fillText(axis(right * i / 4), w - R + 8, y); }
+    }
+  }
+
+  #clockface({ x, h, pw, X }, times, seconds) {
+    const marks = Math.max(2, Math.floor(pw / 120));
+    x.textBaseline = 'alphabetic'; x.fillStyle = palette['ink-3'];
+    for (let i = 0; i <= marks; i++) {
+      x.textAlign = i === 0 ? 'left' : i === marks ? 'right' : 'center';
+      const j = Math.round(i * (times.length - 1) / marks);
+      x.fillText(clock(times[j], seconds), X(j), h - 6);
+    }
+  }
+
+  #columns({ x, pw, ph, T, X, right }, values, colour) {
+    const width = Math.max(1, pw / values.length - 0.6);
+    x.fillStyle = fade(colour, 0.55);
+    values.forEach((v, i) => {
+      const height = Math.min(1, v / right) * ph;
+      x.fillRect(X(i) - width / 2, T + ph - height, width, height);
+    });
+  }
+
+  /** Where more comes in than goes out. */
+  #gap({ x, X, Y }, [over, under]) {
+    x.fillStyle = fade(palette.bad, 0.22);
+    for (let i = 1; i < over.length; i++) {
+      if (over[i] <= under[i]) continue;
+      x.beginPath();
+      x.moveTo(X(i - 1), Y(Math.max(over[i - 1], under[i - 1])));
+      x.lineTo(X(i), Y(over[i])); x.lineTo(X(i), Y(under[i])); x.lineTo(X(i - 1), Y(under[i - 1]));
+      x.fill();
+    }
+  }
+
+  #curve({ x, X, Y }, curves, k) {
+    const colour = palette[this.lines[k].colour], curve = curves[k];
+    const along = () => { x.beginPath(); curve.forEach((v, i) => i ? x.lineTo(X(i), Y(v)) : x.moveTo(X(i), Y(v))); };
+    if (this.options.stack) {
+      along();
+      for (let i = curve.length - 1; i >= 0; i--) x.lineTo(X(i), Y(k ? curves[k - 1][i] : 0));
+      x.fillStyle = fade(colour, 0.3); x.fill();
+    }
+    along();
+    x.strokeStyle = colour; x.lineWidth = 1.6; x.lineJoin = 'round'; x.stroke();
+  }
+
+  #tooltip({ x, w, L, T, pw, ph, X }, points, times) {
+    if (this.hover === null || this.hover < L) { this.tip.hidden = true; return; }
+    const j = Math.min(points.length - 1, Math.round((this.hover - L) / pw * (points.length - 1)));
+    x.strokeStyle = palette['ink-3']; x.lineWidth = 1;
+    x.beginPath(); x.moveTo(X(j), T); x.lineTo(X(j), T + ph); x.stroke();
+    const rows = this.series.flatMap(s => {
+      const figure = document.createElement('b'), v = mean(points[j].map(s.get));
+      figure.textContent = v < 10 && v % 1 ? v.toFixed(1) : v < 1e4 ? number(v) : short(v);
+      return [document.createElement('br'), s.name, figure];
+    });
+    this.tip.hidden = false;
+    this.tip.replaceChildren(clock(times[j], true), ...rows);
+    const wide = this.tip.offsetWidth;
+    this.tip.style.left = `${X(j) + wide + 24 > w ? X(j) - wide - 10 : X(j) + 12}px`;
+    this.tip.style.top = '14px';
+  }
+}

@@ -1,0 +1,63 @@
+// The dead letters: choosing rows, the bar of actions, failures per minute, news that wait to be asked for.
+import { Chart } from './charts.js';
+import { number } from './format.js';
+import { live, onSnapshot } from './live.js';
+import { painter, setText } from './paint.js';
+
+const $ = (selector, element = document) => element.querySelector(selector);
+const $$ = (selector, element = document) => [...element.querySelectorAll(selector)];
+const boxes = () => $$('#dead tbody input[type="checkbox"]');
+let last = null;
+
+function show() {
+  const all = boxes(), chosen = all.filter(box => box.checked).length, head = $('#all');
+  if (!head) return;
+  head.checked = chosen > 0 && chosen === all.length;
+  head.indeterminate = chosen > 0 && chosen < all.length;
+  for (const box of all) box.closest('tr').setAttribute('aria-selected', String(box.checked));
+  $('#bar').classList.toggle('on', chosen > 0);
+  $('#retry-chosen').disabled = !chosen;
+  setText($('#retry-chosen span'), chosen ? `Retry ${number(chosen)}` : 'Retry selected');
+  $('#said').hidden = !chosen;
+  setText($('#chosen'), number(chosen));
+}
+
+document.addEventListener('click', event => {
+  const box = event.target.closest('#dead tbody input[type="checkbox"]');
+  if (box) {
+    const all = boxes(), here = all.indexOf(box), there = all.indexOf(last);
+    if (event.shiftKey && there >= 0) all.slice(Math.min(here, there), Math.max(here, there) + 1).forEach(o => { o.checked = box.checked; });
+    last = box;
+    show();
+  }
+  if (event.target.closest('#pick-none')) { boxes().forEach(b => { b.checked = false; }); show(); }
+});
+document.addEventListener('change', event => {
+  if (event.target.id === 'all') { boxes().forEach(b => { b.checked = event.target.checked; }); show(); }
+});
+
+/* After a retry the row goes and nothing else moves; an emptied page asks for the next one. */
+document.addEventListener('htmx:afterSettle', () => {
+  show();
+  const list = $('#dead');
+  if (list?.dataset.empty === 'false' && !boxes().length) $('#dead-new').click();
+});
+
+onSnapshot(({ totals, queues }) => {
+  const list = $('#dead'), pill = $('#dead-new');
+  const counts = { '': totals, ...Object.fromEntries(queues.map(q => [q.name, q])) };
+  for (const tab of $$('[data-tab]')) setText($('span', tab), number(counts[tab.dataset.tab]?.failed));
+  const here = counts[list.dataset.queue] ?? totals, ever = list.dataset.queue ? here.dead : totals.failures;
+  for (const place of $$('[data-k="here"]')) setText(place, number(here.failed));
+  const more = ever - Number(list.dataset.failures);
+  pill.hidden = more <= 0;
+  setText($('span', pill), `${number(more)} new`);
+  if (more > 0 && list.dataset.empty === 'true') { list.dataset.failures = ever; pill.click(); }
+});
+
+const place = $('#failures');
+if (place) {
+  const chart = new Chart(place, [{ name: 'dead letters', colour: 'ink-3', get: row => row.failed }, { name: 'failures/min', colour: 'bad', bars: true, get: row => row.dead_per_minute }]);
+  painter(() => chart.draw(live.rows));
+}
+show();

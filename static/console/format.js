@@ -1,0 +1,78 @@
+// Numbers, durations and times as words. Mirrors templatetags/console.py, so that the first paint and
+// the live page never differ; tests/browser/test_format.py holds them together.
+
+const fixed = n => (Math.round(n * 10) / 10).toFixed(1);
+
+export const number = n => Number.isFinite(n) ? Math.round(n).toLocaleString('en-US') : '–';
+
+export const short = n => n >= 1e6 ? `${+fixed(n / 1e6)}M` : n >= 1e4 ? `${+fixed(n / 1e3)}k` : number(n);
+
+/** A rate per second: one decimal while it is small enough to matter. */
+export const rate = n => !Number.isFinite(n) ? '–' : Math.abs(n) < 1000 ? fixed(n) : number(n);
+
+/** A change per second, sign first; '' when it rounds to nothing. */
+export function change(n) {
+  if (!Number.isFinite(n) || Math.abs(n) < 0.05) return '';
+  const text = Math.abs(n) < 10 ? fixed(Math.abs(n)) : number(Math.abs(n));
+  return `${n > 0 ? '+' : '−'}${text}/s`;
+}
+
+/** Seconds in words people use: "0.4 s", "22 s", "3 min", "1.5 h", "2 d". */
+export function duration(seconds) {
+  if (!Number.isFinite(seconds)) return '–';
+  const s = Math.max(0, seconds);
+  if (s < 9.95) return `${fixed(s)} s`;
+  if (s < 90) return `${Math.round(s)} s`;
+  if (s < 5400) return `${Math.round(s / 60)} min`;
+  if (s < 172800) return `${fixed(s / 3600)} h`;
+  return `${Math.round(s / 86400)} d`;
+}
+
+/** A target: whole seconds, or minutes from two minutes on. */
+export const target = s => s < 120 ? `${s} s` : s % 60 ? `${fixed(s / 60)} min` : `${s / 60} min`;
+
+const whole = s => s < 90 ? `${s} s` : duration(s);
+/** How long ago, or how far ahead, an instant is. Both in Unix seconds. */
+export function ago(then, now) {
+  const s = now - then;
+  if (s < -1) return `in ${whole(Math.max(1, Math.round(-s)))}`;
+  if (s < 1) return 'now';
+  return `${whole(Math.round(s))} ago`;
+}
+
+export const clearsIn = value => value === null || value === undefined ? 'clear' : typeof value === 'string' ? value : duration(value);
+
+export const bytes = n => {
+  if (!Number.isFinite(n)) return '–';
+  for (const unit of ['B', 'KB', 'MB', 'GB']) {
+    if (n < 1024 || unit === 'GB') return `${unit === 'B' || n >= 10 ? Math.round(n) : +fixed(n)} ${unit}`;
+    n /= 1024;
+  }
+};
+
+export const memory = redis => redis.max_memory > 0
+  ? `${Math.round(redis.used_memory / redis.max_memory * 100)} % of ${bytes(redis.max_memory)}`
+  : bytes(redis.used_memory);
+
+/* Times: the browser's zone, or UTC when the reader chose so. */
+let utc = false;
+try { utc = localStorage.getItem('zone') === 'utc'; } catch { /* storage is off: the browser's zone */ }
+export const isUtc = () => utc;
+export function setUtc(on) {
+  utc = on;
+  try { localStorage.setItem('zone', on ? 'utc' : 'local'); } catch { /* holds for this page only */ }
+}
+const two = n => String(n).padStart(2, '0');
+/** "14:41", with `seconds` "14:41:30". */
+export function clock(at, seconds = false) {
+  const d = new Date(at * 1000);
+  const [h, m, s] = utc ? [d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds()] : [d.getHours(), d.getMinutes(), d.getSeconds()];
+  return `${two(h)}:${two(m)}${seconds ? `:${two(s)}` : ''}`;
+}
+/** "2026-11-22 14:41:30" and the zone. */
+export function full(at) {
+  const d = new Date(at * 1000);
+  const day = utc ? d.toISOString().slice(0, 10) : `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+  return `${day} ${clock(at, true)} ${zone()}`;
+}
+export const zone = () => utc ? 'UTC' : (new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts().find(p => p.type === 'timeZoneName')?.value ?? 'local');

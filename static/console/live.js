@@ -1,0 +1,55 @@
+// What the page knows: the rows of the last minutes and the newest snapshot, kept through every reconnect.
+import { schedule } from './paint.js';
+import { listen } from './socket.js';
+
+const LONGEST = 900; // rows: 15 minutes at one a second, as long as the server's history
+
+/** Rows: {at, <queue>: depth, wait_<queue>, started, in_rate, out_rate, dead_per_minute, failed, busy, oldest_wait}. */
+export const live = { rows: [], snapshot: null, state: { name: 'connecting', age: null }, paused: false };
+
+const readers = { snapshot: [], state: [] };
+/** Calls `reader` at each new snapshot (or change of state), and at once when there is one already. */
+export function onSnapshot(reader) { readers.snapshot.push(reader); if (live.snapshot) reader(live.snapshot); }
+export function onState(reader) { readers.state.push(reader); reader(live.state); }
+
+function tellState(state) {
+  live.state = live.paused && state.name === 'live' ? { ...state, name: 'paused' } : state;
+  for (const reader of readers.state) reader(live.state);
+}
+
+/** Pausing stops the page from moving; the line stays up, and going on shows the newest at once. */
+export function pause(on) {
+  live.paused = on;
+  if (!on && held) { const frame = held; held = null; take(frame); }
+  tellState(on ? { ...live.state, name: 'paused' } : { ...live.state, name: 'live' });
+}
+let held = null;
+
+function row(snapshot) {
+  const { totals, queues } = snapshot;
+  const made = {
+    at: snapshot.at, started: totals.started, in_rate: totals.in_rate, out_rate: totals.out_rate, failed: totals.failed,
+    dead_per_minute: totals.dead_per_minute, busy: snapshot.workers.busy, oldest_wait: totals.oldest_wait?.seconds ?? 0,
+  };
+  for (const q of queues) { made[q.name] = q.depth; made[`wait_${q.name}`] = q.oldest_wait ?? 0; }
+  return made;
+}
+
+function take(snapshot) {
+  live.snapshot = snapshot;
+  if (!live.rows.length || snapshot.at > live.rows.at(-1).at) live.rows.push(row(snapshot));
+  if (live.rows.length > LONGEST) live.rows.splice(0, live.rows.length - LONGEST);
+  for (const reader of readers.snapshot) reader(snapshot);
+  schedule();
+}
+
+export function start() {
+  listen({
+    state: tellState,
+    history({ columns, rows }) {
+      live.rows = rows.map(values => Object.fromEntries(columns.map((name, i) => [name, values[i] ?? 0])));
+      schedule();
+    },
+    snapshot(frame) { if (live.paused) held = frame; else take(frame); },
+  });
+}

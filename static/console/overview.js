@@ -1,0 +1,141 @@
+// The overview: every number of a snapshot into its place, sparks and the two charts.
+import { Chart, spark } from './charts.js';
+import { change, clearsIn, duration, number, rate } from './format.js';
+import { live, onSnapshot } from './live.js';
+import { painter, palette, schedule, setText } from './paint.js';
+
+const $ = (selector, element = document) => element.querySelector(selector);
+const $$ = (selector, element = document) => [...element.querySelectorAll(selector)];
+const QUEUES = $$('[data-q]').map(row => row.dataset.q);
+const MOST_BLOCKS = 8; // worker blocks in a row; the words beside them carry the numbers
+const field = (name, text) => { for (const place of $$(`[data-k="${name}"]`)) setText(place, text); };
+const tone = (element, name) => { if (element && element.dataset.tone !== name) element.dataset.tone = name; };
+
+/* --- verdict ------------------------------------------------------------------- */
+const WORDS = { healthy: 'Healthy:', degraded: 'Degraded:', unhealthy: 'Unhealthy:' };
+let checksShown = '';
+function verdict({ verdict: v, totals }) {
+  const card = $('.verdict');
+  if (card.dataset.s !== v.status) card.dataset.s = v.status;
+  setText($('strong', card), WORDS[v.status] ?? v.status);
+  setText($('.why', card), v.reason);
+  setText($('.next', card), v.next);
+  field('stalled', number(totals.stalled));
+  $('#recover')?.classList.toggle('main', totals.stalled > 0);
+  const key = JSON.stringify(v.checks);
+  if (key === checksShown) return;
+  checksShown = key;
+  $('.checks', card).replaceChildren(...v.checks.map(check => {
+    const made = $(check.ok ? '#check-ok' : '#check-bad').content.firstElementChild.cloneNode(true);
+    made.append(check.text);
+    return made;
+  }));
+}
+
+/* --- key numbers ------------------------------------------------------------------ */
+function numbers({ totals, workers }) {
+  const oldest = totals.oldest_wait, waits = oldest && oldest.seconds > 0;
+  field('throughput', rate(totals.out_rate));
+  field('backlog', number(totals.depth));
+  field('backlog-change', change(totals.net_rate));
+  for (const place of $$('[data-k="backlog-change"]')) tone(place, totals.net_rate > 0 ? 'bad' : 'ok');
+  field('oldest-queue', waits ? `Oldest wait in ${oldest.queue}` : 'Oldest wait');
+  field('oldest', waits ? duration(oldest.seconds).split(' ')[0] : '0');
+  field('oldest-unit', waits ? duration(oldest.seconds).split(' ')[1] : 's');
+  field('failures-rate', number(totals.dead_per_minute));
+  field('busy', number(workers.busy));
+  field('workers', `of ${number(workers.total)}`);
+  field('failed', number(totals.failed));
+  for (const name of ['enqueued', 'dequeued', 'processed', 'failures']) field(name, number(totals[name]));
+}
+
+/* --- queues ---------------------------------------------------------------------------- */
+function blocks(place, busy, total) {
+  const shown = Math.min(total, MOST_BLOCKS), on = total ? Math.round(busy / total * shown) : 0;
+  while (place.childElementCount > shown) place.lastElementChild.remove();
+  while (place.childElementCount < shown) place.append(document.createElement('i'));
+  [...place.children].forEach((block, i) => block.classList.toggle('b', i < on));
+}
+function queue(q) {
+  const row = $(`[data-q="${CSS.escape(q.name)}"]`);
+  if (!row) return;
+  const texts = {
+    depth: number(q.depth), in: rate(q.in_rate), out: rate(q.out_rate), wait: duration(q.oldest_wait ?? 0), started: number(q.started),
+    scheduled: number(q.scheduled), eta: clearsIn(q.clears_in), workers: `${number(q.busy)} of ${number(q.workers)}`, failed: number(q.failed),
+    stalled: q.stalled ? `${number(q.stalled)} stalled` : '',
+  };
+  for (const [name, text] of Object.entries(texts)) setText($(`[data-f="${name}"]`, row), text);
+  const part = (q.oldest_wait ?? 0) / q.wait_target, sla = $('.sla', row), state = part > 1 ? 'bad' : part > 0.75 ? 'warn' : 'ok';
+  if (sla.dataset.s !== state) sla.dataset.s = state;
+  $('.bar', sla).setAttribute('width', `${Math.min(100, Math.max(q.depth ? 3 : 0, part * 100))}%`);
+  tone($('[data-f="eta"]', row), q.clears_in === 'growing' ? 'bad' : '');
+  tone($('[data-f="failed"]', row), q.failed ? 'bad' : 'dim');
+  blocks($('.wk', row), q.busy, q.workers);
+  setText($(`[data-lg="${CSS.escape(q.name)}"]`), number(q.depth));
+}
+
+onSnapshot(snapshot => {
+  verdict(snapshot);
+  numbers(snapshot);
+  snapshot.queues.forEach(queue);
+  setText($('[data-lg="started"]'), number(snapshot.totals.started));
+  const first = $('#first');
+  if (first) first.hidden = snapshot.totals.enqueued > 0;
+  news(snapshot.totals);
+});
+
+/* --- new dead letters: rows never jump; the reader fetches them -------------------------- */
+function news(totals) {
+  const list = $('#latest'), pill = $('#latest-new');
+  if (!list) return;
+  const more = totals.failures - Number(list.dataset.failures);
+  pill.hidden = more <= 0;
+  setText($('span', pill), `${number(more)} new`);
+  if (more > 0 && list.dataset.empty === 'true') { list.dataset.failures = totals.failures; pill.click(); }
+}
+
+/* --- charts ---------------------------------------------------------------------------------- */
+const WINDOWS = $$('[data-window]');
+let seconds = 900;
+function chooseWindow(wanted) {
+  if (!WINDOWS.some(b => Number(b.dataset.window) === wanted)) return;
+  seconds = wanted;
+  for (const b of WINDOWS) b.setAttribute('aria-pressed', String(Number(b.dataset.window) === wanted));
+  field('window', `Last ${wanted / 60} min`);
+  schedule();
+}
+for (const button of WINDOWS) {
+  button.addEventListener('click', () => {
+    chooseWindow(Number(button.dataset.window));
+    const address = new URL(location.href);
+    address.searchParams.set('window', seconds);
+    history.replaceState(history.state, '', address);
+  });
+}
+
+const SPARKS = {
+  throughput: [r => r.out_rate, 'ink-3'], backlog: [r => QUEUES.reduce((sum, q) => sum + r[q], 0), 'ink-3'], oldest: [r => r.oldest_wait, 'ink-3'],
+  'failures-rate': [r => r.dead_per_minute, 'bad'], busy: [r => r.busy, 'ink-3'], failed: [r => r.failed, 'bad'],
+};
+const depth = new Chart($('#depth'), [
+  ...QUEUES.map(name => ({ name, colour: `c-${name}`, get: row => row[name] })),
+  { name: 'processing', colour: 'accent', get: row => row.started },
+], { stack: true });
+const flow = new Chart($('#flow'), [
+  { name: 'in/s', colour: 'ink-3', get: row => row.in_rate },
+  { name: 'done/s', colour: 'accent', get: row => row.out_rate },
+  { name: 'failures/min', colour: 'bad', bars: true, get: row => row.dead_per_minute },
+], { gap: true });
+const view = () => {
+  const end = live.rows.at(-1)?.at ?? 0, from = live.rows.findIndex(row => row.at > end - seconds);
+  return from < 0 ? [] : live.rows.slice(from);
+};
+painter(() => {
+  const rows = view();
+  depth.draw(rows);
+  flow.draw(rows);
+  if (rows.length < 2) return;
+  for (const [name, [get, colour]] of Object.entries(SPARKS)) spark($(`[data-spark="${name}"]`), rows.map(get), palette[colour]);
+  for (const name of QUEUES) spark($(`[data-q="${name}"] canvas`), rows.map(row => row[name]), palette[`c-${name}`]);
+});
+chooseWindow(Number(new URLSearchParams(location.search).get('window')) || 900);

@@ -1,0 +1,104 @@
+// The frame of every page: live dot, title, badge, system box, times, theme, keyboard, the More sheet.
+import { ago, clock, full, isUtc, memory, number, setUtc, short, zone } from './format.js';
+import { live, onSnapshot, onState, pause } from './live.js';
+import { readPalette, schedule, setText } from './paint.js';
+import { toast } from './toast.js';
+
+const $ = selector => document.querySelector(selector);
+const $$ = selector => [...document.querySelectorAll(selector)];
+const root = document.documentElement;
+
+/* --- live dot ------------------------------------------------------------------ */
+const DOT = { live: 'on', paused: 'stale', stale: 'stale', connecting: '', reconnecting: 'off', 'signed-out': 'off' };
+const since = age => age === null || age < 1 ? '' : age < 90 ? `${age} s` : `${Math.round(age / 60)} min`;
+function words({ name, wait, age }) {
+  if (name === 'stale') return `stale ${since(age)}`;
+  if (name === 'reconnecting') return wait ? `reconnecting in ${wait} s` : 'reconnecting…';
+  if (name === 'signed-out') return 'signed out';
+  return name === 'connecting' ? 'connecting…' : name;
+}
+let before = '';
+onState(state => {
+  const dot = $('.live');
+  if (!dot) return;
+  if (dot.dataset.s !== DOT[state.name]) dot.dataset.s = DOT[state.name];
+  setText(dot.lastElementChild, words(state));
+  if (state.name === 'signed-out' && before !== state.name) toast('You are signed out, so the numbers stand still. Reload the page to sign in.', 'error');
+  before = state.name;
+  dot.title = state.age > 2 ? `The numbers are ${since(state.age)} old` : '';
+  // Announced once per change of state, not at every second of a countdown.
+  setText($('#live-said'), { live: 'Live', reconnecting: 'Connection lost, reconnecting', stale: 'The numbers are stale', 'signed-out': 'You are signed out; reload to sign in', paused: 'Paused' }[state.name] ?? '');
+});
+
+/* --- what every page shows of a snapshot ---------------------------------------- */
+let offset = 0; // server clock − browser clock, seconds
+const name = document.title.replace(/^\([^)]*\) /, '');
+onSnapshot(({ at, totals, redis, maintenance }) => {
+  offset = at - Date.now() / 1000;
+  const title = `(${short(totals.depth)}) ${name}`;
+  if (document.title !== title) document.title = title;
+  for (const badge of $$('[data-badge="failed"]')) {
+    setText(badge, short(totals.failed));
+    badge.hidden = !totals.failed;
+  }
+  const facts = { memory: memory(redis), fsync: redis.fsync ?? '–', leader: maintenance.leader ?? 'none' };
+  for (const [fact, text] of Object.entries(facts)) for (const place of $$(`[data-sys="${fact}"]`)) setText(place, text);
+  for (const place of $$('[data-sys="leader"]')) place.classList.toggle('bad', !maintenance.leader);
+});
+const serverNow = () => Date.now() / 1000 + offset;
+
+/* --- times: relative words, the instant on hover ---------------------------------- */
+export function refreshTimes() {
+  const now = serverNow();
+  for (const time of $$('time[data-at]')) {
+    const at = Number(time.dataset.at), style = time.dataset.style;
+    setText(time, style === 'clock' ? clock(at, true) : ago(at, now));
+    const instant = full(at);
+    if (time.title !== instant) time.title = instant;
+  }
+  for (const place of $$('[data-sys="time"]')) setText(place, `${clock(now)} ${zone()}`);
+  for (const place of $$('[data-zone]')) setText(place, zone());
+}
+setInterval(() => { if (!document.hidden) refreshTimes(); }, 5000);
+document.addEventListener('htmx:load', refreshTimes);
+for (const button of $$('[data-act="zone"]')) {
+  button.addEventListener('click', () => { setUtc(!isUtc()); refreshTimes(); schedule(); });
+}
+
+/* --- theme --------------------------------------------------------------------------- */
+function isDark() {
+  const chosen = root.dataset.theme;
+  return chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+}
+function switchTheme() {
+  root.dataset.theme = isDark() ? 'light' : 'dark';
+  try { localStorage.setItem('theme', root.dataset.theme); } catch { /* holds for this page only */ }
+  readPalette();
+}
+for (const button of $$('[data-act="theme"]')) button.addEventListener('click', switchTheme);
+
+/* --- keyboard: silent while typing or with a meta key ---------------------------------- */
+const keys = {
+  '?': () => $('#help').showModal(),
+  t: switchTheme,
+  r: () => pause(!live.paused),
+  '/': () => $('#find')?.focus(),
+};
+let going = 0;
+document.addEventListener('keydown', event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input:not([type="checkbox"]), textarea, select')) return;
+  if ($('dialog[open]')) return;
+  if (Date.now() - going < 1500) {
+    going = 0;
+    const link = $(`.rail [data-go="${CSS.escape(event.key)}"]`);
+    if (link) { event.preventDefault(); link.click(); }
+    return;
+  }
+  if (event.key === 'g') { going = Date.now(); return; }
+  const act = Object.hasOwn(keys, event.key) && keys[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+
+/* --- the find box: "/" reaches it, esc leaves it ------------------------------------------ */
+$('#find')?.addEventListener('keydown', event => { if (event.key === 'Escape') event.target.blur(); });
+refreshTimes();
