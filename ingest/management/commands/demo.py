@@ -30,14 +30,14 @@ _VENDORS: Final = (
 )
 _SERVICES: Final = ("checkout", "search", "billing", "login", "images")
 #: One in that many vendor alerts fails, and how: most recover by a retry, a few end as dead letters.
-_FAULTS: Final = ((40, "error:1"), (60, "error:2"), (90, "error"), (110, "permanent"))
+_FAULTS: Final = ((40, "error:1"), (60, "error:2"), (170, "permanent"), (310, "error"))
 
 #: Requests a second: enough to see every number move, little enough for a laptop.
 _BEAT: Final = 0.1
-#: A burst, so that the queues grow visibly and drain again.
-_BURST_EVERY, _BURST_SIZE = 20.0, 600
-#: A handler that takes its time, so that the number of those in processing is not always zero.
-_SLOW_EVERY, _SLOW = 7.0, "slow:2"
+#: A burst of which every hundredth takes a second: the queues grow visibly and drain again.
+_BURST_EVERY, _BURST_SIZE, _BURST_SLOW_EVERY = 20.0, 500, 100
+#: Between the bursts now and then one that takes its time, so that processing is not always zero.
+_SLOW_EVERY = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +146,14 @@ def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Reques
             yield Request("/api/v1/events", vendor_alert(), at)
         if at >= burst:
             burst += _BURST_EVERY
-            yield Request("/api/v1/events", [vendor_alert() for _ in range(_BURST_SIZE)], at)
+            yield Request("/api/v1/events", _burst(vendor_alert), at)
         if at >= slow:
             slow += _SLOW_EVERY
-            yield Request("/api/v1/events", vendor_alert(fault=_SLOW), at)
+            yield Request("/api/v1/events", vendor_alert(fault="slow:2"), at)
+
+
+def _burst(vendor_alert: "_VendorAlerts") -> list[dict[str, Any]]:
+    return [vendor_alert(fault=None if n % _BURST_SLOW_EVERY else "slow:1") for n in range(_BURST_SIZE)]
 
 
 def _keep_alert(number: int, chance: random.Random) -> dict[str, Any]:
