@@ -1,9 +1,40 @@
 """Where every connection comes in."""
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "queueadmin.settings")
 
-application = get_asgi_application()
+django = get_asgi_application()
+
+# Only now: what follows needs Django's apps to be loaded.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from ingest.api.fastlane import FastLane  # noqa: E402
+from queueadmin.console.routing import router  # noqa: E402
+
+
+class RefuseNullOrigin:
+    """A page without an origin (a sandboxed frame, a file) is no page of ours; Daphne lets it through."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._denier = WebsocketDenier()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        origins = [value for name, value in scope["headers"] if name == b"origin"]
+        refused = not origins or b"null" in origins
+        return await (self._denier if refused else self._inner)(scope, receive, send)
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": FastLane(django) if settings.INGEST_FAST_LANE else django,
+        "websocket": RefuseNullOrigin(AllowedHostsOriginValidator(AuthMiddlewareStack(router))),
+    }
+)

@@ -189,7 +189,9 @@ def _ask(key: str) -> _Answer:
     sender = Sender(row.name, frozenset(row.scopes.split(",")), row.pk) if row is not None else None
     answer = _Answer(sender, now)
     if len(_answers) >= _KEPT:
-        _answers.clear()
+        # Guessed keys must not push out the known ones.
+        for unknown in [kept for kept, about in _answers.items() if about.sender is None]:
+            _answers.pop(unknown, None)
     _answers[hashed] = answer
     return answer
 

@@ -103,3 +103,9 @@ def server_error() -> Problem:
         "Something went wrong on our side; it is in the server's log under the request's id.",
         retryable=True,
     )
+
+
+def disallowed_host() -> Problem:
+    return Problem(
+        400, "disallowed_host", "Unknown host", "The Host header names no host of ALLOWED_HOSTS.", field="Host"
+    )

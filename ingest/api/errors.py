@@ -1,0 +1,59 @@
+"""Errors that no view of ours raised: Django's and the framework's own, as problems where programs ask."""
+
+from typing import Any
+
+from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views import defaults
+from rest_framework.exceptions import APIException, MethodNotAllowed
+
+from ingest.api import problems
+from ingest.api.problems import Problem, ProblemError, speaks_json
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler400`."""
+    if not speaks_json(request.path):
+        return defaults.bad_request(request, exception)
+    if isinstance(exception, DisallowedHost):
+        return problems.disallowed_host().response()
+    return Problem(400, "bad_request", "Bad request", "The request cannot be read.").response()
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler403`."""
+    if not speaks_json(request.path):
+        return defaults.permission_denied(request, exception)
+    return Problem(403, "forbidden", "Not allowed").response()
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """`handler404`."""
+    if not speaks_json(request.path):
+        return defaults.page_not_found(request, exception)
+    return problems.not_found(request.path).response()
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """`handler500`."""
+    if not speaks_json(request.path):
+        return defaults.server_error(request)
+    return problems.server_error().response()
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """What Django REST framework answers; None hands the error on to Django."""
+    match error:
+        case ProblemError():
+            return error.problem.response()
+        case Http404():
+            return problems.not_found(context["request"].path).response()
+        case PermissionDenied():
+            return Problem(403, "forbidden", "Not allowed").response()
+        case MethodNotAllowed():
+            view, request = context["view"], context["request"]
+            return problems.method_not_allowed(request.method or "", ", ".join(view.allowed_methods)).response()
+        case APIException():
+            code = str(error.default_code)
+            return Problem(error.status_code, code, code.replace("_", " ").capitalize(), str(error.detail)).response()
+    return None

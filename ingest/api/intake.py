@@ -1,0 +1,262 @@
+"""What both faces of taking in have in common: a request's bytes → events, receipts → the answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import msgspec
+import uuid_utils
+
+from ingest.accept import Incoming, Receipt, Unavailable
+from ingest.api import decode, limits
+from ingest.api.keys import Sender
+from ingest.api.problems import PROBLEM_TYPE, Problem, ProblemError
+from ingest.api.schema import Rejected, read_event
+from ingest.priorities import Priority
+
+Format = Literal["json", "ndjson"]
+
+_JSON: Final = frozenset({"application/json"})
+_NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+
+
+#: Outcomes that are worth another try.
+_NO_ANSWER: Final = frozenset({"unavailable", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path that takes events in by POST."""
+
+    path: str
+    #: Takes many events as well, as an array or as NDJSON; else one object.
+    batch: bool
+    #: The priority of an event that names neither priority nor severity; None: its kind's.
+    default_priority: Priority | None = None
+
+
+EVENTS: Final = Endpoint("/api/v1/events", batch=True)
+ALERT: Final = Endpoint("/api/alerts/event", batch=False, default_priority=Priority.LOW)
+ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT)}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request's events, read: in their order, the good ones and the refused ones."""
+
+    items: tuple[Incoming | Rejected, ...]
+    #: One object, so the answer is one receipt.
+    single: bool
+
+    @property
+    def events(self) -> list[Incoming]:
+        return [item for item in self.items if isinstance(item, Incoming)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, before a face puts it on the wire."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def check_head(endpoint: Endpoint, headers: Mapping[str, str]) -> Format:
+    """The body's format; refuses what can be refused without reading it. Raises ProblemError 413 or 415."""
+    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise ProblemError(
+            Problem(
+                415,
+                "unsupported_encoding",
+                "Encoding not supported",
+                "The body must come without Content-Encoding.",
+                headers={"Accept-Encoding": "identity"},
+                field="Content-Encoding",
+            )
+        )
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limits.WIRE_BYTES:
+        raise limits.body_too_large()
+    return _format(endpoint, headers.get("content-type", ""))
+
+
+def read_body(endpoint: Endpoint, form: Format, body: bytes, sender: Sender) -> Taken:
+    """A body's events. Raises ProblemError when the body as a whole cannot be read."""
+    if len(body) > limits.WIRE_BYTES:
+        raise limits.body_too_large()
+    if form == "ndjson":
+        items, single = decode.split_lines(body), False
+    else:
+        items, many = decode.split_json(body)
+        single = not many
+        if many and not endpoint.batch:
+            raise ProblemError(
+                Problem(422, "wrong_type", "One event, please", f"{endpoint.path} takes one JSON object, not an array.")
+            )
+    if not items:
+        raise ProblemError(Problem(422, "no_events", "No events", "The body holds no event."))
+    return Taken(tuple(_read(endpoint, item, sender) for item in items), single)
+
+
+def answer(endpoint: Endpoint, taken: Taken, receipts: Sequence[Receipt], *, prefer: str = "") -> Answer:
+    """The response to a request whose good events got these receipts."""
+    if taken.single:
+        return _single(endpoint, taken.items[0], receipts)
+    return _batch(taken, receipts, wants_items="return=representation" in prefer.replace(" ", "").lower().split(","))
+
+
+def unavailable(error: Unavailable) -> Problem:
+    """503: nothing can be stored now."""
+    return Problem(
+        503,
+        "outcome_unknown" if error.unknown else "no_durable_store",
+        "Events cannot be stored now",
+        error.detail,
+        retryable=True,
+        headers={"Retry-After": "2"},
+    )
+
+
+def problem_answer(problem: Problem) -> Answer:
+    return Answer(problem.status, problem.body(), PROBLEM_TYPE, problem.headers)
+
+
+def _format(endpoint: Endpoint, content_type: str) -> Format:
+    media, _, parameters = content_type.partition(";")
+    media = media.strip().lower()
+    charset = parameters.partition("charset=")[2].strip(' "').lower()
+    if charset in {"", "utf-8", "utf8", "us-ascii"}:
+        if not media or media in _JSON:
+            return "json"
+        if media in _NDJSON and endpoint.batch:
+            return "ndjson"
+    possible = ["application/json", *(["application/x-ndjson"] if endpoint.batch else [])]
+    raise ProblemError(
+        Problem(
+            415,
+            "unsupported_media_type",
+            "Media type not supported",
+            f"Content-Type must be {' or '.join(possible)}, in UTF-8, not {content_type[:100]!r}.",
+            headers={"Accept-Post": ", ".join(possible)},
+            field="Content-Type",
+        )
+    )
+
+
+def _read(endpoint: Endpoint, item: decode.Item, sender: Sender) -> Incoming | Rejected:
+    read = read_event(item.raw, sender, default_priority=endpoint.default_priority)
+    if isinstance(read, Rejected) and item.line is not None:
+        read.problem.extra["line"] = item.line
+    return read
+
+
+def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Receipt]) -> Answer:
+    refused = item.problem if isinstance(item, Rejected) else _refusal(receipts[0])
+    if refused is not None:
+        return problem_answer(refused)
+    receipt = receipts[0]
+    shown = _receipt(receipt)
+    if endpoint is ALERT:
+        shown["alert_id"] = receipt.event.event_id or receipt.id
+    return Answer(202, msgspec.json.encode(shown), headers={"Location": f"/api/v1/jobs/{receipt.id}"})
+
+
+def _batch(taken: Taken, receipts: Sequence[Receipt], *, wants_items: bool) -> Answer:
+    """202 when all were accepted, 207 when some were; else 422, or 503 when the sender should try again."""
+    of_event = iter(receipts)
+    items = [
+        _rejected(index, item.event_id, item.problem) if isinstance(item, Rejected) else _item(index, next(of_event))
+        for index, item in enumerate(taken.items)
+    ]
+    duplicates = sum(receipt.outcome == "duplicate" for receipt in receipts)
+    accepted = sum(receipt.outcome == "accepted" for receipt in receipts)
+    stored = accepted + duplicates
+    counts: dict[str, Any] = {
+        "received": len(items),
+        "accepted": accepted,
+        "duplicates": duplicates,
+        "rejected": len(items) - stored,
+    }
+    if not stored:
+        again = next((receipt for receipt in receipts if receipt.outcome in _NO_ANSWER), None)
+        if again is not None:
+            return problem_answer(_away(again, **counts, items=items))
+        return problem_answer(
+            Problem(422, "all_rejected", "No event was accepted", "Each item says why.", **counts, items=items)
+        )
+    shown: dict[str, Any] = {"batch_id": uuid_utils.uuid7().hex, "durability": "redis", **counts}
+    all_stored = stored == len(items)
+    if wants_items or not all_stored:
+        shown["items"] = items
+    return Answer(
+        202 if all_stored else 207,
+        msgspec.json.encode(shown),
+        headers={"Preference-Applied": "return=representation"} if wants_items else {},
+    )
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    event = receipt.event
+    priority = event.severity.mapped
+    return {
+        "id": receipt.id,
+        "event_id": event.event_id,
+        "status": receipt.state,
+        "duplicate": receipt.outcome == "duplicate",
+        "durability": "redis",
+        "kind": event.kind.name,
+        "priority": priority,
+        "queue": priority,
+        "severity": {"raw": event.severity.raw, "mapped": priority, "by": event.severity.by},
+        "warnings": event.warnings,
+    }
+
+
+def _item(index: int, receipt: Receipt) -> dict[str, Any]:
+    event = receipt.event
+    refused = _refusal(receipt)
+    if refused is not None:
+        return _rejected(index, event.event_id, refused)
+    return {
+        "index": index,
+        "status": 202,
+        "id": receipt.id,
+        "event_id": event.event_id,
+        "priority": event.severity.mapped,
+        "duplicate": receipt.outcome == "duplicate",
+        "warnings": event.warnings,
+    }
+
+
+def _rejected(index: int, event_id: str | None, problem: Problem) -> dict[str, Any]:
+    return {
+        "index": index,
+        "status": problem.status,
+        "event_id": event_id,
+        "error": problem.as_error(),
+        "retryable": problem.retryable,
+    }
+
+
+def _refusal(receipt: Receipt) -> Problem | None:
+    """Why this event was not stored; None when it was."""
+    if receipt.outcome == "id_reused":
+        return Problem(
+            409,
+            "id_reused",
+            "The id is taken",
+            "Another event with this id was taken in from this source, with another body.",
+            field="id",
+            id=receipt.id,
+        )
+    return _away(receipt) if receipt.outcome in _NO_ANSWER else None
+
+
+def _away(receipt: Receipt, **extra: Any) -> Problem:
+    """503 for what Redis was no longer there for."""
+    error = Unavailable("Redis went away before this event's turn.", unknown=receipt.outcome == "unknown")
+    problem = unavailable(error)
+    problem.extra.update(extra)
+    return problem

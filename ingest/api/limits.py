@@ -1,0 +1,75 @@
+"""How much one request may bring. Every limit has a name, which the answer gives with its number."""
+
+from typing import Final
+
+from ingest.api.problems import Problem, ProblemError
+
+#: Bytes of one event, as sent.
+ITEM_BYTES: Final = 256 * 1024
+#: Events in one request.
+ITEMS: Final = 1_000
+#: Bytes of one request's body.
+WIRE_BYTES: Final = 5 * 1024 * 1024
+#: Objects and arrays inside each other, the event itself included.
+DEPTH: Final = 32
+#: Keys in all objects of one event together.
+KEYS: Final = 2_000
+#: Bytes of bodies that one process holds at a time.
+IN_FLIGHT_BYTES: Final = 128 * 1024 * 1024
+#: Seconds that a sender may take for its body.
+BODY_SECONDS: Final = 30.0
+
+
+def too_large(code: str, what: str, limit: str, value: int) -> Problem:
+    """413 that names the limit and its number."""
+    return Problem(413, code, "Too large", what, limit=limit, limit_value=value)
+
+
+def body_too_large() -> ProblemError:
+    return ProblemError(
+        too_large("wire_too_large", f"The body is larger than {WIRE_BYTES:,} bytes.", "wire_bytes", WIRE_BYTES)
+    )
+
+
+def item_too_large() -> Problem:
+    return too_large("item_too_large", f"The event is larger than {ITEM_BYTES:,} bytes.", "item_bytes", ITEM_BYTES)
+
+
+def too_many_items() -> ProblemError:
+    return ProblemError(too_large("batch_too_many", f"One request may bring {ITEMS:,} events.", "items", ITEMS))
+
+
+def too_deep() -> Problem:
+    return too_large("too_deep", f"The event is nested more than {DEPTH} levels deep.", "depth", DEPTH)
+
+
+def too_many_keys() -> Problem:
+    return too_large("too_many_keys", f"The event has more than {KEYS:,} keys.", "keys", KEYS)
+
+
+class InFlight:
+    """The bytes of bodies that this process holds; more than the limit is refused with 503."""
+
+    def __init__(self, limit: int = IN_FLIGHT_BYTES) -> None:
+        self._limit = limit
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Raises ProblemError 503; nothing is taken then."""
+        if self.held + size > self._limit:
+            raise ProblemError(
+                Problem(
+                    503,
+                    "overloaded",
+                    "Too much at once",
+                    f"The bodies being taken in would exceed {self._limit:,} bytes.",
+                    retryable=True,
+                    headers={"Retry-After": "1"},
+                    limit="in_flight_bytes",
+                    limit_value=self._limit,
+                )
+            )
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        self.held -= size

@@ -1,0 +1,218 @@
+"""The fields of an event: from its bytes to what `accept` takes. Unknown fields are kept."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ingest.accept import Incoming
+from ingest.api.decode import Refused, parse
+from ingest.api.keys import Sender
+from ingest.api.problems import Problem
+from ingest.kinds import KINDS, Kind
+from ingest.kinds.errors import Invalid
+from ingest.kinds.faults import refused as refused_fault
+from ingest.priorities import PRIORITIES, Priority, Severity, classify
+
+#: Characters of id, source, tenant and dedup_key: what their columns hold.
+NAME_LENGTH: Final = 255
+TITLE_LENGTH: Final = 1_024
+URL_LENGTH: Final = 2_048
+SEVERITY_LENGTH: Final = 100
+#: An event's own time may be so far ahead of ours: clocks and time zones are set wrong.
+AHEAD: Final = timedelta(hours=24)
+#: Waiting longer is a matter for schedules, not for a queue.
+LONGEST_DELAY: Final = timedelta(days=366)
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that was not taken, and why."""
+
+    event_id: str | None
+    problem: Problem
+
+
+def read_event(raw: bytes, sender: Sender, *, default_priority: Priority | None = None) -> Incoming | Rejected:
+    """One event of a body, checked against every rule; `default_priority` wins over its kind's."""
+    try:
+        event = parse(raw)
+    except Refused as refused:
+        return Rejected(None, refused.problem)
+    try:
+        return _incoming(raw, event, sender, default_priority)
+    except Invalid as invalid:
+        return Rejected(_shown_id(event), _validation(invalid))
+
+
+def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, default_priority: Priority | None) -> Incoming:
+    kind = _kind(event)
+    event_id = _name(event, "id")
+    if event_id == "":
+        raise Invalid("id", "invalid_value", "id must not be empty; leave it out to have one made.")
+    source = sender.source or _name(event, "source") or ""
+    tenant = sender.tenant or _name(event, "tenant") or ""
+    _name(event, "dedup_key")
+    _text(event, "title", TITLE_LENGTH)
+    _occurred_at(event)
+    _object(event, "labels")
+    _url(event, "callback_url")
+    _fault(event)
+    kind.validate(event)
+    severity, warnings = _severity(event, source, default_priority or kind.default_priority)
+    return Incoming(
+        kind=kind,
+        body=raw,
+        source=source,
+        tenant=tenant,
+        event_id=event_id,
+        severity=severity,
+        delay=_delay(event),
+        warnings=warnings,
+    )
+
+
+def _kind(event: Mapping[str, Any]) -> Kind:
+    name = event.get("kind")
+    if name is None:
+        return KINDS["alert"]
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise Invalid("kind", "unknown_kind", f"kind must be one of {', '.join(KINDS)}.")
+    return kind
+
+
+def _text(event: Mapping[str, Any], field: str, length: int) -> str | None:
+    value = event.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Invalid(field, "wrong_type", f"{field} must be a text.")
+    if len(value) > length:
+        raise Invalid(field, "too_long", f"{field} may have {length:,} characters, not {len(value):,}.", limit=length)
+    return value
+
+
+def _name(event: Mapping[str, Any], field: str) -> str | None:
+    """A text that goes into keys, logs and pages: short, and without control characters."""
+    value = _text(event, field, NAME_LENGTH)
+    if value is not None and _CONTROL.search(value):
+        raise Invalid(field, "invalid_value", f"{field} must not hold control characters.")
+    return value
+
+
+def _object(event: Mapping[str, Any], field: str) -> None:
+    value = event.get(field)
+    if value is not None and not isinstance(value, dict):
+        raise Invalid(field, "wrong_type", f"{field} must be an object.")
+
+
+def _url(event: Mapping[str, Any], field: str) -> None:
+    value = _text(event, field, URL_LENGTH)
+    if value is None:
+        return
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Invalid(field, "invalid_value", f"{field} must be an http or https address.")
+
+
+def _time(event: Mapping[str, Any], field: str) -> datetime | None:
+    value = event.get(field)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            at: datetime = msgspec.convert(value, datetime)
+            if at.tzinfo is not None:
+                return at.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        pass
+    example = "2026-11-22T08:00:00Z"
+    raise Invalid(field, "invalid_time", f"{field} must be an RFC 3339 time with a zone, such as {example}.")
+
+
+def _occurred_at(event: Mapping[str, Any]) -> None:
+    at = _time(event, "occurred_at")
+    if at is not None and at > datetime.now(UTC) + AHEAD:
+        hours = int(AHEAD.total_seconds()) // 3600
+        raise Invalid("occurred_at", "in_the_future", f"occurred_at may be at most {hours} hours ahead.", limit=hours)
+
+
+def _delay(event: Mapping[str, Any]) -> float:
+    """Seconds from now on, by `delay_seconds` or `run_at`; a time that has passed means now."""
+    seconds = event.get("delay_seconds")
+    run_at = _time(event, "run_at")
+    longest = LONGEST_DELAY.total_seconds()
+    if seconds is None:
+        if run_at is None:
+            return 0.0
+        delay = (run_at - datetime.now(UTC)).total_seconds()
+        if delay > longest:
+            raise Invalid(
+                "run_at", "too_far", f"run_at may be {LONGEST_DELAY.days} days ahead.", limit=LONGEST_DELAY.days
+            )
+        return max(delay, 0.0)
+    if run_at is not None:
+        raise Invalid("run_at", "conflict", "Only one of run_at and delay_seconds may be given.")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= longest:
+        raise Invalid(
+            "delay_seconds",
+            "invalid_value",
+            f"delay_seconds must be a number from 0 to {int(longest):,}.",
+            limit=int(longest),
+        )
+    return float(seconds)
+
+
+def _fault(event: Mapping[str, Any]) -> None:
+    payload = event.get("payload")
+    nested = payload.get("fault") if isinstance(payload, dict) else None
+    for field, fault in (("fault", event.get("fault")), ("payload.fault", nested)):
+        if isinstance(fault, str) and (why := refused_fault(fault)) is not None:
+            raise Invalid(field, "fault_refused", why)
+
+
+def _severity(event: Mapping[str, Any], source: str, default: Priority) -> tuple[Severity, tuple[dict[str, str], ...]]:
+    """The event's priority and how it came about: an explicit word wins over the severity."""
+    raw = event.get("severity")
+    if raw is not None and (isinstance(raw, bool) or not isinstance(raw, str | int | float)):
+        raise Invalid("severity", "wrong_type", "severity must be a word or a number.")
+    if len(str(raw)) > SEVERITY_LENGTH:
+        detail = f"severity may have {SEVERITY_LENGTH} characters, not {len(str(raw)):,}."
+        raise Invalid("severity", "too_long", detail, limit=SEVERITY_LENGTH)
+    if event.get("action") == "resolve":
+        default = Priority.LOW
+    severity = classify(raw, source=source, default=default)
+    explicit = event.get("priority")
+    if explicit is not None:
+        if not isinstance(explicit, str) or explicit.lower() not in PRIORITIES:
+            raise Invalid("priority", "invalid_value", f"priority must be one of {', '.join(PRIORITIES)}.")
+        return Severity(severity.raw, Priority(explicit.lower()), "priority"), ()
+    if not severity.unknown:
+        return severity, ()
+    detail = f"No table knows this severity; the event is {severity.mapped}."
+    return severity, ({"code": "severity_unmapped", "detail": detail, "value": severity.raw or ""},)
+
+
+def _shown_id(event: Mapping[str, Any]) -> str | None:
+    """The client's id for the answer, as far as it is one."""
+    value = event.get("id")
+    return value if isinstance(value, str) and len(value) <= NAME_LENGTH else None
+
+
+def _validation(invalid: Invalid) -> Problem:
+    extra: dict[str, Any] = {"field": invalid.field}
+    if invalid.limit is not None:
+        extra["limit"] = f"{invalid.field}_{'length' if invalid.code == 'too_long' else 'max'}"
+        extra["limit_value"] = invalid.limit
+    return Problem(422, invalid.code, "A field breaks a rule", invalid.detail, **extra)

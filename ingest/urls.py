@@ -1,0 +1,8 @@
+"""The paths that take events in; on the fast lane their POSTs never come here."""
+
+from django.urls import path
+
+from ingest.api.intake import ENDPOINTS
+from ingest.api.views import TakeInView
+
+urlpatterns = [path(at.lstrip("/"), TakeInView.as_view(endpoint=endpoint)) for at, endpoint in ENDPOINTS.items()]
