@@ -9,25 +9,17 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Before Django reads its settings: a home and a Redis for this process alone (each xdist worker is one).
-_HOME = Path(tempfile.mkdtemp(prefix="qa-test-"))
-os.environ["QUEUEADMIN_HOME"] = str(_HOME)
-os.environ["REDIS_URL"] = f"unix://{_HOME}/valkey.sock"
-# Set by tests/test_on_postgresql.py: the same tests again, on the other database.
-if "QUEUEADMIN_TEST_DATABASE_URL" in os.environ:
-    os.environ["DATABASE_URL"] = os.environ["QUEUEADMIN_TEST_DATABASE_URL"]
-else:
-    os.environ.pop("DATABASE_URL", None)
-for _name in ("PROD", "REDIS_HOST", "ALLOWED_HOSTS", "SECRET_KEY", "RQ_KEY_PREFIX", "REDIS"):
-    os.environ.pop(_name, None)
+import pytest
+import redis
 
-import pytest  # noqa: E402
-import redis  # noqa: E402
-
-from tests.postgres import Cluster, programs  # noqa: E402
+from tests.postgres import Cluster, programs
 
 if TYPE_CHECKING:
     from tests.instance import Instance
+
+
+#: Made by tests/settings.py.
+_HOME = Path(os.environ["QUEUEADMIN_HOME"])
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 30, what: str = "the condition") -> None:

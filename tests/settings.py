@@ -1,0 +1,23 @@
+"""The product's settings, with a home and a Redis for this test process alone (each xdist worker is one).
+
+pytest-django reads the settings before any conftest.py, so the environment is set here. Processes that a
+test starts inherit it.
+"""
+
+import os
+import sys
+import tempfile
+
+if "pytest" in sys.modules:
+    _home = tempfile.mkdtemp(prefix="qa-test-")
+    os.environ["QUEUEADMIN_HOME"] = _home
+    os.environ["REDIS_URL"] = f"unix://{_home}/valkey.sock"
+    # Set by tests/test_on_postgresql.py: the same tests again, on the other database.
+    if "QUEUEADMIN_TEST_DATABASE_URL" in os.environ:
+        os.environ["DATABASE_URL"] = os.environ["QUEUEADMIN_TEST_DATABASE_URL"]
+    else:
+        os.environ.pop("DATABASE_URL", None)
+    for _name in ("PROD", "REDIS_HOST", "ALLOWED_HOSTS", "SECRET_KEY", "RQ_KEY_PREFIX", "REDIS"):
+        os.environ.pop(_name, None)
+
+from queueadmin.settings import *  # noqa: E402, F403
