@@ -189,6 +189,12 @@ def remember(known: Snapshot) -> None:
     _last = known
 
 
+def forget() -> None:
+    """Be as a process that never saw Redis."""
+    global _last, _settings_read
+    _last = _settings_read = None
+
+
 def _queue_state(name: str, values: Sequence[Any], workers: Iterable[Mapping[str, str]], now: float) -> QueueState:
     depth, scheduled, started, lapsed, stock_lapsed, failed, counters, head_since = values
     counts = {field: int(value) for field, value in _decoded(counters).items()}

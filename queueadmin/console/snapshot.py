@@ -145,7 +145,7 @@ class Snapshot:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings, ready for JSON and templates."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
+        plain: dict[str, Any] = msgspec.json.decode(self.as_json())
         return plain
 
     def as_json(self) -> bytes:

@@ -1,0 +1,113 @@
+"""Jobs in Redis, made through the same scripts as in production, and people who may look or act."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import redis
+from django.contrib.auth.models import Group, User
+from pytest_django.fixtures import Settings
+
+from ingest.queue import connections
+from ingest.queue.payload import Payload, encode
+from ingest.queue.transitions import Failure, NewJob, Transitions, new_id
+from queueadmin.console import metrics
+
+WORKER = "test-worker"
+
+
+class Jobs:
+    """Puts jobs where a test wants them."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.transitions = Transitions(client)
+        self._numbers = itertools.count(1)
+
+    def enqueue(
+        self, count: int = 1, *, queue: str = "high", retries: tuple[float, ...] = (), **fields: str
+    ) -> list[str]:
+        """Their ids, in the queue's order."""
+        jobs = [self._job(queue, retries, fields) for _ in range(count)]
+        assert all(result.outcome == "queued" for result in self.transitions.enqueue(jobs))
+        return [job.id for job in jobs]
+
+    def start(self, *, queue: str = "high", limit: int = 100, lease: float = 30) -> str:
+        """Claim what waits in a queue; the claim's id."""
+        claim = self.transitions.claim(WORKER, [queue], claim_id=new_id(), limit=limit, lease=lease)
+        assert claim is not None
+        self.claimed = [job.id for job in claim.jobs]
+        return claim.id
+
+    def fail(self, count: int = 1, *, queue: str = "high", reason: str = "error", **fields: str) -> list[str]:
+        """Dead letters, by the way that a worker makes them."""
+        ids = self.enqueue(count, queue=queue, **fields)
+        while ids_left := self.transitions.claim(WORKER, [queue], claim_id=new_id(), limit=100, lease=30):
+            failures = [self.failure(job.id, reason=reason) for job in ids_left.jobs]
+            self.transitions.fail(queue, ids_left.id, WORKER, failures)
+        return ids
+
+    @staticmethod
+    def failure(job_id: str, *, reason: str = "error", retry: bool = False) -> Failure:
+        return Failure(
+            job_id=job_id,
+            error="Traceback (most recent call last):\nValueError: no such device",
+            reason=reason,
+            retry=retry,
+            error_type="ValueError",
+            message="no such device",
+        )
+
+    def _job(self, queue: str, retries: tuple[float, ...], fields: dict[str, str]) -> NewJob:
+        number = next(self._numbers)
+        job_id = f"{number:032x}"
+        received_at = datetime.now(UTC)
+        source, tenant = fields.get("source", "test"), fields.get("tenant", "")
+        body = b'{"title":"Problem %d"}' % number
+        event_id = fields.get("event_id", f"client-{number}")
+        data = encode(Payload(job_id, "alert", received_at, queue, source, tenant, event_id, body))
+        return NewJob(
+            id=job_id,
+            queue=queue,
+            data=data,
+            kind="alert",
+            source=source,
+            tenant=tenant,
+            event_id=event_id,
+            received_at=received_at,
+            retry_delays=retries,
+        )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """Each test is a process that never saw Redis before."""
+    metrics.forget()
+    yield
+    metrics.forget()
+
+
+@pytest.fixture
+def jobs(empty_redis: redis.Redis) -> Jobs:
+    return Jobs(empty_redis)
+
+
+@pytest.fixture
+def no_redis(settings: Settings, tmp_path: Path) -> Iterator[None]:
+    """Redis is away: nothing listens where the settings point."""
+    connections.close_connections()
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
+    yield
+    connections.close_connections()
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    def make(name: str, group: str | None = None, *, superuser: bool = False) -> User:
+        user = User.objects.create_user(name, password="correct horse", is_superuser=superuser)
+        if group:
+            user.groups.add(Group.objects.get_or_create(name=group)[0])
+        return user
+
+    return make

@@ -1,0 +1,71 @@
+import pytest
+from django.db import OperationalError
+
+from queueadmin.console import audit
+from queueadmin.console.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+
+def _done(count: int = 1, target: str = "job-1") -> None:
+    with audit.audited(actor="ada", action="retry", target=target, count=count, reason="fixed it") as outcome:
+        outcome.count, outcome.sentence = count, f"{count} jobs put back."
+
+
+def test_x10_intent_first_then_outcome() -> None:
+    with audit.audited(actor="ada", action="retry", target="job-1", count=2) as outcome:
+        (intent,) = AuditEntry.objects.all()
+        assert (intent.step, intent.count, intent.outcome) == ("intent", 2, "")
+        outcome.count, outcome.sentence = 1, "1 job put back."
+    _, done = AuditEntry.objects.order_by("id")
+    assert (done.step, done.count, done.outcome) == ("outcome", 1, "1 job put back.")
+    assert done.operation == intent.operation
+
+
+def test_an_operation_that_raised_says_so_and_what_it_had_done() -> None:
+    with pytest.raises(ValueError, match="halfway"), audit.audited(actor="ada", action="x", target="all") as outcome:
+        outcome.count, outcome.sentence = 3, "3 jobs put back."
+        raise ValueError("halfway")
+    done = AuditEntry.objects.get(step="outcome")
+    assert done.count == 3
+    assert done.outcome == "3 jobs put back. Then it failed: ValueError: halfway"
+
+
+def test_what_cannot_be_recorded_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(self: AuditEntry, **kwargs: object) -> None:
+        raise OperationalError("no database")
+
+    monkeypatch.setattr(AuditEntry, "save", away)
+    did = []
+    with (
+        pytest.raises(audit.AuditUnavailable, match="Nothing was done"),
+        audit.audited(actor="ada", action="x", target="all"),
+    ):
+        did.append(1)
+    assert not did
+
+
+def test_x10_the_chain_holds_and_shows_a_change() -> None:
+    for number in range(3):
+        _done(number)
+    assert audit.first_broken() is None
+    second = AuditEntry.objects.order_by("id")[1]
+    AuditEntry.objects.filter(pk=second.pk).update(actor="somebody else")
+    assert audit.first_broken() == second.pk
+
+
+def test_x10_the_chain_shows_an_entry_taken_out() -> None:
+    for number in range(3):
+        _done(number)
+    _, second, third, *_ = AuditEntry.objects.order_by("id")
+    second.delete()
+    assert audit.first_broken() == third.pk
+
+
+def test_last_outcome_is_the_latest_that_touched_something() -> None:
+    _done(1)
+    _done(0)
+    found = audit.last_outcome("job-1")
+    assert found is not None
+    assert found.count == 1
+    assert audit.last_outcome("job-2") is None

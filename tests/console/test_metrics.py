@@ -1,0 +1,185 @@
+"""The snapshot against a real Valkey, with jobs made by the scripts."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from ingest.queue import keys
+from ingest.queue.connections import connection
+from queueadmin.console import history, metrics
+from queueadmin.console.snapshot import QueueState, Snapshot
+from tests.console.conftest import Jobs
+
+pytestmark = pytest.mark.django_db
+
+SAMPLE = Path(__file__).parent / "samples" / "snapshot.json"
+
+
+def _queue(snapshot: Snapshot, name: str = "high") -> QueueState:
+    return next(q for q in snapshot.queues if q.name == name)
+
+
+def _worker(client: redis.Redis, name: str, *, queues: str = "critical,high,medium,low", **fields: Any) -> None:
+    seconds, _ = client.time()
+    beat = seconds - fields.pop("silent", 0)
+    written = datetime.fromtimestamp(beat, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    client.sadd(keys.WORKERS, keys.worker(name))
+    client.hset(keys.worker(name), mapping={"queues": queues, "last_heartbeat": written, "state": "idle", **fields})
+
+
+def test_a9_counts_add_up_in_every_state(jobs: Jobs) -> None:
+    jobs.enqueue(10)
+    claim = jobs.start(limit=6)
+    first, second, third, *_ = jobs.claimed
+    jobs.transitions.complete("high", claim, "w", [first])
+    jobs.transitions.fail("high", claim, "w", [jobs.failure(second)])
+    snapshot = metrics.snapshot()
+    high = _queue(snapshot)
+    assert (high.enqueued, high.claimed, high.completed, high.dead) == (10, 6, 1, 1)
+    assert (high.depth, high.started, high.scheduled, high.failed, high.stalled) == (4, 4, 0, 1, 0)
+    assert high.enqueued == high.depth + high.started + high.scheduled + high.failed + high.completed
+    totals = snapshot.totals
+    assert (totals.enqueued, totals.dequeued, totals.processed, totals.failures) == (10, 6, 1, 1)
+    assert third
+
+
+def test_a_retry_waits_as_scheduled(jobs: Jobs) -> None:
+    jobs.enqueue(1, retries=(60,))
+    claim = jobs.start()
+    jobs.transitions.fail("high", claim, "w", [jobs.failure(jobs.claimed[0], retry=True)])
+    high = _queue(metrics.snapshot())
+    assert (high.scheduled, high.retried, high.dead) == (1, 1, 0)
+
+
+def test_b9_a_lapsed_lease_is_stalled_and_a_live_one_is_not(jobs: Jobs) -> None:
+    jobs.enqueue(5)
+    jobs.start(limit=2, lease=-1)
+    jobs.start(limit=1, lease=30)
+    high = _queue(metrics.snapshot())
+    assert (high.started, high.stalled) == (3, 2)
+
+
+def test_the_oldest_wait_is_that_of_the_head(jobs: Jobs) -> None:
+    (job_id,) = jobs.enqueue(1, queue="low")
+    jobs.enqueue(1, queue="low")
+    connection().hset(keys.job(job_id), "enqueued_at", "2026-01-01T00:00:00.000000Z")
+    snapshot = metrics.snapshot()
+    assert _queue(snapshot, "low").oldest_wait > 1000
+    assert snapshot.totals.oldest_wait is not None
+    assert snapshot.totals.oldest_wait.queue == "low"
+
+
+def test_a_broken_date_at_the_head_is_no_wait_and_no_error(jobs: Jobs) -> None:
+    (job_id,) = jobs.enqueue(1)
+    connection().hset(keys.job(job_id), "enqueued_at", "yesterday")
+    assert _queue(metrics.snapshot()).oldest_wait == 0
+
+
+def test_reading_changes_nothing(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    jobs.fail(3)
+    # A stock worker's dead letter that RQ's own count would delete.
+    empty_redis.zadd(keys.failed("high"), {"stock": 1})
+    before = empty_redis.zrange(keys.failed("high"), 0, -1)
+    assert _queue(metrics.snapshot()).failed == 4
+    assert empty_redis.zrange(keys.failed("high"), 0, -1) == before
+    assert not empty_redis.exists(keys.SNAPSHOT)
+
+
+def test_the_number_of_commands_does_not_grow_with_the_jobs(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    def commands() -> int:
+        metrics.snapshot()  # its settings are read now and kept
+        before = empty_redis.info("stats")["total_commands_processed"]
+        metrics.snapshot()
+        return int(empty_redis.info("stats")["total_commands_processed"]) - int(before)
+
+    few = commands()
+    jobs.enqueue(500)
+    jobs.fail(200, queue="low")
+    assert commands() == few
+
+
+def test_workers_that_serve_and_those_that_are_busy(empty_redis: redis.Redis) -> None:
+    _worker(empty_redis, "one", held=3, state="busy")
+    _worker(empty_redis, "two", queues="low", held=0)
+    _worker(empty_redis, "killed", held=2, state="busy", silent=60)
+    _worker(empty_redis, "stock", queues="low", silent=300)
+    empty_redis.sadd(keys.WORKERS, keys.worker("expired"))
+    snapshot = metrics.snapshot()
+    assert (snapshot.workers.total, snapshot.workers.busy) == (3, 1)
+    assert (_queue(snapshot).workers, _queue(snapshot).busy) == (1, 1)
+    assert _queue(snapshot, "low").workers == 3
+
+
+def test_redis_tells_its_version_and_how_durable_it_is(empty_redis: redis.Redis) -> None:
+    state = metrics.snapshot().redis
+    assert state.status == "connected"
+    assert state.version.startswith("9.")
+    assert state.fsync == "no"  # as tests start it
+    assert state.unsafe  # and that is not safe
+    assert state.max_memory == 512 * 2**20
+
+
+def test_a_full_redis_refuses(empty_redis: redis.Redis) -> None:
+    info = dict(empty_redis.info())
+    assert metrics.refuses(info) == ""
+    assert "full" in metrics.refuses({**info, "used_memory": info["maxmemory"]})
+    assert "replica" in metrics.refuses({**info, "role": "slave"})
+    assert "append-only" in metrics.refuses({**info, "aof_last_write_status": "err"})
+    assert "loading" in metrics.refuses({**info, "loading": 1})
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_without_redis_and_memory_nothing_is_known() -> None:
+    snapshot = metrics.snapshot()
+    assert (snapshot.redis.status, snapshot.known) == ("disconnected", False)
+    assert snapshot.verdict.status == "unhealthy"
+    assert [q.name for q in snapshot.queues] == ["critical", "high", "medium", "low"]
+
+
+def test_numbers_do_not_blink_to_zero_when_redis_goes(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.enqueue(7)
+    assert _queue(metrics.snapshot()).depth == 7
+
+    def away(client: redis.Redis) -> None:
+        raise redis.ConnectionError("gone")
+
+    monkeypatch.setattr(metrics, "read", away)
+    snapshot = metrics.snapshot()
+    assert snapshot.redis.status == "disconnected"
+    assert _queue(snapshot).depth == 7
+    assert snapshot.known
+    assert snapshot.verdict.status == "unhealthy"
+
+
+def test_rates_come_from_what_was_published(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    published = Snapshot.from_json(SAMPLE.read_bytes())
+    seconds, _ = empty_redis.time()
+    history.write(empty_redis, replace(published, at=seconds))
+    assert _queue(metrics.snapshot()).in_rate == 120.4
+    # Long ago: then the mean since, by the counters.
+    old = replace(published, at=seconds - 100, queues=(QueueState("high"),))
+    history.write(empty_redis, old)
+    jobs.enqueue(1000)
+    assert 8 < _queue(metrics.snapshot()).in_rate < 11
+
+
+def test_a_published_snapshot_of_another_version_is_no_error(empty_redis: redis.Redis) -> None:
+    empty_redis.set(keys.SNAPSHOT, b'{"v":2}')
+    assert metrics.snapshot().redis.status == "connected"
+
+
+def test_the_committed_sample_is_of_today(empty_redis: redis.Redis) -> None:
+    sample = json.loads(SAMPLE.read_text())
+    now = metrics.snapshot().as_dict()
+    assert sample.keys() == now.keys()
+    assert sample["queues"][0].keys() == now["queues"][0].keys()
+    assert sample["totals"].keys() == now["totals"].keys()
+    assert sample["redis"].keys() == now["redis"].keys()
+    assert Snapshot.from_json(json.dumps(sample)).as_dict() == sample

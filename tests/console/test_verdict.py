@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import pytest
+
+from queueadmin.console.snapshot import DatabaseState, Maintenance, QueueState, RedisState, Verdict
+from queueadmin.console.verdict import judge
+
+REDIS = RedisState("connected", "9.1.2", fsync="always")
+QUEUES = tuple(
+    QueueState(name, wait_target=target, workers=1)
+    for name, target in (("critical", 5), ("high", 15), ("medium", 60), ("low", 600))
+)
+
+
+def _judge(
+    *queues: QueueState, redis: RedisState = REDIS, database: str = "connected", leader: str | None = "one"
+) -> Verdict:
+    given = {q.name: q for q in queues}
+    return judge(
+        redis=redis,
+        database=DatabaseState("connected" if database == "connected" else "disconnected"),
+        maintenance=Maintenance(leader),
+        queues=[given.get(q.name, q) for q in QUEUES],
+    )
+
+
+def _high(**fields: object) -> QueueState:
+    return replace(QUEUES[1], **fields)  # type: ignore[arg-type]
+
+
+def test_healthy_says_so_and_every_check_holds() -> None:
+    verdict = _judge()
+    assert (verdict.status, verdict.reasons) == ("healthy", ())
+    assert verdict.reason == "No job waits and no job is stuck."
+    assert verdict.checks
+    assert all(check.ok for check in verdict.checks)
+
+
+@pytest.mark.parametrize("dead", [100, 101])
+def test_e7_over_100_dead_letters_is_degraded(dead: int) -> None:
+    verdict = _judge(_high(failed=dead))
+    assert verdict.status == ("degraded" if dead > 100 else "healthy")
+    if dead > 100:
+        assert verdict.reason == "101 dead letters wait for a decision."
+        assert verdict.next
+
+
+@pytest.mark.parametrize("depth", [10_000, 10_001])
+def test_c9_over_10_000_pending_is_degraded(depth: int) -> None:
+    assert _judge(_high(depth=depth)).status == ("degraded" if depth > 10_000 else "healthy")
+
+
+def test_a_queue_without_a_worker_is_degraded_and_named_with_the_command() -> None:
+    verdict = _judge(_high(workers=0))
+    assert verdict.status == "degraded"
+    assert verdict.reason == "No worker serves high."
+    assert verdict.next == "Start one: manage.py rqworker critical high medium low"
+
+
+def test_stalled_jobs_are_degraded() -> None:
+    verdict = _judge(_high(started=3, stalled=3))
+    assert verdict.status == "degraded"
+    assert verdict.reason.startswith("3 jobs in high stalled")
+    assert "Recover stalled" in verdict.next
+
+
+def test_x8_a_growing_queue_over_its_target_is_degraded() -> None:
+    late = _high(depth=500, oldest_wait=22.0, net_rate=12.3, clears_in="growing")
+    verdict = _judge(late)
+    assert verdict.status == "degraded"
+    assert verdict.reason == (
+        "high grows 12/s faster than it drains; its oldest job has waited longer than the 15 s target."
+    )
+
+
+def test_a_late_queue_that_drains_is_healthy_but_shows() -> None:
+    verdict = _judge(_high(depth=500, oldest_wait=22.0, clears_in=10.0))
+    assert verdict.status == "healthy"
+    assert verdict.reason == "high waited longer than the target, but drains."
+    assert [check.text for check in verdict.checks if not check.ok] == ["high over target"]
+
+
+def test_unsafe_redis_is_degraded_by_its_own_sentence() -> None:
+    verdict = _judge(redis=replace(REDIS, unsafe=("The append-only file is off.",)))
+    assert (verdict.status, verdict.reason) == ("degraded", "The append-only file is off.")
+    assert verdict.checks[0].text == "Redis unsafe"
+
+
+def test_the_database_away_or_no_maintenance_is_degraded() -> None:
+    assert _judge(database="disconnected").status == "degraded"
+    assert _judge(leader=None).reason.startswith("No maintenance process runs")
+
+
+def test_x11_unhealthy_when_nothing_can_be_accepted() -> None:
+    assert _judge(redis=RedisState("disconnected")).status == "unhealthy"
+    full = replace(REDIS, refuses="Redis is full (64 of 64 MiB), so nothing can be accepted.")
+    verdict = _judge(_high(failed=500), redis=full)
+    assert (verdict.status, verdict.reason) == ("unhealthy", full.refuses)
+
+
+def test_every_reason_is_kept_the_gravest_first() -> None:
+    verdict = _judge(_high(failed=500, workers=0, stalled=1), database="disconnected")
+    assert len(verdict.reasons) == 4
+    assert verdict.reason == verdict.reasons[0]
+    assert verdict.reason.startswith("The database")
