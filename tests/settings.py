@@ -20,4 +20,4 @@ if "pytest" in sys.modules:
     for _name in ("PROD", "REDIS_HOST", "ALLOWED_HOSTS", "SECRET_KEY", "RQ_KEY_PREFIX", "REDIS"):
         os.environ.pop(_name, None)
 
-from queueadmin.settings import *  # noqa: E402, F403
+from queueadmin.settings import *  # noqa: F403

@@ -1,0 +1,24 @@
+"""manage.py maintain: the maintenance rounds, until a signal ends them."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from ingest.maintenance import Maintenance
+from ingest.queue.connections import connection
+
+
+class Command(BaseCommand):
+    help = "Recover stalled jobs and promote what is due, as leader or as its standby, until SIGTERM or Ctrl-C."
+
+    _stopped = False
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        Maintenance(connection()).run(lambda: self._stopped)
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        self._stopped = True

@@ -1,0 +1,94 @@
+"""What this worker holds, and the thread that keeps the leases alive."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ingest.queue.transitions import Claim, Transitions
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until the next try when Redis did not answer: after an outage the leases must be renewed
+#: before the leader takes the jobs back.
+AGAIN = 1.0
+
+
+class Leases:
+    """The jobs held, renewed three times a lease by a thread with a connection of its own.
+
+    The thread goes on while a handler runs, also while the worker's own connection waits.
+    `beat(held)` is called with the number of jobs held after each renewal, in the thread.
+    """
+
+    def __init__(self, connection: redis.Redis, lease: float, beat: Callable[[redis.Redis, int], None]) -> None:
+        self._connection = _own(connection)
+        self._transitions = Transitions(self._connection)
+        self._lease = lease
+        self._beat = beat
+        self._held: dict[tuple[str, str], str] = {}  # (job id, claim id) → queue
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+
+    def __enter__(self) -> "Leases":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._connection.close()
+
+    def hold(self, claim: Claim) -> None:
+        with self._lock:
+            self._held.update({(job.id, claim.id): claim.queue for job in claim.jobs})
+
+    def drop(self, claim: Claim, job_ids: Iterable[str]) -> None:
+        with self._lock:
+            for job_id in job_ids:
+                self._held.pop((job_id, claim.id), None)
+
+    def still(self, claim: Claim, job_id: str) -> bool:
+        """Whether the job is ours as far as we know; false once a renewal found it taken back."""
+        return (job_id, claim.id) in self._held
+
+    def _run(self) -> None:
+        wait = 0.0
+        while not self._stopped.wait(wait):
+            wait = self._lease / 3
+            try:
+                self._renew()
+                self._beat(self._connection, len(self._held))
+            except redis.RedisError as error:
+                logger.warning("the leases could not be renewed: %s", error)
+                wait = min(wait, AGAIN)
+            except Exception:
+                logger.exception("the leases could not be renewed")
+
+    def _renew(self) -> None:
+        with self._lock:
+            held = [(queue, job_id, claim_id) for (job_id, claim_id), queue in self._held.items()]
+        if not held:
+            return
+        lost = self._transitions.renew(self._lease, held)
+        if lost:
+            logger.warning("%d leases are not ours any more", len(lost))
+            with self._lock:
+                for _, job_id, claim_id in lost:
+                    self._held.pop((job_id, claim_id), None)
+
+
+def _own(connection: redis.Redis) -> redis.Redis:
+    """A connection like this one for the thread alone: 3 s at most, and no tries of its own."""
+    pool = connection.connection_pool
+    settings = {**pool.connection_kwargs, "socket_timeout": 3, "retry": Retry(NoBackoff(), 0)}
+    return redis.Redis(
+        connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, max_connections=2, **settings)
+    )

@@ -1,0 +1,104 @@
+"""Rows: an event is saved once, and a problem counts all that was said about it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import transaction
+
+from ingest import store
+from ingest.models import Alert, Event
+from ingest.queue.payload import Payload
+from ingest.store import Problem, save_events, upsert_alerts
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def payload(number: int, *, received_at: datetime = NOON, body: bytes = b'{"title":"disk full"}') -> Payload:
+    return Payload(
+        id=f"{number:032x}",
+        kind="alert",
+        received_at=received_at,
+        priority="high",
+        source="nagios",
+        tenant="acme",
+        event_id=None,
+        body=body,
+    )
+
+
+def problem(identity: str = "a", **fields: object) -> Problem:
+    defaults = {"tenant": "", "source": "nagios", "title": "disk full", "priority": "high"}
+    return Problem(**{"identity": identity, "state": "triggered", "at": NOON, **defaults, **fields})  # type: ignore[arg-type]
+
+
+def test_it_returns_the_ids_of_new_rows_only() -> None:
+    assert save_events([payload(1), payload(2)]) == {payload(1).id, payload(2).id}
+    assert save_events([payload(2), payload(3)]) == {payload(3).id}
+    assert Event.objects.count() == 3
+
+
+def test_it_keeps_every_field_and_the_body_as_it_was_sent() -> None:
+    body = '{"n": 12345678901234567890123, "größe":"\\u0000 ✓",  "x":1.0}'.encode()
+    at = NOON + timedelta(microseconds=7)
+    save_events([payload(1, received_at=at, body=body)])
+    row = Event.objects.get()
+    assert (row.id, row.received_at, row.kind, row.priority) == (payload(1).id, at, "alert", "high")
+    assert (row.source, row.tenant, row.event_id, row.body) == ("nagios", "acme", None, body.decode())
+
+
+@pytest.mark.parametrize("at", [NOON, NOON + timedelta(microseconds=1)])
+def test_a_second_run_meets_the_key_with_and_without_microseconds(at: datetime) -> None:
+    assert len(save_events([payload(1, received_at=at)])) == 1
+    assert save_events([payload(1, received_at=at)]) == set()
+
+
+def test_it_takes_more_rows_than_one_statement_holds() -> None:
+    many = [payload(number) for number in range(2 * store.ROWS + 1)]
+    assert len(save_events(many)) == len(many)
+    assert Event.objects.count() == len(many)
+
+
+def test_nothing_is_saved_when_the_transaction_fails() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        save_events([payload(1)])
+        upsert_alerts([problem()])
+        raise ZeroDivisionError
+    assert (Event.objects.count(), Alert.objects.count()) == (0, 0)
+
+
+def test_no_rows_are_no_statement() -> None:
+    assert save_events([]) == set()
+    upsert_alerts([])
+
+
+def test_occurrences_of_one_batch_and_of_the_next_add_up() -> None:
+    upsert_alerts([problem(at=NOON + timedelta(minutes=minute)) for minute in (2, 0, 1)])
+    upsert_alerts([problem(at=NOON + timedelta(minutes=5)), problem("b")])
+    alert = Alert.objects.get(identity="a")
+    assert alert.occurrences == 4
+    assert (alert.first_seen, alert.last_seen) == (NOON, NOON + timedelta(minutes=5))
+    assert Alert.objects.get(identity="b").occurrences == 1
+
+
+def test_the_newest_word_decides_title_priority_and_state_in_whatever_order_it_comes() -> None:
+    upsert_alerts([problem(state="resolved", priority="low", title="ok again", at=NOON + timedelta(minutes=1))])
+    upsert_alerts([problem(state="triggered", priority="critical", at=NOON)])
+    alert = Alert.objects.get()
+    assert (alert.state, alert.priority, alert.title) == ("resolved", "low", "ok again")
+    assert (alert.occurrences, alert.first_seen) == (2, NOON)
+
+
+def test_a_problem_without_a_state_leaves_it_and_a_new_one_is_triggered() -> None:
+    upsert_alerts([problem(state=None)])
+    assert Alert.objects.get().state == "triggered"
+    upsert_alerts([problem(state="acknowledged")])
+    upsert_alerts([problem(state=None, at=NOON + timedelta(minutes=1))])
+    assert Alert.objects.get().state == "acknowledged"
+
+
+def test_an_empty_title_leaves_the_title() -> None:
+    upsert_alerts([problem()])
+    upsert_alerts([problem(title="", at=NOON + timedelta(minutes=1))])
+    assert Alert.objects.get().title == "disk full"

@@ -1,0 +1,91 @@
+"""A burst worker in this process, over the shared Valkey and a real database."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import django_rq
+import msgspec
+import pytest
+import redis
+from django.db import connection
+
+from ingest.kinds import KINDS, Kind
+from ingest.queue import keys
+from ingest.queue.payload import Payload, encode
+from ingest.queue.transitions import NewJob, Transitions, new_id
+from ingest.worker import BatchWorker
+
+QUEUES = ("critical", "high", "medium", "low")
+
+
+class Work:
+    """Puts events into the queue and works them off."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.redis = client
+        self.transitions = Transitions(client)
+
+    def put(self, *events: dict[str, Any], queue: str = "high", **job: Any) -> list[str]:
+        """Enqueue events as acceptance does; return their ids."""
+        jobs = []
+        for event in events:
+            job_id = new_id()
+            payload = Payload(
+                id=job_id,
+                kind=job.get("kind", "alert"),
+                received_at=datetime.now(UTC),
+                priority=queue,
+                source="test",
+                tenant="",
+                event_id=None,
+                body=msgspec.json.encode(event),
+            )
+            defaults = {"data": encode(payload), "kind": "alert", "retry_delays": (0, 0, 0)}
+            jobs.append(NewJob(**{"id": job_id, "queue": queue, **defaults, **job}))
+        assert all(result.accepted for result in self.transitions.enqueue(jobs))
+        return [new.id for new in jobs]
+
+    def worker(self, *queues: str) -> BatchWorker:
+        worker = django_rq.get_worker(*(queues or QUEUES))
+        assert isinstance(worker, BatchWorker)
+        return worker
+
+    def off(self, *queues: str) -> BatchWorker:
+        """Run until the queues are empty."""
+        worker = self.worker(*queues)
+        worker.work(burst=True)
+        return worker
+
+    def field(self, job_id: str, name: str) -> str | None:
+        value = self.redis.hget(keys.job(job_id), name)
+        return value.decode() if value is not None else None
+
+    def count(self, name: str, queue: str = "high") -> int:
+        return int(self.redis.hget(keys.counters(queue), name) or 0)
+
+    def waiting(self, queue: str = "high") -> list[str]:
+        return [job_id.decode() for job_id in self.redis.lrange(keys.queue(queue), 0, -1)]
+
+    def started(self, queue: str = "high") -> int:
+        return int(self.redis.zcard(keys.started(queue)))
+
+    def dead(self, queue: str = "high") -> list[str]:
+        return [job_id.decode() for job_id in self.redis.zrange(keys.failed(queue), 0, -1)]
+
+
+@pytest.fixture
+def work(empty_redis: redis.Redis, transactional_db: None) -> Iterator[Work]:
+    yield Work(empty_redis)
+    connection.close()
+
+
+@pytest.fixture
+def handle_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Replace the alert's handler (and other fields of its kind) for one test."""
+
+    def replace(handler: Callable[[Sequence[Payload]], None], **fields: Any) -> None:
+        alert = KINDS["alert"]
+        monkeypatch.setitem(KINDS, "alert", Kind(name="alert", validate=alert.validate, handler=handler, **fields))
+
+    return replace
