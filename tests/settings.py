@@ -11,6 +11,7 @@ import tempfile
 if "pytest" in sys.modules:
     _home = tempfile.mkdtemp(prefix="qa-test-")
     os.environ["QUEUEADMIN_HOME"] = _home
+    os.mkdir(f"{_home}/static")  # whitenoise warns without it
     os.environ["REDIS_URL"] = f"unix://{_home}/valkey.sock"
     # Set by tests/test_on_postgresql.py: the same tests again, on the other database.
     if "QUEUEADMIN_TEST_DATABASE_URL" in os.environ:
