@@ -99,9 +99,16 @@ def wait_for_redis(
 
     `on_wait` is told, in a sentence, before each wait. Raises RedisUnavailable.
     """
+    # No tries of the client's own: the waits below are the only ones.
+    probe = _client(
+        "probe",
+        lambda: _options(
+            settings.REDIS_SOCKET_TIMEOUT, settings.REDIS_SOCKET_CONNECT_TIMEOUT, retry=Retry(NoBackoff(), 0)
+        ),
+    )
     for delay in (*START_DELAYS, None):
         try:
-            connection().ping()
+            probe.ping()
         except redis.RedisError as error:
             sentence = f"Redis at {address()} does not answer ({error})"
             if delay is None:

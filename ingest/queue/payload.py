@@ -133,6 +133,8 @@ def _payload(head: _Head, body: bytes) -> Payload:
 
 def _inflate(data: bytes) -> bytes:
     """RQ compresses `data`, and reads both forms; so do we, but with a bound."""
+    if data[:1] in (b"[", b""):  # no zlib stream begins so
+        return data
     try:
         reader = zlib.decompressobj()
         plain = reader.decompress(data, MAX_DATA)
