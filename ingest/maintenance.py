@@ -30,9 +30,10 @@ ROUND: Final = 1.0
 #: other queues waiting; 5,000 jobs a second is far above what workers drain.
 LIMIT: Final = 100
 CALLS: Final = 50
-#: Seconds without recovery after an outage of Redis, in which live workers renew their leases: they
-#: try every second. A lapse that nobody died of would count as a crash.
-RENEWAL: Final = 4.0
+#: Seconds that a lapsed lease is left for its worker to renew, and for people to see it as stalled. After
+#: an outage of Redis live workers renew within a second or two; a lapse that nobody died of would count as
+#: a crash. With a lease of 30 s a dead worker's jobs are back after 37 s at most.
+PATIENCE: Final = 5.0
 #: The longest wait for Redis, in seconds; short, since due retries wait for this process.
 LONGEST_WAIT: Final = 5.0
 #: Who holds RQ's own locks, whichever process is leader: the next one keeps them without a gap.
@@ -49,7 +50,7 @@ class Maintenance:
         self._connection = connection
         self._transitions = Transitions(connection)
         self._leads = False
-        self._recover_from = 0.0  # time.monotonic()
+        self._stalled_since: dict[str, float] = {}  # queue → time.monotonic()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Round after round until `stopped()`; then the lease is given up, so that a standby takes over."""
@@ -62,7 +63,7 @@ class Maintenance:
                 wait = ROUND
             except redis.RedisError as error:
                 logger.error("Redis does not answer (%s); again in %.0f s", error, wait)
-                self._recover_from = time.monotonic() + wait + RENEWAL
+                self._stalled_since.clear()
                 wait = min(wait * 2, LONGEST_WAIT)
             except Exception:
                 logger.exception("a round of maintenance failed; the next one follows")
@@ -93,8 +94,7 @@ class Maintenance:
             self._hold_locks(queue)
             try:
                 self._promote(queue)
-                if time.monotonic() >= self._recover_from:
-                    recover(self._transitions, queue)
+                self._recover(queue)
             except (redis.ConnectionError, redis.TimeoutError):
                 raise
             except redis.RedisError:
@@ -105,6 +105,14 @@ class Maintenance:
             if self._transitions.promote(queue, limit=LIMIT) < LIMIT:
                 break
 
+    def _recover(self, queue: str) -> None:
+        """Take back what has been stalled for PATIENCE seconds without a break."""
+        if not stalled(self._connection, queue):
+            self._stalled_since.pop(queue, None)
+        elif time.monotonic() - self._stalled_since.setdefault(queue, time.monotonic()) >= PATIENCE:
+            recover(self._transitions, queue)
+            self._stalled_since.pop(queue, None)
+
     def _hold_locks(self, queue: str) -> None:
         """RQ's schedulers and clean-ups do nothing while these locks are held: they move jobs in several steps."""
         for lock in (RQScheduler.get_locking_key(queue), f"{keys.PREFIX}:clean_registries:{queue}"):
@@ -114,6 +122,16 @@ class Maintenance:
 def queues() -> tuple[str, ...]:
     """The queues that are maintained: those that the settings name."""
     return tuple(settings.RQ_QUEUES)
+
+
+def stalled(connection: redis.Redis, queue: str) -> int:
+    """How many jobs are held under a lease that lapsed: their workers are gone, or cut off."""
+    seconds, microseconds = connection.time()
+    now = seconds + microseconds / 1_000_000
+    wip = keys.started(queue)
+    # A stock worker's leases carry no offset.
+    ours = connection.zcount(wip, keys.SCORE_OFFSET, now + keys.SCORE_OFFSET)
+    return int(ours) + int(connection.zcount(wip, 0, now))
 
 
 def recover(transitions: Transitions, queue: str, *, older_than: float | None = None) -> int:

@@ -307,6 +307,14 @@ class BatchWorker(Worker):
         logger.debug("Worker %s: no commands at the moment: %s", self.name, exc)
         time.sleep(2)
 
+    def unsubscribe(self) -> None:
+        """RQ stops its thread after the message that wakes it, and so waits a second in vain."""
+        if self.pubsub_thread and self.pubsub:
+            self.pubsub_thread.stop()
+            self.pubsub.unsubscribe()
+            self.pubsub_thread.join(timeout=1)
+            self.pubsub.close()
+
     def set_shutdown_requested_date(self) -> None:
         self.connection.hset(self.key, "shutdown_requested_date", utcformat(self._shutdown_requested_date or now()))
 
