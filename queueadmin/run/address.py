@@ -37,9 +37,9 @@ def shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def answers(host: str, port: int) -> bool:
-    """Whether the web process answers at all; what it thinks of its health is for /health."""
-    connection = http.client.HTTPConnection(shown(host).strip("[]"), port, timeout=5)
+def answers(host: str, port: int, *, seconds: float = 5) -> bool:
+    """Whether the web process answers at all; what it thinks of its health is for /health. Raises OSError."""
+    connection = http.client.HTTPConnection(shown(host).strip("[]"), port, timeout=seconds)
     try:
         connection.request("GET", "/healthz")
         connection.getresponse().read()

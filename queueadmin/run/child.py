@@ -39,9 +39,10 @@ def hold(folder: Path, name: str) -> None:
             break
         os.close(file)  # somebody swept the file away between open and lock
     # supervisord closes every descriptor above 4 when it starts, so this one has to be low.
-    os.dup2(file, 3, inheritable=True)
     if file != 3:
+        os.dup2(file, 3)
         os.close(file)
+    os.set_inheritable(3, True)
 
 
 def _is_still_there(path: Path, file: int) -> bool:
