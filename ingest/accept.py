@@ -182,7 +182,8 @@ class GroupCommit:
             for waiting in (*group, *self._waiting):
                 waiting.request.fail(error)
             self._waiting.clear()
-            raise
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._sending = None
 

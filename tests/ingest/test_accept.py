@@ -1,0 +1,310 @@
+"""The one door in: durable or not at all, in groups, and honest when Redis goes away."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from ingest import accept
+from ingest.accept import GroupCommit, Incoming, Receipt, Unavailable
+from ingest.kinds import ALERT
+from ingest.priorities import Priority, Severity
+from ingest.queue.connections import async_acceptance_connection, close_async_connections, close_connections
+from ingest.queue.payload import decode
+from ingest.queue.transitions import AsyncTransitions, EnqueueResult, NewJob, Transitions
+from tests.conftest import Valkey, wait_until
+
+Take = Callable[[Sequence[Incoming]], list[Receipt]]
+
+
+def event(event_id: str | None = None, body: bytes = b"{}", **more: Any) -> Incoming:
+    values = {"source": "edge", "tenant": "", "severity": Severity(None, Priority.HIGH, "default")} | more
+    return Incoming(kind=ALERT, body=body, event_id=event_id, **values)
+
+
+def new_job(number: int, size: int = 10) -> NewJob:
+    return NewJob(id=f"{number:032x}", queue="high", data=b"x" * size, kind="alert")
+
+
+def take_sync(events: Sequence[Incoming]) -> list[Receipt]:
+    return accept.accept(events)
+
+
+def take_async(events: Sequence[Incoming]) -> list[Receipt]:
+    async def take() -> list[Receipt]:
+        try:
+            return await accept.accept_async(events)
+        finally:
+            await close_async_connections()
+
+    return asyncio.run(take())
+
+
+@pytest.fixture(autouse=True)
+def _closed_breaker() -> Iterator[None]:
+    accept.breaker.reset()
+    yield
+    accept.breaker.reset()
+
+
+@pytest.fixture(params=[take_sync, take_async], ids=["sync", "async"])
+def take(request: pytest.FixtureRequest) -> Take:
+    return request.param
+
+
+@pytest.fixture
+def mortal(own_valkey: Valkey, settings: Any) -> Iterator[Valkey]:
+    """A Valkey that the test may kill, in the place of the shared one."""
+    close_connections()
+    settings.REDIS_URL = own_valkey.url
+    yield own_valkey
+    close_connections()
+
+
+def jobs_in(valkey: Valkey, queue: str = "high") -> int:
+    with redis.Redis.from_url(valkey.url) as client:
+        return client.llen(f"rq:queue:{queue}")
+
+
+def test_an_accepted_event_is_a_job_with_its_own_bytes(take: Take, empty_redis: redis.Redis) -> None:
+    body = b'{"n" :18446744073709551617}'
+
+    [receipt] = take([event(body=body, tenant="t")])
+
+    assert (receipt.outcome, receipt.state, receipt.stored) == ("accepted", "queued", True)
+    assert empty_redis.lrange("rq:queue:high", 0, -1) == [receipt.id.encode()]
+    payload = decode(empty_redis.hget(f"rq:job:{receipt.id}", "data"))
+    assert (payload.id, payload.body, payload.tenant, payload.source) == (receipt.id, body, "t", "edge")
+    assert payload.received_at.tzinfo is not None
+
+
+def test_ids_without_a_client_id_are_in_the_order_of_time(take: Take, empty_redis: redis.Redis) -> None:
+    ids = [receipt.id for receipt in take([event() for _ in range(250)])]
+
+    assert len(set(ids)) == 250
+    assert ids == sorted(ids)
+    assert [job_id.decode() for job_id in empty_redis.lrange("rq:queue:high", 0, -1)] == ids
+
+
+def test_outcomes_keep_their_places(take: Take, empty_redis: redis.Redis) -> None:
+    receipts = take([event("a"), event("a"), event("a", b'{"x":1}'), event("b", delay=60.0), event("b", delay=60.0)])
+
+    shown = [(receipt.outcome, receipt.state) for receipt in receipts]
+    assert shown == [
+        ("accepted", "queued"),
+        ("duplicate", "queued"),
+        ("id_reused", "queued"),
+        ("accepted", "scheduled"),
+        ("duplicate", "scheduled"),
+    ]
+
+
+def test_a_copy_is_recognised_after_its_job_is_gone(take: Take, empty_redis: redis.Redis) -> None:
+    [first] = take([event("a")])
+    empty_redis.delete(f"rq:job:{first.id}", "rq:queue:high")
+
+    [second] = take([event("a")])
+
+    assert (second.outcome, second.state, second.id) == ("duplicate", "finished", first.id)
+
+
+def test_derived_ids_differ_when_any_part_does() -> None:
+    parts = ("alert", "t", "s", "i")
+    others = [("alert", "t", "si", ""), ("alert", "ts", "", "i"), ("point", "t", "s", "i"), ("alert", "", "t", "s")]
+
+    assert len({accept.derived_id(*each) for each in (parts, *others)}) == 5
+
+
+def test_nothing_is_stored_while_redis_is_away(take: Take, mortal: Valkey) -> None:
+    mortal.kill()
+
+    with pytest.raises(Unavailable) as refused:
+        take([event() for _ in range(150)])
+    assert not refused.value.unknown
+
+    with pytest.raises(Unavailable) as at_once:  # the breaker is open: Redis is not even asked
+        take([event()])
+    assert not at_once.value.unknown
+
+    mortal.start()
+    wait_until(lambda: _is_taken(take), what="taking in again after Redis came back")
+    assert jobs_in(mortal) == 1
+
+
+def _is_taken(take: Take) -> bool:
+    try:
+        return take([event("after")])[0].stored
+    except Unavailable:
+        return False
+
+
+def test_an_unknown_outcome_is_said_and_a_repeat_is_recognised(take: Take, mortal: Valkey) -> None:
+    take([event("first")])  # a connection is open
+    os.kill(mortal.process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unavailable) as refused:
+            take([event("a")])
+    finally:
+        os.kill(mortal.process.pid, signal.SIGCONT)
+
+    assert refused.value.unknown
+    wait_until(lambda: _is_taken(take), what="taking in again")
+    take([event("a")])
+    assert jobs_in(mortal) == 3  # first, after, and one a
+
+
+def test_a_redis_that_takes_no_writes_is_unavailable(take: Take, mortal: Valkey) -> None:
+    with redis.Redis.from_url(mortal.url) as client:
+        client.config_set("maxmemory", 1)
+
+    with pytest.raises(Unavailable) as refused:
+        take([event()])
+
+    assert not refused.value.unknown
+    assert jobs_in(mortal) == 0
+
+
+def test_when_redis_goes_away_between_calls_the_rest_is_unavailable(
+    take: Take, mortal: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 2: what was stored keeps its receipt."""
+    kill_after_first_call(monkeypatch, mortal)
+
+    receipts = take([event() for _ in range(250)])
+
+    outcomes = [receipt.outcome for receipt in receipts]
+    assert outcomes[:100] == ["accepted"] * 100
+    assert set(outcomes[100:]) <= {"unavailable", "unknown"}
+
+
+def kill_after_first_call(monkeypatch: pytest.MonkeyPatch, valkey: Valkey) -> None:
+    real, real_async = Transitions.enqueue, AsyncTransitions.enqueue
+
+    def enqueue(self: Transitions, jobs: Sequence[NewJob], **more: Any) -> list[EnqueueResult]:
+        results = real(self, jobs, **more)
+        valkey.kill()
+        return results
+
+    async def enqueue_async(self: AsyncTransitions, jobs: Sequence[NewJob], **more: Any) -> list[EnqueueResult]:
+        results = await real_async(self, jobs, **more)
+        valkey.kill()
+        return results
+
+    monkeypatch.setattr(Transitions, "enqueue", enqueue)
+    monkeypatch.setattr(AsyncTransitions, "enqueue", enqueue_async)
+
+
+class Gated(AsyncTransitions):
+    """The real thing, but each call waits for the test first."""
+
+    def __init__(self) -> None:
+        super().__init__(async_acceptance_connection())
+        self.calls: list[int] = []
+        self.gate = asyncio.Semaphore(0)
+        self.called = asyncio.Semaphore(0)
+
+    async def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
+        self.calls.append(len(jobs))
+        self.called.release()
+        await self.gate.acquire()
+        return await super().enqueue(jobs, request_id=request_id)
+
+    def open(self) -> None:
+        for _ in range(1000):
+            self.gate.release()
+
+
+def run(test: Callable[[Gated, GroupCommit], Any]) -> None:
+    async def running() -> None:
+        transitions = Gated()
+        try:
+            await test(transitions, GroupCommit(transitions))
+        finally:
+            await close_async_connections()
+
+    asyncio.run(running())
+
+
+def test_those_that_come_during_a_call_go_together_next(empty_redis: redis.Redis) -> None:
+    async def test(transitions: Gated, group: GroupCommit) -> None:
+        first = asyncio.create_task(group.enqueue([new_job(0)]))
+        await transitions.called.acquire()
+        others = [asyncio.create_task(group.enqueue([new_job(number)])) for number in range(1, 41)]
+        transitions.open()
+        results = [(await task)[0] for task in (first, *others)]
+        assert [result.id for result in results] == [f"{number:032x}" for number in range(41)]
+        assert transitions.calls == [1, 40]
+
+    run(test)
+    assert empty_redis.llen("rq:queue:high") == 41
+
+
+def test_a_group_is_bounded_in_jobs_and_bytes(empty_redis: redis.Redis) -> None:
+    async def test(transitions: Gated, group: GroupCommit) -> None:
+        transitions.open()
+        await group.enqueue([new_job(number) for number in range(250)])
+        assert transitions.calls == [100, 100, 50]
+        transitions.calls.clear()
+        await group.enqueue([new_job(1000 + number, accept.CALL_BYTES // 2) for number in range(5)])
+        assert transitions.calls == [2, 2, 1]
+        transitions.calls.clear()
+        await group.enqueue([new_job(2000, accept.CALL_BYTES + 1)])
+        assert transitions.calls == [1]
+
+    run(test)
+
+
+def test_one_that_is_gone_is_not_sent_and_harms_nobody(empty_redis: redis.Redis) -> None:
+    async def test(transitions: Gated, group: GroupCommit) -> None:
+        first = asyncio.create_task(group.enqueue([new_job(0)]))
+        await transitions.called.acquire()
+        gone, stays = (asyncio.create_task(group.enqueue([new_job(number)])) for number in (1, 2))
+        await asyncio.sleep(0)
+        gone.cancel()
+        first.cancel()  # in flight: stored nevertheless
+        await asyncio.sleep(0)
+        transitions.open()
+        assert (await stays)[0].id == f"{2:032x}"
+        assert gone.cancelled()
+        assert first.cancelled()
+
+    run(test)
+    assert empty_redis.lrange("rq:queue:high", 0, -1) == [f"{number:032x}".encode() for number in (0, 2)]
+
+
+def test_a_fault_of_ours_is_told_to_all_who_wait_and_passes(empty_redis: redis.Redis) -> None:
+    class Faulty(Gated):
+        async def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
+            results = await super().enqueue(jobs, request_id=request_id)
+            if any(job.id == f"{666:032x}" for job in jobs):
+                raise ZeroDivisionError
+            return results
+
+    async def running() -> None:
+        transitions = Faulty()
+        transitions.open()
+        group = GroupCommit(transitions)
+        told = await asyncio.gather(
+            *(group.enqueue([new_job(number)]) for number in (1, 666, 2)), return_exceptions=True
+        )
+        assert [type(each) for each in told] == [ZeroDivisionError] * 3
+        assert (await group.enqueue([new_job(3)]))[0].accepted
+        await close_async_connections()
+
+    asyncio.run(running())
+
+
+def test_many_at_once_all_get_their_own_receipt(empty_redis: redis.Redis) -> None:
+    async def many() -> list[list[Receipt]]:
+        try:
+            return await asyncio.gather(*(accept.accept_async([event(f"e{number}")]) for number in range(300)))
+        finally:
+            await close_async_connections()
+
+    for number, [receipt] in enumerate(asyncio.run(many())):
+        assert receipt.id == accept.derived_id("alert", "", "edge", f"e{number}")
+    assert empty_redis.llen("rq:queue:high") == 300
