@@ -107,9 +107,10 @@ class Maintenance:
 
     def _recover(self, queue: str) -> None:
         """Take back what has been stalled for PATIENCE seconds without a break."""
+        now = time.monotonic()
         if not stalled(self._connection, queue):
             self._stalled_since.pop(queue, None)
-        elif time.monotonic() - self._stalled_since.setdefault(queue, time.monotonic()) >= PATIENCE:
+        elif now - self._stalled_since.setdefault(queue, now) >= PATIENCE:
             recover(self._transitions, queue)
             self._stalled_since.pop(queue, None)
 
