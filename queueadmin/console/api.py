@@ -34,7 +34,7 @@ MAX_REASON: Final = 500
 class ConsoleView(APIView):
     """JSON in, JSON out; every error is problem+json."""
 
-    authentication_classes = []  # noqa: RUF012 - DRF's own shape, here and below
+    authentication_classes = [callers.SessionUser]  # noqa: RUF012 - DRF's own shape, here and below
     permission_classes = []  # noqa: RUF012
     parser_classes = [JSONParser, FormParser, MultiPartParser]  # noqa: RUF012
     renderer_classes = [JSONRenderer]  # noqa: RUF012

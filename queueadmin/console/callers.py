@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from rest_framework.authentication import SessionAuthentication
+from django.contrib.auth.models import AbstractBaseUser
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
@@ -17,6 +18,14 @@ class Caller:
     actor: str
     #: When not empty, other tenants' jobs do not exist for this caller.
     tenant: str = ""
+
+
+class SessionUser(BaseAuthentication):
+    """Django's user of the request, if any; the CSRF token is asked for by `operator` alone."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, None] | None:
+        user = request._request.user
+        return (user, None) if user.is_authenticated else None
 
 
 def reader(request: Request) -> Caller:
@@ -45,7 +54,7 @@ def operator(request: Request) -> Caller:
         raise ProblemError(
             Problem(403, "csrf_failed", "CSRF check failed", f"{error.detail} Send the page's token as X-CSRFToken.")
         ) from error
-    if not can_operate(request._request.user):
+    if not can_operate(request.user):
         raise ProblemError(
             Problem(403, "forbidden_role", "Not allowed", f"{user.actor} may look; this needs the group operator.")
         )
@@ -56,8 +65,8 @@ def _user(request: Request) -> Caller | None:
     """Whoever is logged in, unless the request shows a key: then the key counts."""
     if keys.credential(_headers(request)) is not None:
         return None
-    user = request._request.user
-    return Caller(user.get_username()) if can_read(user) else None
+    user = request.user
+    return Caller(user.get_username()) if user is not None and can_read(user) else None
 
 
 def _sender(request: Request) -> keys.Sender:

@@ -7,7 +7,8 @@ away nothing can be sent; it tries again every second and says so once.
 
 import asyncio
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -107,25 +108,33 @@ class Publisher:
 
 
 class _DatabaseWatch:
-    """Asks the database in a thread of its own, one question at a time: a hanging one holds nothing up."""
+    """Asks the database every second in a thread of its own: one that hangs holds nothing up."""
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
-        self._question: Future[DatabaseState] | None = None
+        self._asked = threading.Event()
+        self._stop = threading.Event()
+        self._answer = (0.0, DatabaseState("disconnected"))
+        self._thread: threading.Thread | None = None
 
     def state(self) -> DatabaseState:
-        if self._question is None:
-            self._question = self._executor.submit(metrics.database_state)
-        try:
-            found = self._question.result(timeout=DATABASE_SECONDS)
-        except TimeoutError:
-            return DatabaseState("disconnected")  # the question stays open
-        self._question = None
-        return found
+        """The latest answer; disconnected when there was none for DATABASE_SECONDS."""
+        if self._thread is None:
+            # Not joined at exit: a question may take as long as the network lets it.
+            self._thread = threading.Thread(target=self._watch, name="database", daemon=True)
+            self._thread.start()
+        self._asked.wait(DATABASE_SECONDS)
+        at, state = self._answer
+        return state if time.monotonic() - at <= DATABASE_SECONDS else DatabaseState("disconnected")
 
     def close(self) -> None:
-        self._executor.submit(metrics.close_database)
-        self._executor.shutdown(wait=False)
+        self._stop.set()
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            self._answer = (time.monotonic(), metrics.database_state())
+            self._asked.set()
+            self._stop.wait(STEP)
+        metrics.close_database()
 
 
 async def send(snapshot: Snapshot) -> None:

@@ -105,7 +105,7 @@ def no_redis(settings: Settings, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def make_user(db: None) -> Callable[..., User]:
     def make(name: str, group: str | None = None, *, superuser: bool = False) -> User:
-        user = User.objects.create_user(name, password="correct horse", is_superuser=superuser)
+        user = User.objects.create(username=name, is_superuser=superuser)
         if group:
             user.groups.add(Group.objects.get_or_create(name=group)[0])
         return user

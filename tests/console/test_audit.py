@@ -23,9 +23,13 @@ def test_x10_intent_first_then_outcome() -> None:
 
 
 def test_an_operation_that_raised_says_so_and_what_it_had_done() -> None:
-    with pytest.raises(ValueError, match="halfway"), audit.audited(actor="ada", action="x", target="all") as outcome:
-        outcome.count, outcome.sentence = 3, "3 jobs put back."
-        raise ValueError("halfway")
+    def fail_halfway() -> None:
+        with audit.audited(actor="ada", action="x", target="all") as outcome:
+            outcome.count, outcome.sentence = 3, "3 jobs put back."
+            raise ValueError("halfway")
+
+    with pytest.raises(ValueError, match="halfway"):
+        fail_halfway()
     done = AuditEntry.objects.get(step="outcome")
     assert done.count == 3
     assert done.outcome == "3 jobs put back. Then it failed: ValueError: halfway"

@@ -141,9 +141,7 @@ def test_without_redis_and_memory_nothing_is_known() -> None:
     assert [q.name for q in snapshot.queues] == ["critical", "high", "medium", "low"]
 
 
-def test_numbers_do_not_blink_to_zero_when_redis_goes(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_numbers_do_not_blink_to_zero_when_redis_goes(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs.enqueue(7)
     assert _queue(metrics.snapshot()).depth == 7
 

@@ -102,7 +102,9 @@ def test_retry_all_leaves_poison_unless_asked(jobs: Jobs) -> None:
     assert operations.retry_all(actor="ada", include_poison=True).moved == 150
 
 
-def test_retry_all_is_frozen_at_the_press(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, empty_redis: redis.Redis) -> None:
+def test_retry_all_is_frozen_at_the_press(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, empty_redis: redis.Redis
+) -> None:
     """A job that fails again while the rest is still being put back stays dead."""
     jobs.fail(150)
     requeue = operations.Transitions.requeue

@@ -1,0 +1,207 @@
+"""The socket, with Channels' communicator, a real session and a real Valkey."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from asgiref.sync import sync_to_async
+from channels.auth import AuthMiddlewareStack
+from channels.layers import get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from ingest.queue import connections
+from queueadmin.console import consumers, feed, history, metrics, publisher
+from queueadmin.console.consumers import NOT_LOGGED_IN, same_origin
+from queueadmin.console.routing import router
+from queueadmin.console.snapshot import Snapshot
+from tests.conftest import Valkey
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
+
+SAMPLE = Snapshot.from_json((Path(__file__).parent / "samples" / "snapshot.json").read_bytes())
+HOST = (b"host", b"localhost:8000")
+ORIGIN = (b"origin", b"http://localhost:8000")
+
+
+@pytest.fixture
+def session(make_user: Callable[..., User]) -> Client:
+    client = Client()
+    client.force_login(make_user("ada", "viewer"), "django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@asynccontextmanager
+async def _socket(session: Client | None = None, *headers: tuple[bytes, bytes]) -> AsyncIterator[WebsocketCommunicator]:
+    given = list(headers) or [HOST, ORIGIN]
+    if session is not None:
+        cookie = session.cookies[settings.SESSION_COOKIE_NAME].value
+        given.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode()))
+    socket = WebsocketCommunicator(AuthMiddlewareStack(router), "/ws/console/", headers=given)
+    try:
+        yield socket
+    finally:
+        await socket.disconnect()
+        layer = get_channel_layer()
+        assert layer is not None
+        await layer.flush()
+
+
+async def _publish(snapshot: Snapshot = SAMPLE) -> None:
+    await publisher.send(snapshot)
+
+
+async def _frame(socket: WebsocketCommunicator) -> dict[str, Any]:
+    frame: dict[str, Any] = await socket.receive_json_from(timeout=10)
+    return frame
+
+
+async def test_history_first_then_snapshots_as_they_were_sent(session: Client, empty_redis: redis.Redis) -> None:
+    await sync_to_async(history.write)(empty_redis, SAMPLE)
+    async with _socket(session) as socket:
+        assert (await socket.connect(timeout=10))[0]
+        first = await _frame(socket)
+        assert (first["type"], len(first["rows"])) == ("history", 1)
+        # Until the subscription stands, nothing comes; then every frame does.
+        async with asyncio.timeout(20):
+            while socket.output_queue.empty():
+                await _publish()
+                await asyncio.sleep(0.05)
+        second = await _frame(socket)
+        assert second == json.loads(SAMPLE.as_json())
+
+
+async def test_without_a_login_it_closes_with_4401(empty_redis: redis.Redis) -> None:
+    async with _socket() as socket:
+        assert (await socket.connect(timeout=10))[0]
+        closed = await socket.receive_output(timeout=10)
+        assert (closed["type"], closed["code"]) == ("websocket.close", NOT_LOGGED_IN)
+
+
+@pytest.mark.parametrize("origin", [b"http://evil.example", b"null", b"http://localhost:9000", b""])
+async def test_another_origin_is_refused(session: Client, empty_redis: redis.Redis, origin: bytes) -> None:
+    headers = [HOST, (b"origin", origin)] if origin else [HOST]
+    async with _socket(session, *headers) as socket:
+        assert not (await socket.connect(timeout=10))[0]
+
+
+async def test_it_closes_when_the_session_ends(
+    session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SESSION_SECONDS", 0.0)
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        assert (await _frame(socket))["type"] == "history"
+        await sync_to_async(session.logout)()
+        closed = None
+        async with asyncio.timeout(20):
+            while closed is None:
+                await _publish()
+                await asyncio.sleep(0.05)
+                while not socket.output_queue.empty():
+                    message = await socket.receive_output(timeout=1)
+                    closed = message if message["type"] == "websocket.close" else closed
+        assert closed["code"] == NOT_LOGGED_IN
+
+
+async def test_a_barred_user_is_closed_too(
+    session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SESSION_SECONDS", 0.0)
+    await User.objects.filter(username="ada").aupdate(is_active=False)
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        closed = await socket.receive_output(timeout=10)
+        assert closed.get("code") == NOT_LOGGED_IN
+
+
+async def test_with_no_publisher_the_process_reads_for_itself(
+    session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENT_SECONDS", 0.2)
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await _frame(socket)
+        frame = await _frame(socket)
+        assert (frame["type"], frame["redis"]["status"]) == ("snapshot", "connected")
+
+
+@pytest.mark.usefixtures("no_redis")
+async def test_without_redis_it_opens_and_shows_the_last_known_numbers(
+    session: Client, settings: Any, tmp_path: Path
+) -> None:
+    layer = dict(settings.CHANNEL_LAYERS["default"])
+    layer["CONFIG"] = {**layer["CONFIG"], "hosts": [f"unix://{tmp_path}/nobody.sock"]}
+    settings.CHANNEL_LAYERS = {"default": layer}
+    metrics.remember(SAMPLE)
+    async with _socket(session) as socket:
+        assert (await socket.connect(timeout=10))[0]
+        first, second = await _frame(socket), await _frame(socket)
+    assert first == {"type": "history", "step": 1, "columns": history.columns(), "rows": []}
+    assert second["redis"]["status"] == "disconnected"
+    assert second["verdict"]["status"] == "unhealthy"
+    assert second["totals"] == json.loads(SAMPLE.as_json())["totals"]
+
+
+async def test_it_goes_on_by_itself_when_redis_comes_back(
+    session: Client, settings: Any, own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENT_SECONDS", 0.3)
+    layer = dict(settings.CHANNEL_LAYERS["default"])
+    layer["CONFIG"] = {**layer["CONFIG"], "hosts": [own_valkey.url]}
+    settings.CHANNEL_LAYERS = {"default": layer}
+    connections.close_connections()
+    settings.REDIS_URL = own_valkey.url
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await _frame(socket)
+        await _frame_with(socket, "connected")
+        await asyncio.to_thread(own_valkey.kill)
+        await _frame_with(socket, "disconnected")
+        await asyncio.to_thread(own_valkey.start)
+        await _frame_with(socket, "connected")
+        # And it follows the publisher again, not only its own reading.
+        async with asyncio.timeout(20):
+            while (await _frame(socket))["seq"] != SAMPLE.seq:
+                await _publish()
+    connections.close_connections()
+
+
+async def _frame_with(socket: WebsocketCommunicator, status: str) -> None:
+    async with asyncio.timeout(30):
+        while (await _frame(socket))["redis"]["status"] != status:
+            pass
+
+
+async def test_a_slow_reader_gets_the_latest_frame_and_no_backlog() -> None:
+    source = feed.Feed()
+    for number in range(5):
+        await source._tell(str(number))
+    number, text = await source.after(0)
+    assert (number, text) == (5, "4")
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "same"),
+    [
+        ("console.example", "https://console.example", True),
+        ("console.example:443", "https://console.example", True),
+        ("console.example", "http://console.example:80", True),
+        ("Console.Example", "https://console.example", True),
+        ("[::1]:8000", "http://[::1]:8000", True),
+        ("console.example", "https://console.example.evil", False),
+        ("console.example", "file://", False),
+        ("console.example", "https://", False),
+        ("", "https://", False),
+    ],
+)
+async def test_same_origin(host: str, origin: str, same: bool) -> None:
+    headers = [(b"host", host.encode()), (b"origin", origin.encode())]
+    assert same_origin({"headers": headers}) is same
