@@ -111,7 +111,8 @@ def job(request: Request, job_id: str) -> HttpResponse:
         "life": life(found),
         "payload": None if carried.body is None else masking.show(carried.body),
         "size": len(carried.body or b""),
-        "traceback": masking.masked_text(carried.traceback),
+        # Where the programs lie is nobody's business, and makes the lines short.
+        "traceback": masking.masked_text(carried.traceback.replace(f"{settings.BASE_DIR}/", "")),
         "message": masking.masked_text((error or {}).get("message") or ""),
     }
     return render(request, "console/job.html", context)

@@ -135,7 +135,11 @@ painter(() => {
   depth.draw(rows);
   flow.draw(rows);
   if (rows.length < 2) return;
-  for (const [name, [get, colour]] of Object.entries(SPARKS)) spark($(`[data-spark="${name}"]`), rows.map(get), palette[colour]);
+  for (const [name, [get, colour]] of Object.entries(SPARKS)) {
+    const values = rows.map(get);
+    // Red is for what somebody must act on: a line along zero is grey.
+    spark($(`[data-spark="${name}"]`), values, palette[values.some(v => v > 0) ? colour : 'ink-3']);
+  }
   for (const name of QUEUES) spark($(`[data-q="${name}"] canvas`), rows.map(row => row[name]), palette[`c-${name}`]);
 });
 chooseWindow(Number(new URLSearchParams(location.search).get('window')) || 900);
