@@ -32,9 +32,14 @@ class RefuseNullOrigin:
         return await (self._denier if refused else self._inner)(scope, receive, send)
 
 
+def own_pages_only(app: Any) -> Any:
+    """Websockets for pages of ALLOWED_HOSTS; a missing origin is refused as well."""
+    return RefuseNullOrigin(AllowedHostsOriginValidator(app))
+
+
 application = ProtocolTypeRouter(
     {
         "http": FastLane(django) if settings.INGEST_FAST_LANE else django,
-        "websocket": RefuseNullOrigin(AllowedHostsOriginValidator(AuthMiddlewareStack(router))),
+        "websocket": own_pages_only(AuthMiddlewareStack(router)),
     }
 )

@@ -68,6 +68,7 @@ def test_an_unknown_action_is_named() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.both_databases
 def test_occurrences_are_counted_and_the_newest_word_stays() -> None:
     alerts.handle([payload({"dedup_key": "k", "title": "disk full"}), payload({"dedup_key": "k", "title": "disk"})])
     alerts.handle([payload({"dedup_key": "k", "action": "resolve", "occurred_at": "2026-11-22T08:05:00Z"})])

@@ -1,0 +1,72 @@
+"""Rule 8: whatever goes wrong, programs get a problem, and it tells nothing about the inside."""
+
+import json
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+from django.test import Client
+from django.urls import path
+
+from ingest.api import views
+from queueadmin.urls import handler400, handler403, handler404, handler500
+from queueadmin.urls import urlpatterns as real_urlpatterns
+
+__all__ = ["handler400", "handler403", "handler404", "handler500"]
+
+
+def fails(request: HttpRequest) -> None:
+    raise RuntimeError("SELECT secret FROM /somewhere")
+
+
+urlpatterns = [path("api/fails", fails), *real_urlpatterns]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(raise_request_exception=False, headers={"host": "localhost"})
+
+
+def problem(answer: Any) -> dict[str, Any]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    shown: dict[str, Any] = json.loads(answer.content)
+    assert {"type", "title", "status", "detail", "code", "retryable"} <= set(shown)
+    assert shown["status"] == answer.status_code
+    return shown
+
+
+@pytest.mark.parametrize("at", ["/api/nothing", "/api/", "/api/v1/events/", "/v2/x", "/queue/x", "/tracking/live"])
+def test_unknown_paths(client: Client, at: str) -> None:
+    for answer in (client.get(at), client.post(at)):
+        assert (answer.status_code, problem(answer)["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("at", ["/api/v1/events", "/api/alerts/event"])
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head"])
+def test_other_methods(client: Client, at: str, method: str) -> None:
+    answer = getattr(client, method)(at)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST, OPTIONS"
+    if method != "head":
+        assert problem(answer)["code"] == "method_not_allowed"
+
+
+def test_a_fault_of_ours_says_nothing_about_the_inside(client: Client) -> None:
+    answer = client.get("/api/fails")
+
+    shown = problem(answer)
+    assert (shown["code"], shown["retryable"]) == ("internal_error", True)
+    for secret in ("SELECT", "/somewhere", "RuntimeError", "Traceback"):
+        assert secret not in answer.content.decode()
+
+
+def test_a_fault_while_taking_in_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("SELECT secret")
+
+    monkeypatch.setattr(views, "accept", fail)
+    answer = client.post("/api/v1/events", b"{}", content_type="application/json")
+
+    assert problem(answer)["code"] == "internal_error"

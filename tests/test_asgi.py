@@ -1,0 +1,46 @@
+"""Who may open a websocket at all: pages of our own hosts."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.test import override_settings
+
+from queueadmin.asgi import application, own_pages_only
+
+
+async def accepts_all(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "websocket.accept"})
+
+
+def opens(app: Any, origin: bytes | None) -> bool:
+    async def connect() -> bool:
+        headers = [(b"host", b"localhost"), *([(b"origin", origin)] if origin is not None else [])]
+        opened, _ = await WebsocketCommunicator(app, "/ws/console/", headers=headers).connect(timeout=10)
+        return bool(opened)
+
+    return asyncio.run(connect())
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [None, b"", b"null", b"http://evil.example.org", b"http://localhost.evil.example.org", b"http://evil-localhost"],
+)
+def test_other_pages_may_not(origin: bytes | None) -> None:
+    assert not opens(own_pages_only(accepts_all), origin)
+
+
+@pytest.mark.parametrize("origin", [b"http://localhost", b"http://localhost:8000", b"http://127.0.0.1:8000"])
+def test_our_own_may(origin: bytes) -> None:
+    assert opens(own_pages_only(accepts_all), origin)
+
+
+@pytest.mark.parametrize("origin", [None, b"null"])
+def test_no_origin_may_not_even_where_every_host_is_allowed(origin: bytes | None) -> None:
+    with override_settings(ALLOWED_HOSTS=["*"]):
+        assert not opens(own_pages_only(accepts_all), origin)
+
+
+def test_the_console_s_socket_is_behind_it() -> None:
+    assert not opens(application, b"null")
