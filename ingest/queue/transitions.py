@@ -64,7 +64,7 @@ class Transitions:
         body's hash differs. A full Redis raises OutOfMemoryError with nothing of the chunk stored.
         """
         results: list[EnqueueResult] = []
-        for chunk, request in calls.parts(jobs, request_id):
+        for chunk, request in calls.parts(calls.batches(jobs), request_id):
             results += calls.enqueued(chunk, self._run(calls.enqueue(chunk, request)))
         return results
 
@@ -81,7 +81,7 @@ class Transitions:
     def renew(self, lease: float, held: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         """Prolong the leases of (queue, job id, claim id) to `lease` seconds from now. Return those no longer ours."""
         gone: list[tuple[str, str, str]] = []
-        for chunk in calls.chunks(list(held)):
+        for chunk in calls.chunks(held):
             gone += calls.lost(chunk, self._run(calls.renew(lease, chunk)))
         return gone
 
@@ -93,7 +93,7 @@ class Transitions:
         A lease that lapsed is no hindrance as long as nobody recovered the job, or nobody claimed it since.
         """
         refused: list[str] = []
-        for chunk, request in calls.parts(ids, request_id):
+        for chunk, request in calls.parts(calls.chunks(ids), request_id):
             reply = self._run(calls.complete(queue, claim_id, worker, chunk, request))
             refused += (job_id.decode() for job_id in reply)
         return refused
@@ -103,7 +103,7 @@ class Transitions:
     ) -> dict[str, FailOutcome]:
         """Started → scheduled for a retry, or failed (a dead letter); by job id what became of it."""
         outcomes: dict[str, FailOutcome] = {}
-        for chunk, request in calls.parts(failures, request_id):
+        for chunk, request in calls.parts(calls.chunks(failures), request_id):
             outcomes |= calls.failed(chunk, self._run(calls.fail(queue, claim_id, worker, chunk, request)))
         return outcomes
 
@@ -111,7 +111,7 @@ class Transitions:
         """Started → the front of the queue, in the order given; counts no attempt. Return how many."""
         released = 0
         # The last chunk first: each goes in front of the one before.
-        for chunk, request in reversed(list(calls.parts(ids, request_id))):
+        for chunk, request in reversed(list(calls.parts(calls.chunks(ids), request_id))):
             released += self._run(calls.release(queue, claim_id, chunk, request))
         return released
 
@@ -142,7 +142,7 @@ class Transitions:
     def requeue(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
         """Failed → queue, with all retries again. Return the ids that really moved."""
         moved: list[str] = []
-        for chunk, request in calls.parts(ids, request_id):
+        for chunk, request in calls.parts(calls.chunks(ids), request_id):
             moved += (job_id.decode() for job_id in self._run(calls.requeue(queue, chunk, request)))
         return moved
 
@@ -159,7 +159,7 @@ class AsyncTransitions:
     async def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
         """As `Transitions.enqueue`."""
         results: list[EnqueueResult] = []
-        for chunk, request in calls.parts(jobs, request_id):
+        for chunk, request in calls.parts(calls.batches(jobs), request_id):
             results += calls.enqueued(chunk, await self._run(calls.enqueue(chunk, request)))
         return results
 

@@ -7,6 +7,7 @@
 
 local claim, worker, limit, lease = REQUEST, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local FIRST_QUEUE = 5
+local MOST_BYTES = 4 * 1024 * 1024 -- of data in one reply: many large jobs are as slow to send as very many small ones
 local MOST_PHANTOMS = 1000 -- ids dropped in one call, so that a list full of them does not hold Redis up
 
 local last = key('qa:last', worker)
@@ -48,7 +49,7 @@ local function serve(queue)
   local list, wip = key('queue', queue), key('wip', queue)
   local reply, ids, leases = { queue }, {}, {}
   local phantoms, ours = 0, 0
-  local full = false
+  local full, bytes = false, 0
   local lease_end = score(now + lease + OFFSET)
 
   while #ids < limit and not full and phantoms < MOST_PHANTOMS do
@@ -74,7 +75,8 @@ local function serve(queue)
         leases[#leases + 1] = lease_end
         leases[#leases + 1] = id .. ':' .. claim
         add_row(reply, id, found)
-        if found[6] then
+        bytes = bytes + #found[2]
+        if found[6] or bytes >= MOST_BYTES then
           push_front(queue, { unpack(popped, i + 1) })
           full = true
           break

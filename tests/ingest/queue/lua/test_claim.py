@@ -55,6 +55,15 @@ def test_one_claim_is_never_larger_than_a_chunk(queue: Queue) -> None:
     assert len(queue.claim(limit=500).jobs) == CHUNK
 
 
+def test_large_jobs_make_small_claims(queue: Queue) -> None:
+    large = b"x" * (3 * 1024 * 1024)
+    ids = [queue.add(data=large) for _ in range(3)]
+    queue.rings()
+    assert [job.id for job in queue.claim().jobs] == ids[:2]
+    assert queue.rings()
+    assert [job.id for job in queue.claim().jobs] == ids[2:]
+
+
 def test_sent_again_with_its_id_it_gets_the_same_jobs(
     queue: Queue, everything: Callable[[], dict[bytes, bytes]]
 ) -> None:
@@ -131,6 +140,10 @@ def test_a_paused_queue_is_passed_over_without_ringing(queue: Queue) -> None:
     assert not queue.rings()
     assert queue.transitions.claim("w1", ["critical", "low"], claim_id=new_id(), lease=30) is None
     assert queue.places(paused) == ["queued"]
+    queue.add(queue="low")
+    queue.rings()
+    queue.claim("low", "critical")
+    assert not queue.rings(), "a bell for work that nobody may take would keep workers spinning"
 
 
 def test_renew_prolongs_what_is_ours_and_names_what_is_not(queue: Queue) -> None:

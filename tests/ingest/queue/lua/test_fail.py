@@ -83,6 +83,14 @@ def test_a_dead_letter_never_expires_and_says_why(queue: Queue) -> None:
     assert queue.redis.hget(keys.worker("w1"), "failed_job_count") == b"1"
 
 
+def test_a_dead_letter_of_a_stock_client_loses_its_time_to_live(queue: Queue) -> None:
+    job_id = queue.add(retry_delays=())
+    claim = queue.claim()
+    queue.redis.expire(keys.job(job_id), 100)
+    queue.transitions.fail("high", claim.id, "w1", [Failure(job_id, "boom")])
+    assert queue.redis.ttl(keys.job(job_id)) == -1
+
+
 def test_a_late_failure_is_refused(queue: Queue) -> None:
     job_id = queue.add()
     late = queue.lapsed()
