@@ -311,4 +311,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # While Redis is away it logs a traceback a second; the console says it once.
+    "loggers": {"channels_redis.pubsub": {"level": "CRITICAL"}},
 }

@@ -6,6 +6,7 @@ out in the middle shows. An operation that cannot be recorded is not done.
 
 import hashlib
 import json
+import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from queueadmin.console.models import AuditEntry
+
+logger = logging.getLogger(__name__)
 
 #: PostgreSQL's advisory lock for the one writer at a time; any fixed number that nobody else takes.
 _LOCK: Final = 0x71756175646974
@@ -54,11 +57,23 @@ def audited(*, actor: str, action: str, target: str, count: int | None = None, r
         yield outcome
     except BaseException as error:
         told = f"failed: {type(error).__name__}: {error}"
-        if outcome.sentence:
-            told = f"{outcome.sentence} Then it {told}"
-        _write(outcome.operation, AuditEntry.Step.OUTCOME, actor, action, target, outcome.count, reason, told)
+        outcome.sentence = f"{outcome.sentence} Then it {told}" if outcome.sentence else told
         raise
-    _write(outcome.operation, AuditEntry.Step.OUTCOME, actor, action, target, outcome.count, reason, outcome.sentence)
+    finally:
+        try:
+            _write(
+                outcome.operation,
+                AuditEntry.Step.OUTCOME,
+                actor,
+                action,
+                target,
+                outcome.count,
+                reason,
+                outcome.sentence,
+            )
+        except Error:
+            # It was done, and whoever asked is told so; the intent without an outcome shows in the log.
+            logger.exception("the outcome of %s by %s is not recorded: %s", action, actor, outcome.sentence)
 
 
 def last_outcome(target: str) -> AuditEntry | None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -63,17 +63,24 @@ class Feed:
 
     async def _run(self) -> None:
         while True:
+            layer = get_channel_layer()
+            if layer is None:
+                raise ImproperlyConfigured("CHANNEL_LAYERS must have a default.")
             try:
-                await self._listen()
-            except (redis.RedisError, OSError) as error:
-                logger.warning("the sockets cannot follow the publisher: %s", error)
-                await self._read()
-                await asyncio.sleep(RETRY_SECONDS)
+                try:
+                    await self._listen(layer)
+                except (redis.RedisError, OSError) as error:
+                    logger.debug("the sockets cannot follow the publisher: %s", error)
+                    # It keeps every channel that it could not subscribe to.
+                    with suppress(redis.RedisError, OSError):
+                        await layer.flush()
+                    await self._read()
+            except Exception:
+                # Every socket of the process hangs on this task.
+                logger.exception("the feed of the sockets begins again")
+            await asyncio.sleep(RETRY_SECONDS)
 
-    async def _listen(self) -> None:
-        layer = get_channel_layer()
-        if layer is None:
-            raise ImproperlyConfigured("CHANNEL_LAYERS must have a default.")
+    async def _listen(self, layer: Any) -> None:
         channel = await layer.new_channel()
         await layer.group_add(publisher.GROUP, channel)
         waiting = asyncio.ensure_future(layer.receive(channel))

@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
 from ingest.queue import keys
-from ingest.queue.connections import connection
+from ingest.queue.connections import acceptance_connection
 from ingest.queue.settings_check import unsafe
 from queueadmin.console import rates, verdict
 from queueadmin.console.rates import Rates
@@ -72,10 +72,12 @@ def snapshot() -> Snapshot:
         return lost(None, status="disabled")
     state = database_state()
     try:
-        reading = read(connection())
+        # The client of acceptance: a page or a probe must not wait for 5 s and several tries.
+        reading = read(acceptance_connection())
     except redis.RedisError as error:
-        logger.warning("the snapshot could not be read: %s", error)
+        _tell("Redis", error)
         return lost(_last, database_state=state)
+    _tell("Redis", None)
     return build(reading, _rates_of(reading), state, seq=reading.published.seq if reading.published else 0)
 
 
@@ -171,10 +173,24 @@ def database_state() -> DatabaseState:
         with database.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (DatabaseError, InterfaceError) as error:
-        logger.warning("the database did not answer: %s", error)
+        _tell("the database", error)
         close_database()
         return DatabaseState("disconnected")
+    _tell("the database", None)
     return DatabaseState("connected")
+
+
+_away: set[str] = set()
+
+
+def _tell(what: str, error: Exception | None) -> None:
+    """Log the change alone: this is asked every second."""
+    if error is not None and what not in _away:
+        _away.add(what)
+        logger.warning("%s does not answer: %s", what, error)
+    elif error is None and what in _away:
+        _away.discard(what)
+        logger.warning("%s answers again", what)
 
 
 def close_database() -> None:

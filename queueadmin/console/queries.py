@@ -220,6 +220,8 @@ def _shape(job_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
 
 def _finished(job_id: str) -> dict[str, Any] | None:
     """The job's hash is gone with its completion; its event's row tells the rest."""
+    if "\0" in job_id:
+        return None  # PostgreSQL refuses the question
     event = Event.objects.filter(id=job_id).order_by("-received_at").first()
     if event is None:
         return None

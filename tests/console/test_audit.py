@@ -1,10 +1,13 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from queueadmin.console import audit
 from queueadmin.console.models import AuditEntry
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def _done(count: int = 1, target: str = "job-1") -> None:
@@ -73,3 +76,33 @@ def test_last_outcome_is_the_latest_that_touched_something() -> None:
     assert found is not None
     assert found.count == 1
     assert audit.last_outcome("job-2") is None
+
+
+def test_an_outcome_that_cannot_be_recorded_is_logged_and_does_not_undo_what_was_done(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(self: AuditEntry, **kwargs: object) -> None:
+        raise OperationalError("no database")
+
+    with audit.audited(actor="ada", action="retry", target="job-1") as outcome:
+        outcome.sentence = "1 job put back."
+        monkeypatch.setattr(AuditEntry, "save", away)
+    assert "the outcome of retry by ada is not recorded: 1 job put back." in caplog.text
+    assert AuditEntry.objects.get().step == "intent"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_x10_two_writers_at_once_make_one_chain() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time by itself")
+    together = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        together.wait(30)
+        _done(number)
+        connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+    assert AuditEntry.objects.count() == 16
+    assert audit.first_broken() is None

@@ -153,6 +153,7 @@ def test_a_dead_letter_tells_its_error_and_how_to_retry(jobs: Jobs) -> None:
     assert found["links"]["retry"] == f"/api/v1/jobs/{job_id}/retry"
 
 
+@pytest.mark.both_databases
 def test_a_finished_job_is_told_from_its_row(empty_redis: redis.Redis) -> None:
     received = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
     Event.objects.create(
@@ -171,8 +172,10 @@ def test_a_finished_job_is_told_from_its_row(empty_redis: redis.Redis) -> None:
     assert found["finished_at"] == received + timedelta(seconds=2)
 
 
-def test_an_unknown_job_is_none(empty_redis: redis.Redis) -> None:
-    assert queries.job("nobody") is None
+@pytest.mark.both_databases
+@pytest.mark.parametrize("job_id", ["nobody", "\0", "x" * 5000, "é:*"])
+def test_an_unknown_job_is_none(empty_redis: redis.Redis, job_id: str) -> None:
+    assert queries.job(job_id) is None
 
 
 def test_a_stock_clients_job_is_shown_too(empty_redis: redis.Redis) -> None:
