@@ -38,8 +38,6 @@ from queueadmin.console.snapshot import (
 
 logger = logging.getLogger(__name__)
 
-#: A worker writes its hash every 10 s; one silent for 45 s is gone, though RQ keeps its hash for minutes.
-WORKER_SILENT_SECONDS: Final = 45
 #: RQ's own workers, idle, write only every 405 s.
 STOCK_WORKER_SILENT_SECONDS: Final = 480
 #: A published snapshot this old no longer tells the rates of now.
@@ -317,11 +315,11 @@ def _settings_of(client: redis.Redis) -> tuple[str, tuple[str, ...]]:
 
 
 def _alive(worker: Mapping[str, str], now: float) -> bool:
-    """A worker that was killed leaves its hash and its name behind for minutes."""
+    """A worker that was killed leaves its hash behind for minutes; ours write it three times a lease."""
     beat = _moment(worker.get("last_heartbeat"))
     if beat is None or worker.get("state") == "suspended":
         return False
-    return now - beat < (WORKER_SILENT_SECONDS if _ours(worker) else STOCK_WORKER_SILENT_SECONDS)
+    return now - beat < (settings.LEASE_SECONDS if _ours(worker) else STOCK_WORKER_SILENT_SECONDS)
 
 
 def _ours(worker: Mapping[str, str]) -> bool:
