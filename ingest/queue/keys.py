@@ -93,7 +93,20 @@ def worker(name: str) -> str:
 
 
 def counters(name: str) -> str:
-    """Hash: the exact counters of one queue, written inside the scripts only."""
+    """Hash: the exact counters of one queue, written inside the scripts only.
+
+    enqueued, duplicate, id_reused (at enqueue), claimed, completed, late (of these: after the job was
+    recovered), retried, dead, poison (of these: by crashes), released, recovered, promoted, requeued, and
+    phantom: ids whose job was not where the list or set said. Jobs of stock clients count under the same
+    names with `foreign_` in front. After every script holds:
+
+        enqueued = queued + scheduled + started + failed + completed
+        failed   = dead - requeued
+        started  = claimed - (completed - late) - retried - dead - released - recovered
+
+    as long as stock workers and clients leave our jobs alone; a job that they take away while it runs is
+    one phantom.
+    """
     return f"{PREFIX}:qa:count:{name}"
 
 

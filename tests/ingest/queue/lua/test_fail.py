@@ -99,6 +99,29 @@ def test_a_late_failure_is_refused(queue: Queue) -> None:
     assert queue.places(job_id) == ["queued"]
 
 
+def test_a_worker_that_lost_its_job_to_another_can_do_nothing_to_it(queue: Queue) -> None:
+    job_id = queue.add()
+    late = queue.lapsed()
+    queue.transitions.recover("high")
+    current = queue.claim(worker="w2")
+    assert queue.transitions.fail("high", late.id, "w1", [Failure(job_id, "boom")]) == {job_id: "refused"}
+    assert queue.transitions.release("high", late.id, [job_id]) == 0
+    assert queue.transitions.renew(30, [("high", job_id, late.id)]) == [("high", job_id, late.id)]
+    assert queue.places(job_id) == ["started"]
+    assert queue.transitions.complete("high", current.id, "w2", [job_id]) == []
+
+
+def test_what_a_stock_client_canceled_meanwhile_stays_canceled(queue: Queue) -> None:
+    ids = [queue.add(), queue.add()]
+    claim = queue.claim()
+    for job_id in ids:
+        queue.redis.hset(keys.job(job_id), "status", "canceled")
+    assert queue.transitions.fail("high", claim.id, "w1", [Failure(ids[0], "boom")]) == {ids[0]: "refused"}
+    assert queue.transitions.release("high", claim.id, ids[1:]) == 0
+    assert [queue.places(job_id) for job_id in ids] == [[], []]
+    assert queue.counters()["phantom"] == 2
+
+
 def test_fail_sent_again_counts_one_attempt(queue: Queue, everything: Callable[[], dict[bytes, bytes]]) -> None:
     job_id = queue.add()
     claim, request = queue.claim(), new_id()

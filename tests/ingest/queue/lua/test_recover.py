@@ -51,6 +51,8 @@ def test_the_third_crash_makes_a_dead_letter(queue: Queue) -> None:
     assert {"dead": 1, "poison": 1, "recovered": 2}.items() <= queue.counters().items()
 
     assert queue.transitions.requeue("high", [job_id]) == [job_id]
+    queue.claim()
+    assert queue.transitions.recover("high", older_than=0) == Recovered(1, 0), "live work taken back is no crash"
     assert [(job.id, job.alone) for job in queue.lapsed().jobs] == [(job_id, True)]
     assert queue.transitions.recover("high") == Recovered(0, 1)
 
