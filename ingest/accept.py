@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal
 from weakref import WeakKeyDictionary
 
@@ -27,13 +28,13 @@ from ingest.kinds import Kind
 from ingest.priorities import Severity
 from ingest.queue.connections import acceptance_connection, async_acceptance_connection
 from ingest.queue.payload import Payload, encode
-from ingest.queue.transitions import AsyncTransitions, EnqueueResult, NewJob, Transitions
+from ingest.queue.transitions import CHUNK, AsyncTransitions, EnqueueResult, NewJob, Transitions
 
 logger = logging.getLogger(__name__)
 
-#: Jobs in one call: more would hold Redis for over 5 ms.
-CALL_JOBS: Final = 100
-#: Bytes in one call: what Redis takes in well within the 0.5 s that acceptance waits.
+#: Jobs in one call, and so in one script: it is done or not done as a whole.
+CALL_JOBS: Final = CHUNK
+#: Bytes in one call: what Redis takes in well within the 0.5 s that acceptance waits, and one script.
 CALL_BYTES: Final = 2 * 1024 * 1024
 #: After Redis failed to answer, nothing is sent for so long; then one call tries again.
 BREAK_SECONDS: Final = 1.0
@@ -102,7 +103,7 @@ def accept(events: Sequence[Incoming]) -> list[Receipt]:
     """
     jobs = _jobs(events)
     answers: list[_Answer] = []
-    transitions = Transitions(acceptance_connection())
+    transitions = _transitions(acceptance_connection())
     for call in _calls(jobs):
         if not breaker.lets_through():
             answers += [_not_sent()] * len(call)
@@ -252,6 +253,12 @@ _Answer = EnqueueResult | Unavailable
 #: One for the process: both ways in ask the same Redis.
 breaker: Final = Breaker()
 _group_commits: WeakKeyDictionary[asyncio.AbstractEventLoop, GroupCommit] = WeakKeyDictionary()
+
+
+@lru_cache(maxsize=2)
+def _transitions(connection: redis.Redis) -> Transitions:
+    """Kept with its connection: making one hashes every script."""
+    return Transitions(connection)
 
 
 def _group_commit() -> GroupCommit:

@@ -13,7 +13,7 @@ from ingest import accept
 from ingest.accept import GroupCommit, Incoming, Receipt, Unavailable
 from ingest.kinds import ALERT
 from ingest.priorities import Priority, Severity
-from ingest.queue.connections import async_acceptance_connection, close_async_connections, close_connections
+from ingest.queue.connections import async_acceptance_connection, close_async_connections
 from ingest.queue.payload import decode
 from ingest.queue.transitions import AsyncTransitions, EnqueueResult, NewJob, Transitions
 from tests.conftest import Valkey, wait_until
@@ -54,15 +54,6 @@ def _closed_breaker() -> Iterator[None]:
 @pytest.fixture(params=[take_sync, take_async], ids=["sync", "async"])
 def take(request: pytest.FixtureRequest) -> Take:
     return request.param
-
-
-@pytest.fixture
-def mortal(own_valkey: Valkey, settings: Any) -> Iterator[Valkey]:
-    """A Valkey that the test may kill, in the place of the shared one."""
-    close_connections()
-    settings.REDIS_URL = own_valkey.url
-    yield own_valkey
-    close_connections()
 
 
 def jobs_in(valkey: Valkey, queue: str = "high") -> int:

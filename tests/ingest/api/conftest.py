@@ -19,6 +19,14 @@ from ingest.api import keys
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
 
+EVENTS = "/api/v1/events"
+ALERT = "/api/alerts/event"
+NDJSON = "application/x-ndjson"
+
+
+def ndjson(*lines: bytes) -> bytes:
+    return b"\n".join(lines)
+
 
 @dataclass(frozen=True)
 class Response:

@@ -70,3 +70,9 @@ def test_a_fault_while_taking_in_too(client: Client, monkeypatch: pytest.MonkeyP
     answer = client.post("/api/v1/events", b"{}", content_type="application/json")
 
     assert problem(answer)["code"] == "internal_error"
+
+
+def test_options_is_answered(client: Client) -> None:
+    answer = client.options("/api/v1/events")
+
+    assert (answer.status_code, answer.headers["allow"]) == (200, "POST, OPTIONS")

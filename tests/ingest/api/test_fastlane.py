@@ -23,10 +23,9 @@ from ingest.api import fastlane, limits
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
 from tests.conftest import Valkey, wait_until
-from tests.ingest.api.conftest import stored_ids
+from tests.ingest.api.conftest import EVENTS, stored_ids
 
 REPOSITORY = Path(__file__).parents[3]
-EVENTS = "/api/v1/events"
 
 
 class Daphne:

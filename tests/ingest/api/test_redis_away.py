@@ -1,25 +1,11 @@
 """Rule 1: no receipt without a durable write; 503, and soon."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from ingest.api import limits
-from ingest.queue.connections import close_connections
 from tests.conftest import Valkey, wait_until
-from tests.ingest.api.conftest import Post
+from tests.ingest.api.conftest import EVENTS, Post
 from tests.ingest.test_accept import kill_after_first_call
-
-EVENTS = "/api/v1/events"
-
-
-@pytest.fixture
-def mortal(own_valkey: Valkey, settings: Any) -> Iterator[Valkey]:
-    close_connections()
-    settings.REDIS_URL = own_valkey.url
-    yield own_valkey
-    close_connections()
 
 
 @pytest.mark.parametrize("body", [{"title": "x"}, [{"title": "x"}, {"title": 7}]])
