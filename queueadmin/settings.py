@@ -284,6 +284,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Everything in the home is the owner's alone; the default would let others read.
+FILE_UPLOAD_PERMISSIONS = 0o600
 STATIC_URL = "static/"
 STATIC_ROOT = QUEUEADMIN_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]

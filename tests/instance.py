@@ -82,10 +82,13 @@ class Instance:
         return self
 
     def _is_ready(self) -> bool:
+        with self.redis() as client:
+            return self.answers("/readyz") and client.scard("rq:workers") >= int(self.environment["WORKERS"])
+
+    def answers(self, path: str) -> bool:
+        """Whether a GET of the path succeeds."""
         with contextlib.suppress(requests.RequestException):
-            workers = int(self.environment["WORKERS"])
-            with self.redis() as client:
-                return requests.get(f"{self.url}/readyz", timeout=5).ok and client.scard("rq:workers") >= workers
+            return requests.get(f"{self.url}{path}", timeout=5).ok
         return False
 
     def stop(self) -> int:

@@ -82,6 +82,7 @@ class Instance:
         self._supervisor.start_group()
         self._wait("web", lambda: answers(settings.HOST, port))
         connections.close_all()
+        self._look()
         self._greet(settings.PUBLIC_URL or f"http://{shown(settings.HOST)}:{port}/", needs_password)
 
     def _stop_leftovers(self) -> None:
@@ -201,10 +202,13 @@ class Instance:
     def _watch(self) -> None:
         """Until supervisord ends; says when a program had to be started again."""
         while not self._ended(within=1):
-            with contextlib.suppress(OSError):
-                for process in self._supervisor.processes():
-                    self._notice(process["name"], process["pid"], process["statename"])
+            self._look()
         raise CannotStart("supervisor ended by itself, so everything was stopped; see logs/supervisor.log in the home.")
+
+    def _look(self) -> None:
+        with contextlib.suppress(OSError):
+            for process in self._supervisor.processes():
+                self._notice(process["name"], process["pid"], process["statename"])
 
     def _notice(self, name: str, pid: int, state: str) -> None:
         if state not in {"STARTING", "RUNNING"}:
