@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ADMIN_PASSWORD = "lantern-orbit-42"  # known to tests only; every instance here is thrown away
 
 #: What the tests' own process sets for itself, or a developer may have set: none of it is the instance's.
-_NOT_PASSED_ON = (
+NOT_PASSED_ON = (
     "ALLOWED_HOSTS", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "HOST", "INGEST_FAST_LANE", "INGEST_REQUIRE_KEY",
     "PROD", "PUBLIC_URL", "REDIS", "REDIS_HOST", "REDIS_URL", "RQ_KEY_PREFIX", "SECRET_KEY",
 )  # fmt: skip
@@ -44,7 +44,7 @@ class Instance:
         self.port = int(settings.get("PORT", free_port()))
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = folder / "run.log"
-        self.environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON} | {
+        self.environment = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON} | {
             "QUEUEADMIN_HOME": str(self.home),
             "PORT": str(self.port),
             "WORKERS": "1",
@@ -56,7 +56,7 @@ class Instance:
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start it without waiting for anything."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
-        with self.output.open("ab") as output:
+        with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "queueadmin.run"],
                 cwd=REPOSITORY,
@@ -98,7 +98,7 @@ class Instance:
         return self.process.wait(timeout=30)
 
     def said(self) -> str:
-        """All that it has written to its output."""
+        """All that it has written to its output since the last start."""
         return self.output.read_text() if self.output.exists() else ""
 
     # --- its processes ------------------------------------------------------------------------
