@@ -45,7 +45,7 @@ export const clearsIn = value => value === null || value === undefined ? 'clear'
 export const bytes = n => {
   if (!Number.isFinite(n)) return '–';
   for (const unit of ['B', 'KB', 'MB', 'GB']) {
-    if (n < 1024 || unit === 'GB') return `${unit === 'B' || n >= 10 ? Math.round(n) : +fixed(n)} ${unit}`;
+    if (n < 1024 || unit === 'GB') return `${unit === 'B' || n >= 10 ? number(n) : +fixed(n)} ${unit}`;
     n /= 1024;
   }
 };

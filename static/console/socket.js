@@ -3,7 +3,7 @@
 const FIRST_WAIT = 1000; // ms; doubles up to LONGEST_WAIT
 const LONGEST_WAIT = 8000;
 const NOT_LOGGED_IN = 4401; // the server's close code: the session ended, trying again cannot help
-const QUIET_AFTER = 3500; // ms without a snapshot: three were missed, say "stale"
+const QUIET_AFTER = 5000; // ms without news: without its publisher the server still reads every 3 s
 
 /**
  * Opens the line and keeps it. Calls `on.history(frame)`, `on.snapshot(frame)` and
@@ -12,7 +12,7 @@ const QUIET_AFTER = 3500; // ms without a snapshot: three were missed, say "stal
  */
 export function listen(on) {
   const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/console/`;
-  let socket = null, wait = FIRST_WAIT, retryAt = 0, timer = 0, last = 0, opened = false, over = false;
+  let socket = null, wait = FIRST_WAIT, retryAt = 0, timer = 0, last = 0, at = 0, opened = false, over = false;
 
   const age = () => last ? Math.round((Date.now() - last) / 1000) : null;
 
@@ -24,7 +24,13 @@ export function listen(on) {
     mine.addEventListener('message', event => {
       const frame = JSON.parse(event.data);
       if (frame.type === 'history') on.history(frame);
-      if (frame.type === 'snapshot') { last = Date.now(); wait = FIRST_WAIT; on.snapshot(frame); }
+      if (frame.type === 'snapshot') {
+        // While Redis is away the server repeats the last counts it knew: their age goes on.
+        if (frame.at !== at) last = Date.now();
+        at = frame.at;
+        wait = FIRST_WAIT;
+        on.snapshot(frame);
+      }
       tell();
     });
     mine.addEventListener('close', event => {

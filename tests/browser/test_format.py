@@ -1,0 +1,41 @@
+"""The first paint and the live page write the same words: templatetags against format.js."""
+
+from typing import Any
+
+from playwright.sync_api import Page
+
+from queueadmin.console.templatetags import console as words
+
+NUMBERS = [0, 0.04, 0.05, 0.25, 0.5, 1, 1.5, 9.94, 9.95, 10, 59, 89.4, 90, 99.5, 119, 120, 150, 599.5, 999.94, 1000]
+NUMBERS += [1234.5, 5399, 5400, 9999, 12_345, 86_400, 172_799, 172_800, 999_999, 1e6, 12_345_678]
+SIZES = [0, 512, 1023, 1024, 1536, 10_240, 5 * 2**20, 2**30, 5.9 * 2**30]
+
+
+def test_both_ways_of_writing_agree(page: Page) -> None:
+    page.goto("/")
+    cases: list[tuple[str, list[Any], str]] = []
+    for n in NUMBERS:
+        for name in ("number", "short", "rate", "duration"):
+            cases.append((name, [n], getattr(words, name)(n)))
+        cases += [("change", [sign * n], words.change(sign * n)) for sign in (1, -1)]
+        cases.append(("clearsIn", [n], words.clears_in(n)))
+        cases += [
+            ("ago", [1e6 - n, 1e6], words.ago_words(1e6 - n, 1e6)),
+            ("ago", [1e6 + n, 1e6], words.ago_words(1e6 + n, 1e6)),
+        ]
+        if n == int(n) and n:
+            cases.append(("target", [int(n)], words.target(int(n))))
+    cases += [("clearsIn", [w], words.clears_in(w)) for w in (None, "growing", "steady")]
+    cases += [("bytes", [n], words.file_size(n)) for n in SIZES]
+    for used, most in ((0, 0), (5 * 2**20, 0), (38, 100), (2**31, 2**32)):
+        redis = {"used_memory": used, "max_memory": most}
+        cases.append(("memory", [redis], words.memory(redis)))
+    written = page.evaluate(
+        """async cases => {
+            const format = await import('/static/console/format.js');
+            return cases.map(([name, values]) => format[name](...values));
+        }""",
+        [[name, values] for name, values, _ in cases],
+    )
+    for (name, values, expected), got in zip(cases, written, strict=True):
+        assert got == expected, (name, values)

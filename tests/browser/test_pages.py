@@ -1,0 +1,108 @@
+"""Every page in a real browser: signing in, the look's promises, the keyboard, without scripts."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PHONE, Send, live, sign_in
+
+PATHS = ["/", "/dead-letters/", "/account/", "/dead-letters/retry-all/"]
+OpenPage = Callable[..., Page]
+
+
+def test_login_refuses_a_wrong_password_in_words_and_takes_the_right_one(open_page: OpenPage) -> None:
+    page = open_page(signed_in=False)
+    page.goto("/dead-letters/")
+    expect(page).to_have_url("/login/?next=/dead-letters/")
+    sign_in(page, "wrong")
+    expect(page.get_by_role("alert")).to_have_text("Name and password do not fit together. Both are case-sensitive.")
+    sign_in(page)
+    expect(page.locator("h1")).to_have_text("Overview")
+    page.goto("/account/")
+    page.locator("main").get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url("/login/")
+    page.goto("/")
+    expect(page).to_have_url("/login/?next=/")
+
+
+def test_every_page_is_live_and_has_no_fault_that_a_tool_can_find(page: Page, open_page: OpenPage, send: Send) -> None:
+    dead = send(fault="permanent", severity="high")
+    for theme in ("light", "dark"):
+        shown = open_page(color_scheme=theme)
+        for path in (*PATHS, f"/jobs/{dead}/"):
+            shown.goto(path)
+            live(shown)
+            found = Axe().run(shown)
+            assert found.violations_count == 0, f"{path} {theme}\n{found.generate_report()}"
+
+
+@pytest.mark.parametrize("width", [360, 390, 760, 1024, 1440, 1920])
+def test_no_page_is_wider_than_the_screen(width: int, open_page: OpenPage, send: Send, complaints: list[str]) -> None:
+    long = "x" * 200
+    dead = send(title=f"{long} {long}", source=long, fault="permanent", labels={"label": long * 3})
+    page = open_page(**PHONE | {"viewport": {"width": width, "height": 844}})
+    for path in (*PATHS, f"/jobs/{dead}/", "/jobs/nobody/"):
+        page.goto(path)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{path} is {wide} px wide"
+    # The browser itself logs the page that is meant to be missing.
+    complaints[:] = [said for said in complaints if "404" not in said]
+
+
+def test_the_phone_has_a_bar_of_five_whose_last_opens_the_rest(open_page: OpenPage) -> None:
+    page = open_page(**PHONE)
+    page.goto("/")
+    bar = page.get_by_role("navigation", name="Main").locator("a:visible")
+    expect(bar).to_have_count(5)
+    bar.last.click()
+    sheet = page.locator("#more")
+    expect(sheet).to_be_visible()
+    expect(sheet.get_by_role("button", name="Sign out")).to_be_visible()
+    sheet.get_by_role("button", name="Light or dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    sheet.get_by_role("button", name="Close").click()
+    expect(sheet).to_be_hidden()
+
+
+def test_keys_go_help_and_theme_and_rest_while_typing(page: Page) -> None:
+    page.goto("/")
+    live(page)
+    page.keyboard.press("t")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Find a job by its id").first).to_be_focused()
+    page.keyboard.type("t?gd")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    expect(page).to_have_url("/dead-letters/")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_it_works_without_scripts(open_page: OpenPage, send: Send) -> None:
+    job_id = send(fault="permanent", severity="high")
+    page = open_page(java_script_enabled=False)
+    page.goto("/")
+    expect(page.locator('[data-k="enqueued"]').first).not_to_have_text("0")
+    page.get_by_role("button", name="Recover stalled").click()
+    expect(page.get_by_role("status").filter(has_text="stalled")).to_be_visible()
+    _until_dead(page, job_id)
+    page.get_by_role("button", name=f"Retry {job_id}").click()
+    expect(page.locator("#toast")).to_contain_text("1 job put back into the queue")
+    page.get_by_role("link", name="Retry all").click()
+    expect(page.locator("main h2")).to_contain_text("Retry all")
+
+
+def _until_dead(page: Page, job_id: str) -> None:
+    for _ in range(100):
+        page.goto("/dead-letters/")
+        if page.get_by_role("button", name=f"Retry {job_id}").count():
+            return
+    pytest.fail("the job did not become a dead letter")

@@ -1,0 +1,53 @@
+"""The life of a job as a line of moments."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from queueadmin.console.life import life
+
+NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
+
+
+def _job(**fields: Any) -> dict[str, Any]:
+    nothing = dict.fromkeys(
+        (
+            "source",
+            "tenant",
+            "enqueued_at",
+            "started_at",
+            "finished_at",
+            "next_attempt_at",
+            "error",
+            "position",
+            "ahead",
+        )
+    )
+    return nothing | {"state": "queued", "queue": "high", "received_at": NOW, "attempts": 0, "crashes": 0} | fields
+
+
+def _words(job: dict[str, Any]) -> list[str]:
+    return [moment.what for moment in life(job)]
+
+
+def test_a_queued_job_tells_its_place() -> None:
+    moments = life(_job(source="zabbix", enqueued_at=NOW, position=2, ahead=1200))
+    assert [m.what for m in moments] == ["Received", "Queued in high"]
+    assert moments[0].detail == "from zabbix"
+    assert moments[1].detail == "position 2, 1,200 ahead"
+
+
+def test_a_dead_letter_ends_with_its_reason() -> None:
+    later = NOW + timedelta(seconds=5)
+    error = {"type": "ValueError", "message": "no", "reason": "poison", "at": later}
+    moments = life(_job(state="failed", enqueued_at=NOW, started_at=NOW, error=error, attempts=3, crashes=3))
+    assert [m.what for m in moments][-2:] == ["Failed: ValueError", "Dead letter"]
+    assert moments[-2].detail == "3 attempts so far, 3 crashes"
+    assert moments[-1].detail == "it crashed its worker three times"
+
+
+def test_what_lies_ahead_stands_at_the_end() -> None:
+    due = NOW + timedelta(seconds=25)
+    error = {"type": "ValueError", "message": "no", "reason": "error", "at": NOW}
+    assert _words(_job(state="retrying", error=error, next_attempt_at=due))[-1] == "Next attempt"
+    assert _words(_job(state="scheduled", next_attempt_at=due))[-1] == "Due"
+    assert _words(_job(state="finished", finished_at=due))[-1] == "Finished"
