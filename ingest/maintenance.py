@@ -49,7 +49,7 @@ class Maintenance:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._connection = connection
         self._transitions = Transitions(connection)
-        self._leads = False
+        self._leads: bool | None = None
         self._stalled_since: dict[str, float] = {}  # queue → time.monotonic()
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -86,7 +86,7 @@ class Maintenance:
                 logger.info("%s gave up the lead", self.name)
         except redis.RedisError as error:
             logger.warning("Redis was not told (%s); the lead lapses within %d s", error, LEASE)
-        self._leads = False
+        self._leads = None
 
     def round(self) -> None:
         """Everything once. A step that fails does not keep the others from running."""

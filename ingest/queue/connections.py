@@ -52,6 +52,20 @@ def connection() -> redis.Redis:
     )
 
 
+def single_try(client: redis.Redis, *, timeout: float = 3, connections: int = 2) -> redis.Redis:
+    """A client of its own to the same server, for a loop that does its own waiting: one try, `timeout` seconds.
+
+    So the loop notices a signal in time, also while Redis accepts connections and answers nothing.
+    """
+    pool = client.connection_pool
+    options = {**pool.connection_kwargs, "socket_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
+    return redis.Redis(
+        connection_pool=redis.ConnectionPool(
+            connection_class=pool.connection_class, max_connections=connections, **options
+        )
+    )
+
+
 def acceptance_connection() -> redis.Redis:
     """The shared client for taking in: 0.5 s, no second try."""
     return _client("acceptance", lambda: _options(ACCEPTANCE_TIMEOUT, ACCEPTANCE_TIMEOUT, retry=Retry(NoBackoff(), 0)))

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from ingest.queue.connections import single_try
 from ingest.queue.transitions import Claim, Transitions
 
 logger = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ class Leases:
     """
 
     def __init__(self, connection: redis.Redis, lease: float, beat: Callable[[redis.Redis, int], None]) -> None:
-        self._connection = _own(connection)
+        self._connection = single_try(connection)
         self._transitions = Transitions(self._connection)
         self._lease = lease
         self._beat = beat
@@ -83,12 +82,3 @@ class Leases:
             with self._lock:
                 for _, job_id, claim_id in lost:
                     self._held.pop((job_id, claim_id), None)
-
-
-def _own(connection: redis.Redis) -> redis.Redis:
-    """A connection like this one for the thread alone: 3 s at most, and no tries of its own."""
-    pool = connection.connection_pool
-    settings = {**pool.connection_kwargs, "socket_timeout": 3, "retry": Retry(NoBackoff(), 0)}
-    return redis.Redis(
-        connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, max_connections=2, **settings)
-    )

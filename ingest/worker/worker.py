@@ -75,13 +75,14 @@ class BatchWorker(Worker):
         if runs:
             # One immediate try on a new connection, for those that a restart of Redis has cut; waiting
             # is done by the loop, which a signal can end. A try has the request id of the first.
-            self.connection.set_retry(Retry(NoBackoff(), 1))
+            self.connection.set_retry(Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)))
         self._alarm = Alarm()
         self._pace = Pace(settings.CLAIM_LIMIT)
         self._pending: tuple[str, int] | None = None  # a claim without an answer: its id and limit
         self._suspension_seen = 0.0
         self._waits_for = ""
         self._wait = SHORTEST_WAIT
+        self._redis_away = False
 
     # --- the loop -----------------------------------------------------------------------------
 
@@ -105,10 +106,10 @@ class BatchWorker(Worker):
         signal.signal(signal.SIGTERM, self.request_stop)
         connection_created.connect(_bound_transactions, dispatch_uid="ingest.worker")
         connections.close_all()  # a pool forks its workers
-        self.bootstrap(logging_level, date_format, log_format)
         self._transitions = Transitions(self.connection)
         done, idle_since = 0, time.monotonic()
         try:
+            self._begin(logging_level, date_format, log_format)
             with Leases(self.connection, settings.LEASE_SECONDS, self._beat) as self._leases:
                 while not self._stop_requested:
                     try:
@@ -122,12 +123,11 @@ class BatchWorker(Worker):
                         else:
                             self._say(WorkerStatus.IDLE)
                             self.connection.blpop([keys.BELL], 1)
-                        self._wait = SHORTEST_WAIT
+                        self._wait, self._redis_away = SHORTEST_WAIT, False
                     except StopRequested:
                         break
                     except redis.RedisError as error:
-                        logger.error("Redis does not answer (%s); again in %.1f s", error, self._wait)
-                        self._back_off()
+                        self._back_off_redis(error)
                     except Exception:
                         logger.exception("Worker %s: a batch could not be run; it is back in its queue", self.name)
                         self._back_off()
@@ -137,6 +137,17 @@ class BatchWorker(Worker):
         finally:
             self._leave()
         return done > 0
+
+    def _begin(self, *logging_options: Any) -> None:
+        """Register and listen for commands; an outage in the middle of it is waited for."""
+        while not self._stop_requested:
+            try:
+                self.unsubscribe()
+                self.bootstrap(*logging_options)
+            except redis.RedisError as error:
+                self._back_off_redis(error)
+            else:
+                return
 
     def _limit(self, max_jobs: int | None, done: int) -> int:
         return self._pace.limit if max_jobs is None else min(self._pace.limit, max_jobs - done)
@@ -213,6 +224,11 @@ class BatchWorker(Worker):
         except redis.RedisError as error:
             logger.error("Redis does not answer (%s); what the last claim holds is recovered by maintenance", error)
 
+    def _back_off_redis(self, error: redis.RedisError) -> None:
+        self._redis_away = True
+        logger.error("Redis does not answer (%s); again in %.1f s", error, self._wait)
+        self._back_off()
+
     def _back_off(self) -> None:
         self._pause(self._wait)
         self._wait = min(self._wait * 2, LONGEST_WAIT)
@@ -243,6 +259,11 @@ class BatchWorker(Worker):
             self.set_state(state)
             self.procline(f"{state.value} on {','.join(self.queue_names())}")  # type: ignore[no-untyped-call]
 
+    def register_birth(self) -> None:
+        if self.birth_date is not None:
+            self.connection.delete(self.key)  # of a first try that an outage cut short; RQ would take it for another's
+        super().register_birth()  # type: ignore[no-untyped-call]
+
     def _beat(self, connection: redis.Redis, held: int) -> None:
         """Rewrite the whole hash: it may have expired, or Redis may have come back empty."""
         self.last_heartbeat = now()
@@ -265,7 +286,8 @@ class BatchWorker(Worker):
 
     def _leave(self) -> None:
         try:
-            self.teardown()  # type: ignore[no-untyped-call]
+            if not self._redis_away:  # else nobody can be told, and the entry expires by itself
+                self.teardown()  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
             logger.error("Redis does not answer (%s); this worker's entry expires by itself", error)
         connections.close_all()

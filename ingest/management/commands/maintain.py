@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from ingest.maintenance import Maintenance
-from ingest.queue.connections import connection
+from ingest.queue.connections import connection, single_try
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        Maintenance(connection()).run(lambda: self._stopped)
+        Maintenance(single_try(connection())).run(lambda: self._stopped)
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self._stopped = True

@@ -1,0 +1,111 @@
+"""kill -9 of a worker in mid-batch: nothing lost, nothing doubled, recovered by itself (requirement A10, B9)."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+
+from tests.conftest import wait_until
+from tests.instance import Instance
+
+QUEUES = ("critical", "high", "medium", "low")
+
+
+class Ledger:
+    """What an instance holds, in its Redis and in its database."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.redis: redis.Redis = instance.redis()
+        self.database = instance.home / "queueadmin.sqlite3"
+
+    def count(self, name: str) -> int:
+        return sum(int(self.redis.hget(f"rq:qa:count:{queue}", name) or 0) for queue in QUEUES)
+
+    def started(self) -> int:
+        return sum(int(self.redis.zcard(f"rq:wip:{queue}")) for queue in QUEUES)
+
+    def unfinished(self) -> int:
+        kinds = (("llen", "queue"), ("zcard", "wip"), ("zcard", "scheduled"))
+        return sum(int(getattr(self.redis, read)(f"rq:{kind}:{queue}")) for read, kind in kinds for queue in QUEUES)
+
+    def rows(self) -> set[str]:
+        return {row[0] for row in self._read("SELECT id FROM ingest_event")}
+
+    def occurrences(self, title: str) -> int:
+        """How often the problems whose title begins so were counted."""
+        query = "SELECT COALESCE(SUM(occurrences), 0) FROM ingest_alert WHERE title LIKE ?"
+        return int(self._read(query, f"{title}%")[0][0])
+
+    def _read(self, query: str, *parameters: str) -> list[tuple[str]]:
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)
+        try:
+            return connection.execute(query, parameters).fetchall()
+        finally:
+            connection.close()
+
+
+def send(instance: Instance, events: list[dict[str, object]]) -> list[str]:
+    """Post events in one request; return their ids."""
+    answer = requests.post(
+        f"{instance.url}/api/v1/events", json=events, headers={"Prefer": "return=representation"}, timeout=30
+    )
+    assert answer.status_code == 202, answer.text
+    return [item["id"] for item in answer.json()["items"]]
+
+
+@pytest.fixture
+def two_workers(tmp_path: Path) -> Iterator[Instance]:
+    started = Instance(tmp_path, WORKERS="2", LEASE_SECONDS="2")
+    try:
+        yield started.start()
+    finally:
+        started.discard()
+
+
+@pytest.mark.timeout(240)
+def test_a_killed_workers_batch_is_recovered_by_itself_with_the_default_lease(instance: Instance) -> None:
+    ledger = Ledger(instance)
+    recovered, dead = ledger.count("recovered"), ledger.count("dead")
+    # One is slow, so that the kill comes in the middle of the batch.
+    event: dict[str, object] = {"title": "kill -9", "severity": "high"}
+    ids = send(instance, [event] * 30 + [{**event, "fault": "slow:3"}])
+    wait_until(lambda: ledger.started() == len(ids))
+    instance.kill("worker-1")
+    wait_until(lambda: ledger.count("recovered") == recovered + len(ids), seconds=45, what="recovery by itself")
+    wait_until(lambda: set(ids) <= ledger.rows(), seconds=60, what="the end of all jobs")
+    wait_until(lambda: ledger.started() == 0)
+    assert ledger.occurrences("kill -9") == len(ids)
+    assert ledger.count("dead") == dead
+
+
+@pytest.mark.timeout(240)
+def test_random_kills_under_load_lose_and_double_nothing(two_workers: Instance) -> None:
+    ledger = Ledger(two_workers)
+    sent: list[str] = []
+    ended = threading.Event()
+
+    def load() -> None:
+        while not ended.is_set():
+            sent.extend(send(two_workers, [{"title": f"problem {n % 7}", "severity": "low"} for n in range(50)]))
+
+    sender = threading.Thread(target=load)
+    sender.start()
+    try:
+        for number in range(6):
+            wait_until(lambda: ledger.started() > 0)
+            time.sleep(0.01 * number)  # another place in the batch each time
+            name = f"worker-{number % 2 + 1}"
+            killed = two_workers.kill(name)
+            wait_until(lambda name=name, killed=killed: two_workers.pids().get(name, killed) != killed)  # type: ignore[misc]
+    finally:
+        ended.set()
+        sender.join()
+    wait_until(lambda: ledger.unfinished() == 0, seconds=90, what="the end of all jobs")
+    assert ledger.rows() == set(sent)
+    assert ledger.occurrences("problem") == len(sent)
+    assert (ledger.count("enqueued"), ledger.count("completed")) == (len(sent), len(sent))

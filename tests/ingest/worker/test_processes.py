@@ -1,0 +1,109 @@
+"""Worker and maintenance as processes of their own: outages, and what SIGTERM means then."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.conftest import Valkey, wait_until
+from tests.ingest.worker.conftest import QUEUES, Work
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+Start = Callable[..., "Program"]
+
+
+class Program:
+    """One management command beside the test."""
+
+    def __init__(self, home: Path, url: str, *command: str) -> None:
+        self.log = home / f"{command[0]}.log"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+            "DJANGO_SETTINGS_MODULE": "queueadmin.settings",
+            "QUEUEADMIN_HOME": str(home),
+            "REDIS_URL": url,
+        }
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", *command],
+                cwd=REPOSITORY,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    def said(self, text: str) -> int:
+        return self.log.read_text().count(text)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=10)
+
+
+@pytest.fixture
+def start(own_valkey: Valkey, tmp_path: Path) -> Iterator[Start]:
+    """Start a command on `own_valkey`; killed at the end if it still runs."""
+    programs: list[Program] = []
+
+    def start(*command: str) -> Program:
+        programs.append(Program(tmp_path, own_valkey.url, *command))
+        return programs[-1]
+
+    assert start("migrate").process.wait() == 0
+    yield start
+    for program in programs:
+        program.process.kill()
+        program.process.wait()
+
+
+def test_both_wait_through_an_outage_and_go_on_as_the_same_processes(own_valkey: Valkey, start: Start) -> None:
+    worker, maintain = start("rqworker", *QUEUES), start("maintain")
+    with redis.Redis.from_url(own_valkey.url) as client:
+        work = Work(client)
+        wait_until(lambda: client.scard("rq:workers") and client.exists("rq:qa:leader"))
+        # Accepts connections and answers nothing: the worst kind of outage.
+        own_valkey.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: worker.said("does not answer") and maintain.said("does not answer"), seconds=90)
+        own_valkey.process.send_signal(signal.SIGCONT)
+        work.put({"title": "after the silence"})
+        wait_until(lambda: work.count("completed") == 1, seconds=60)
+        own_valkey.kill()
+        wait_until(lambda: worker.said("does not answer") >= 2, seconds=60)
+        own_valkey.start()
+        work.put({"title": "after the crash"})
+        wait_until(lambda: work.count("completed") == 2, seconds=60)
+    assert (worker.process.poll(), maintain.process.poll()) == (None, None)
+    own_valkey.kill()
+    assert (worker.stop(), maintain.stop()) == (0, 0), "within 10 s, also without Redis"
+    assert worker.said("Traceback") == maintain.said("Traceback") == 0
+
+
+def test_sigterm_in_mid_batch_finishes_what_it_can_and_puts_the_rest_back(own_valkey: Valkey, start: Start) -> None:
+    worker = start("rqworker", *QUEUES)
+    with redis.Redis.from_url(own_valkey.url) as client:
+        work = Work(client)
+        ids = work.put({"title": "too long", "fault": "slow:60"}, {"title": "behind it"})
+        wait_until(lambda: work.started() == 2, seconds=60)
+        assert worker.stop() == 0
+        assert (work.waiting(), work.started(), work.count("released")) == (ids, 0, 2)
+        assert client.scard("rq:workers") == 0
+
+
+@pytest.mark.long
+def test_a_standby_takes_over_when_the_leader_is_killed(own_valkey: Valkey, start: Start) -> None:
+    first = start("maintain")
+    with redis.Redis.from_url(own_valkey.url) as client:
+        wait_until(lambda: client.exists("rq:qa:leader"), seconds=60)
+        leader = client.get("rq:qa:leader")
+        second = start("maintain")
+        wait_until(lambda: second.said("stands by") or second.process.poll() is not None, seconds=60)
+        first.process.kill()
+        wait_until(lambda: client.get("rq:qa:leader") not in (None, leader), seconds=30, what="the new leader")
+        assert second.stop() == 0
+        assert not client.exists("rq:qa:leader")
