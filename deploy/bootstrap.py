@@ -106,7 +106,7 @@ def install(requirements):
     if os.geteuid() == 0:
         command.append("--root-user-action=ignore")
     if subprocess.call(command, cwd=REPOSITORY) != 0:
-        stop("The requirements could not be installed, see above; is there a network or an index for pip?")
+        stop("The requirements could not be installed, see above; is there an index for pip?")
 
 
 def main():
@@ -114,8 +114,6 @@ def main():
     require_python()
     import fcntl
 
-    if os.geteuid() == 0:
-        say("Warning: running as root; a user of its own is safer, and nothing here needs root.")
     names = ["requirements.txt"] + (["requirements-dev.txt"] if dev else [])
     wanted = fingerprint(names)
     stamp = os.path.join(FOLDER, ".installed-dev" if dev else ".installed")

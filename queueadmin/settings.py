@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import environ
@@ -224,15 +225,23 @@ TEMPLATES = [
     }
 ]
 
-if "DATABASE_URL" in os.environ:
+
+def _database() -> dict[str, Any]:
+    """DATABASE_URL, else a file in the home."""
+    if not _text("DATABASE_URL"):
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(QUEUEADMIN_HOME / "queueadmin.sqlite3")}
     try:
-        DATABASES = {"default": env.db("DATABASE_URL")}
+        database: dict[str, Any] = env.db("DATABASE_URL")
     except (ValueError, environ.ImproperlyConfigured):
-        raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host/name.") from None
-else:
-    DATABASES = {
-        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(QUEUEADMIN_HOME / "queueadmin.sqlite3")}
-    }
+        database = {}
+    engines = {"django.db.backends.postgresql", "django.db.backends.sqlite3"}
+    if database.get("ENGINE") not in engines or not database.get("NAME"):
+        # The value stays out of the sentence: it may hold a password.
+        raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host/name or sqlite:////path.")
+    return database
+
+
+DATABASES = {"default": _database()}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # A transaction that will write takes the lock at its start: no upgrade deadlock.

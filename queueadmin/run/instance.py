@@ -69,9 +69,12 @@ class Instance:
     def _start(self) -> None:
         self._stop_leftovers()
         port = usable_port(settings.HOST, settings.PORT)
-        for warning in first_start.check_settings():
-            say(f"Warning: {warning}")
+        warnings = first_start.check_settings()
         password = first_start.take_given_password()
+        if os.geteuid() == 0:
+            warnings = [*warnings, "running as root; nothing here needs it, and a user of its own is safer."]
+        for warning in warnings:
+            say(f"Warning: {warning}")
         self._start_supervisor(programs(host=settings.HOST, port=port, workers=settings.WORKERS), port)
         say("Preparing the database and the pages …")
         first_start.prepare_database()

@@ -120,8 +120,9 @@ class Sender:
             self._answers[f"refused with {status}"] += sent
             return
         receipt = json.loads(answer)
-        self._answers["accepted"] += receipt.get("accepted", sent)
-        self._answers["duplicates"] += receipt.get("duplicates", int(receipt.get("duplicate", False)))
+        repeated = int(receipt.get("duplicate", False))
+        self._answers["accepted"] += receipt.get("accepted", 1 - repeated)
+        self._answers["duplicates"] += receipt.get("duplicates", repeated)
         self._answers["refused"] += receipt.get("rejected", 0)
 
     def summary(self) -> str:
