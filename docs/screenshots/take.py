@@ -1,8 +1,8 @@
 """Take the pictures of docs/screenshots from a running instance, with whatever it shows now.
 
-    make run     # in one shell
-    make demo    # in another, for some minutes
-    .venv/bin/python docs/screenshots/take.py --url http://127.0.0.1:8000 --password <admin's>
+make run     # in one shell
+make demo    # in another, for some minutes
+.venv/bin/python docs/screenshots/take.py --url http://127.0.0.1:8000 --password <admin's>
 """
 
 import argparse
