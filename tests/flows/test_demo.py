@@ -1,0 +1,63 @@
+"""`make demo`: within a minute it has sent something for every part of the page."""
+
+import random
+import subprocess
+import sys
+
+import requests
+
+from ingest.management.commands.demo import Request, traffic
+from tests.conftest import wait_until
+from tests.instance import REPOSITORY, Instance, free_port
+
+
+def events(requests: list[Request]) -> list[dict[str, object]]:
+    return [
+        event for request in requests for event in (request.body if isinstance(request.body, list) else [request.body])
+    ]
+
+
+def test_a_minute_holds_every_kind_of_traffic() -> None:
+    sent = list(traffic(random.Random(1), 60))
+    alerts = events(sent)
+    ids = [alert["id"] for alert in alerts if "id" in alert]
+    assert {request.path for request in sent} == {"/api/alerts/event", "/api/v1/events"}
+    assert {"error:1", "error:2", "error", "permanent", "slow:1", "slow:2", None} == {a.get("fault") for a in alerts}
+    assert {"trigger", "resolve"} <= {alert.get("action") for alert in alerts}
+    assert len(ids) > len(set(ids)), "no duplicates"
+    assert any(isinstance(request.body, list) and len(request.body) >= 500 for request in sent), "no burst"
+    assert [request.at for request in sent] == sorted(request.at for request in sent)
+
+
+def test_the_same_seed_sends_the_same_alerts() -> None:
+    first, second = (
+        [alert for alert in events(list(traffic(random.Random(7), 15))) if "id" in alert] for _ in range(2)
+    )
+    assert first == second
+
+
+def test_it_is_accepted_by_a_running_instance(instance: Instance) -> None:
+    def enqueued() -> int:
+        health = requests.get(f"{instance.url}/api/admin/queue/health", timeout=10).json()
+        return int(health["metrics"]["total_enqueued"])
+
+    before = enqueued()
+    said = instance.manage("demo", "--seconds", "2", "--seed", "1", "--url", instance.url)
+    first, last = said.splitlines()[0], said.splitlines()[-1]
+    assert first == f"Sending alerts to {instance.url}; Ctrl-C ends it."
+    assert last.startswith("sent ")
+    assert "refused" not in last
+    wait_until(lambda: enqueued() > before, what="the alerts' arrival")
+
+
+def test_without_an_instance_it_says_how_to_start_one() -> None:
+    run = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--url", f"http://127.0.0.1:{free_port()}"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "Nothing answers at http://127.0.0.1:" in run.stderr
+    assert "start it with: make run" in run.stderr
