@@ -109,6 +109,6 @@ class Batch:
                 self._settlement.done(entry.claim, entry.job.id)
 
     def _release_rest(self) -> None:
-        for claim in self._claims:
+        for claim in reversed(self._claims):  # each goes in front of the one before
             if rest := [job.id for job in claim.jobs if self._leases.still(claim, job.id)]:
                 self._settlement.release(claim, rest)

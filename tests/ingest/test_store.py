@@ -61,10 +61,14 @@ def test_it_takes_more_rows_than_one_statement_holds() -> None:
 
 
 def test_nothing_is_saved_when_the_transaction_fails() -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    @transaction.atomic
+    def write_and_fail() -> None:
         save_events([payload(1)])
         upsert_alerts([problem()])
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
     assert (Event.objects.count(), Alert.objects.count()) == (0, 0)
 
 

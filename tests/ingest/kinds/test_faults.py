@@ -82,7 +82,9 @@ def test_other_words_are_never_refused(settings: pytest.FixtureRequest) -> None:
 def test_a_deadly_fault_ends_the_process(fault: str, number: int) -> None:
     program = (
         "import os, django; os.environ['QUEUEADMIN_FAULTS'] = '1'; django.setup()\n"
-        "from datetime import UTC, datetime; from ingest.kinds import faults; from ingest.queue.payload import Payload\n"
+        "from datetime import UTC, datetime\n"
+        "from ingest.kinds import faults\n"
+        "from ingest.queue.payload import Payload\n"
         f"faults.apply(Payload('0', 'alert', datetime.now(UTC), 'high', '', '', None, b'{{\"fault\":\"{fault}\"}}'), 0)"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)

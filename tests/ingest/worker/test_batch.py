@@ -165,7 +165,7 @@ def test_jobs_flagged_alone_run_in_transactions_of_their_own(work: Work, handle_
 def test_a_database_that_is_away_costs_no_attempt_and_is_waited_for(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = work.put(*[body() for _ in range(3)])
+    ids = work.put(*[body() for _ in range(150)])
     seen: list[tuple[int, list[str]]] = []
 
     def answers() -> bool:
@@ -181,8 +181,8 @@ def test_a_database_that_is_away_costs_no_attempt_and_is_waited_for(
     monkeypatch.setattr(jobs, "database_answers", answers)
     work.off()
     assert seen == [(0, ids)], "released in order while the database was away"
-    assert Alert.objects.get().occurrences == 3
-    assert (work.count("released"), work.count("retried"), work.count("completed")) == (3, 0, 3)
+    assert Alert.objects.get().occurrences == 150
+    assert (work.count("released"), work.count("retried"), work.count("completed")) == (150, 0, 150)
 
 
 def test_what_the_halving_had_stored_before_the_database_went_is_not_run_again(

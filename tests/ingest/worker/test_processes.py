@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import redis
 
 from tests.conftest import Valkey, wait_until
 from tests.ingest.worker.conftest import QUEUES, Work
+from tests.postgres import Cluster
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -21,13 +23,14 @@ Start = Callable[..., "Program"]
 class Program:
     """One management command beside the test."""
 
-    def __init__(self, home: Path, url: str, *command: str) -> None:
+    def __init__(self, home: Path, url: str, *command: str, **settings: str) -> None:
         self.log = home / f"{command[0]}.log"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
             "DJANGO_SETTINGS_MODULE": "queueadmin.settings",
             "QUEUEADMIN_HOME": str(home),
             "REDIS_URL": url,
+            **settings,
         }
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -51,11 +54,12 @@ def start(own_valkey: Valkey, tmp_path: Path) -> Iterator[Start]:
     """Start a command on `own_valkey`; killed at the end if it still runs."""
     programs: list[Program] = []
 
-    def start(*command: str) -> Program:
-        programs.append(Program(tmp_path, own_valkey.url, *command))
+    def start(*command: str, **settings: str) -> Program:
+        if not programs and command[0] != "migrate":
+            assert start("migrate", **settings).process.wait() == 0
+        programs.append(Program(tmp_path, own_valkey.url, *command, **settings))
         return programs[-1]
 
-    assert start("migrate").process.wait() == 0
     yield start
     for program in programs:
         program.process.kill()
@@ -107,3 +111,75 @@ def test_a_standby_takes_over_when_the_leader_is_killed(own_valkey: Valkey, star
         wait_until(lambda: client.get("rq:qa:leader") not in (None, leader), seconds=30, what="the new leader")
         assert second.stop() == 0
         assert not client.exists("rq:qa:leader")
+
+
+@pytest.mark.long
+def test_an_event_that_kills_its_worker_is_poison_at_the_third_crash_and_harms_no_neighbour(
+    own_valkey: Valkey, start: Start
+) -> None:
+    """B9. Its neighbours lost their worker once with it; after that it is claimed alone."""
+    settings = {"LEASE_SECONDS": "1", "QUEUEADMIN_FAULTS": "1"}
+    start("migrate").process.wait()
+    start("maintain", **settings)
+    with redis.Redis.from_url(own_valkey.url) as client:
+        work = Work(client)
+        ids = work.put(*[{"title": "neighbour"}] * 20, {"title": "killer", "fault": "crash"})
+        for _ in range(3):
+            worker = start("rqworker", *QUEUES, **settings)
+            assert worker.process.wait(timeout=60) == -signal.SIGKILL
+        wait_until(lambda: work.dead() == [ids[-1]], seconds=60)
+        assert work.field(ids[-1], "reason") == "poison"
+        start("rqworker", *QUEUES, **settings)
+        wait_until(lambda: work.count("completed") == 20, seconds=60)
+        assert (work.count("dead"), work.waiting(), work.started()) == (1, [], 0)
+
+
+def test_stock_tools_see_a_pool_of_workers_and_the_queues(own_valkey: Valkey, start: Start) -> None:
+    pool = start("rqworker-pool", *QUEUES, "--num-workers", "2")
+    with redis.Redis.from_url(own_valkey.url) as client:
+        work = Work(client)
+        wait_until(lambda: client.scard("rq:workers") == 2, seconds=60)
+        work.put(*[{"title": "x"}] * 20)
+        for queue in ("critical", "medium", "low"):
+            work.put({"title": "x"}, queue=queue)
+        wait_until(lambda: work.count("completed") == 20, seconds=60)
+        shown = subprocess.run(
+            [str(Path(sys.executable).parent / "rq"), "info", "--url", own_valkey.url],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "TERM": "dumb"},
+        ).stdout
+        assert all(queue in shown for queue in QUEUES)
+        assert "4 queues" in shown
+        assert "2 workers" in shown
+        pool.process.terminate()
+        assert pool.process.wait(timeout=20) == 0
+        assert client.scard("rq:workers") == 0
+
+
+@pytest.mark.postgres
+def test_postgresql_stopped_for_a_while_costs_no_attempt(own_valkey: Valkey, start: Start, postgres: Cluster) -> None:
+    """Released without an attempt, waited for, then processed once; also when it dies in mid-transaction."""
+    with psycopg.connect(postgres.url.replace("postgres://", "postgresql://"), autocommit=True) as database:
+        database.execute("DROP DATABASE IF EXISTS outage")
+        database.execute("CREATE DATABASE outage")
+    url = postgres.url.replace("/queueadmin", "/outage")
+    worker = start("rqworker", *QUEUES, DATABASE_URL=url)
+    with redis.Redis.from_url(own_valkey.url) as client:
+        work = Work(client)
+        work.put({"title": "before"})
+        wait_until(lambda: work.count("completed") == 1, seconds=60)
+        postgres.stop()
+        try:
+            ids = work.put(*[{"title": "during"}] * 150)
+            wait_until(lambda: worker.said("The database is away"), seconds=60)
+            assert (work.waiting(), work.started()) == (ids, 0), "in the order that they had"
+        finally:
+            postgres.start()
+        wait_until(lambda: work.count("completed") == 151, seconds=60)
+        assert (work.count("retried"), work.count("dead")) == (0, 0)
+    with psycopg.connect(url.replace("postgres://", "postgresql://")) as database:
+        assert database.execute("SELECT COUNT(*), COUNT(DISTINCT id) FROM ingest_event").fetchone() == (151, 151)
+        assert database.execute("SELECT SUM(occurrences) FROM ingest_alert").fetchone() == (151,)
+    assert worker.stop() == 0
