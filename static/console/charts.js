@@ -34,6 +34,17 @@ function thin(values, points) {
     mean(values.slice(Math.floor(i * values.length / points), Math.floor((i + 1) * values.length / points))));
 }
 
+/** Index ranges without a hole: while nothing ran, nothing is known, and no line is drawn. */
+function runs(times) {
+  const steps = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b);
+  const hole = Math.max(5, 4 * (steps[Math.floor(steps.length / 2)] ?? 0)), found = [[0, 0]];
+  for (let i = 1; i < times.length; i++) {
+    if (times[i] - times[i - 1] > hole) found.push([i, i]);
+    found.at(-1)[1] = i;
+  }
+  return found;
+}
+
 export function spark(canvas, values, colour) {
   if (!canvas || !canvas.clientWidth) return;
   const [x, w, h] = fit(canvas), v = thin(values, Math.max(2, Math.round(w / PIXELS_PER_POINT)));
@@ -83,10 +94,12 @@ export class Chart {
     const area = { x, w, h, L, R, T, pw: w - L - R, ph: h - T - B };
     area.max = nice(Math.max(1, ...curves.flat()) * 1.04);
     area.right = bars.length ? nice(Math.max(1, ...heights.flat()) * 1.04) : 0;
-    area.X = i => L + i / (points.length - 1) * area.pw;
+    const from = times[0], span = times.at(-1) - from || 1;
+    area.X = i => L + (times[i] - from) / span * area.pw;
+    area.runs = runs(times);
     area.Y = v => T + area.ph - v / area.max * area.ph;
     this.#grid(area);
-    this.#clockface(area, times, rows.length < 400);
+    this.#clockface(area, from, span);
     bars.forEach((s, k) => this.#columns(area, heights[k], palette[s.colour]));
     if (options.gap) this.#gap(area, curves);
     for (let k = curves.length - 1; k >= 0; k--) this.#curve(area, curves, k);
@@ -105,18 +118,17 @@ export class Chart {
     }
   }
 
-  #clockface({ x, h, pw, X }, times, seconds) {
+  #clockface({ x, h, pw, L }, from, span) {
     const marks = Math.max(2, Math.floor(pw / 120));
     x.textBaseline = 'alphabetic'; x.fillStyle = palette['ink-3'];
     for (let i = 0; i <= marks; i++) {
       x.textAlign = i === 0 ? 'left' : i === marks ? 'right' : 'center';
-      const j = Math.round(i * (times.length - 1) / marks);
-      x.fillText(clock(times[j], seconds), X(j), h - 6);
+      x.fillText(clock(from + span * i / marks, span < 400), L + pw * i / marks, h - 6);
     }
   }
 
   #columns({ x, pw, ph, T, X, right }, values, colour) {
-    const width = Math.max(1, pw / values.length - 0.6);
+    const width = Math.max(1, pw / Math.max(values.length, 60) - 0.6);
     x.fillStyle = fade(colour, 0.55);
     values.forEach((v, i) => {
       const height = Math.min(1, v / right) * ph;
@@ -125,10 +137,11 @@ export class Chart {
   }
 
   /** Where more comes in than goes out. */
-  #gap({ x, X, Y }, [over, under]) {
+  #gap({ x, X, Y, runs }, [over, under]) {
     x.fillStyle = fade(palette.bad, 0.22);
+    const begins = new Set(runs.map(([first]) => first));
     for (let i = 1; i < over.length; i++) {
-      if (over[i] <= under[i]) continue;
+      if (over[i] <= under[i] || begins.has(i)) continue;
       x.beginPath();
       x.moveTo(X(i - 1), Y(Math.max(over[i - 1], under[i - 1])));
       x.lineTo(X(i), Y(over[i])); x.lineTo(X(i), Y(under[i])); x.lineTo(X(i - 1), Y(under[i - 1]));
@@ -136,21 +149,24 @@ export class Chart {
     }
   }
 
-  #curve({ x, X, Y }, curves, k) {
+  #curve({ x, X, Y, runs }, curves, k) {
     const colour = palette[this.lines[k].colour], curve = curves[k];
-    const along = () => { x.beginPath(); curve.forEach((v, i) => i ? x.lineTo(X(i), Y(v)) : x.moveTo(X(i), Y(v))); };
-    if (this.options.stack) {
+    for (const [first, last] of runs) {
+      const along = () => { x.beginPath(); for (let i = first; i <= last; i++) i > first ? x.lineTo(X(i), Y(curve[i])) : x.moveTo(X(i), Y(curve[i])); };
+      if (this.options.stack) {
+        along();
+        for (let i = last; i >= first; i--) x.lineTo(X(i), Y(k ? curves[k - 1][i] : 0));
+        x.fillStyle = fade(colour, 0.3); x.fill();
+      }
       along();
-      for (let i = curve.length - 1; i >= 0; i--) x.lineTo(X(i), Y(k ? curves[k - 1][i] : 0));
-      x.fillStyle = fade(colour, 0.3); x.fill();
+      x.strokeStyle = colour; x.lineWidth = 1.6; x.lineJoin = 'round'; x.stroke();
     }
-    along();
-    x.strokeStyle = colour; x.lineWidth = 1.6; x.lineJoin = 'round'; x.stroke();
   }
 
-  #tooltip({ x, w, L, T, pw, ph, X }, points, times) {
+  #tooltip({ x, w, L, T, ph, X }, points, times) {
     if (this.hover === null || this.hover < L) { this.tip.hidden = true; return; }
-    const j = Math.min(points.length - 1, Math.round((this.hover - L) / pw * (points.length - 1)));
+    let j = 0;
+    times.forEach((_, i) => { if (Math.abs(X(i) - this.hover) < Math.abs(X(j) - this.hover)) j = i; });
     x.strokeStyle = palette['ink-3']; x.lineWidth = 1;
     x.beginPath(); x.moveTo(X(j), T); x.lineTo(X(j), T + ph); x.stroke();
     const rows = this.series.flatMap(s => {

@@ -37,10 +37,10 @@ document.addEventListener('change', event => {
 });
 
 /* After a retry the row goes and nothing else moves; an emptied page asks for the next one. */
-document.addEventListener('htmx:afterSettle', () => {
+document.addEventListener('htmx:afterSettle', show);
+document.addEventListener('htmx:afterRequest', () => {
   show();
-  const list = $('#dead');
-  if (list?.dataset.empty === 'false' && !boxes().length) $('#dead-new').click();
+  if ($('#dead').dataset.empty === 'false' && !boxes().length) $('#dead-new').click();
 });
 
 onSnapshot(({ totals, queues }) => {

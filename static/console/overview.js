@@ -94,6 +94,12 @@ function news(totals) {
   if (more > 0 && list.dataset.empty === 'true') { list.dataset.failures = totals.failures; pill.click(); }
 }
 
+/* After the last Retry on the list: ask for those that come next. */
+document.addEventListener('htmx:afterRequest', () => {
+  const list = $('#latest');
+  if (list.dataset.empty === 'false' && !$('tbody tr', list)) $('#latest-new').click();
+});
+
 /* --- charts ---------------------------------------------------------------------------------- */
 const WINDOWS = $$('[data-window]');
 let seconds = 900;

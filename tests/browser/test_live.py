@@ -38,8 +38,8 @@ def test_a14_a_number_moves_without_a_reload(page: Page, send: Send) -> None:
 
 
 def test_a_dead_letter_comes_up_is_retried_and_goes(page: Page, send: Send) -> None:
-    job_id = send(severity="high", fault="permanent")
-    _open_dead_letters(page, job_id)
+    job_id, other = (send(severity="high", fault="permanent") for _ in range(2))
+    _open_dead_letters(page, job_id, other)
     row = page.locator("#dead tbody tr").filter(has=page.locator(f'input[value="{job_id}"]'))
     expect(row).to_contain_text("PermanentError")
     row.get_by_role("button", name="Retry").click()
@@ -50,12 +50,26 @@ def test_a_dead_letter_comes_up_is_retried_and_goes(page: Page, send: Send) -> N
     expect(row).to_have_count(0)
 
 
+def test_after_the_last_row_the_list_fetches_what_comes_next(page: Page, send: Send) -> None:
+    job_id = send(severity="critical", fault="permanent")
+    _open_dead_letters(page, job_id)
+    page.get_by_role("link", name="critical").click()
+    live(page)
+    rows = page.locator("#dead tbody tr")
+    for _ in range(rows.count()):
+        rows.first.get_by_role("button", name="Retry").click()
+        expect(page.locator("#toast")).to_contain_text("put back into the queue.")
+    # Each fails for ever, so it is dead once more and comes by itself: there was nothing to jump.
+    again = rows.filter(has=page.locator(f'input[value="{job_id}"]')).locator(".tries")
+    expect(again).to_have_text("2")
+
+
 def test_chosen_rows_are_retried_together_and_the_button_tells_how_many(page: Page, send: Send) -> None:
     ids = [send(severity="medium", fault="permanent") for _ in range(3)]
     _open_dead_letters(page, *ids)
     for job_id in ids[:2]:
         page.get_by_label(f"Select job {job_id}").check()
-    page.get_by_role("button", name="Retry 2").click()
+    page.get_by_role("button", name="Retry 2", exact=True).click()
     expect(page.locator("#toast")).to_contain_text("2 jobs put back into the queue.")
 
 
@@ -71,7 +85,7 @@ def test_retry_all_repeats_the_number_before_it_acts(page: Page, send: Send) -> 
     expect(dialog).to_be_hidden()
     page.get_by_role("link", name="Retry all").click()
     number = dialog.locator('[data-k="here"]').first.inner_text()
-    dialog.get_by_role("button", name=f"Retry {number}").click()
+    dialog.get_by_role("button", name=f"Retry {number}", exact=True).click()
     expect(dialog).to_be_hidden()
     expect(page.locator("#toast")).to_contain_text("put back into the queue.")
 

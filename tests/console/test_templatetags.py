@@ -1,0 +1,40 @@
+"""Words for numbers and times. tests/browser/test_format.py holds the live page to the same words."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from queueadmin.console.templatetags import console as words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0, "0.0 s"), (0.25, "0.3 s"), (22.4, "22 s"), (180, "3 min"), (5400, "1.5 h"), (172_800, "2 d")],
+)
+def test_durations_are_words_people_use(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, ""), (0.04, ""), (0.5, "+0.5/s"), (-0.5, "−0.5/s"), (12.4, "+12/s"), (-1234, "−1,234/s")]
+)
+def test_a_change_has_its_sign_first_and_nothing_is_empty(value: float, text: str) -> None:
+    assert words.change(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (9999, "9,999"), (12_345, "12.3k"), (2_000_000, "2M")])
+def test_badges_are_short(value: int, text: str) -> None:
+    assert words.short(value) == text
+
+
+def test_a_time_tells_the_instant_on_hover_and_escapes_nothing_by_hand() -> None:
+    instant = datetime(2026, 11, 22, 14, 41, 30, tzinfo=UTC)
+    shown = words.clock(instant)
+    assert shown == words.clock(instant.timestamp()) == words.clock("2026-11-22T14:41:30+00:00")
+    assert 'title="2026-11-22 14:41:30 UTC">14:41:30</time>' in shown
+    assert words.ago(None) == "–"
+
+
+def test_ids_are_cut_in_the_middle() -> None:
+    assert words.short_id("short") == "short"
+    assert words.short_id("01a202df11ee7044821eae1bc483d183") == "01a202df…83d183"
