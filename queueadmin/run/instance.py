@@ -17,6 +17,7 @@ from django.db import connections
 from queueadmin.run import children, first_start
 from queueadmin.run.address import answers, shown, usable_port
 from queueadmin.run.errors import CannotStart
+from queueadmin.run.external_redis import check_external_redis
 from queueadmin.run.home import Home
 from queueadmin.run.supervise import (
     REPOSITORY,
@@ -80,8 +81,7 @@ class Instance:
         first_start.prepare_database()
         first_start.collect_static()
         needs_password = first_start.ensure_admin(password)
-        if settings.REDIS_EMBEDDED:
-            self._wait("valkey", self._redis_answers)
+        self._check_redis()
         self._supervisor.start_group()
         self._wait("web", lambda: answers(settings.HOST, port))
         connections.close_all()
@@ -134,6 +134,13 @@ class Instance:
             raise CannotStart(f"The embedded Redis cannot start: {error}.") from None
         maxmemory = settings.REDIS_MAXMEMORY or quarter_of_memory()
         return [str(program), *server_arguments(self._home.valkey, maxmemory=maxmemory, socket=self._socket)]
+
+    def _check_redis(self) -> None:
+        if not settings.REDIS_EMBEDDED:
+            for warning in check_external_redis(on_wait=say):
+                say(f"Warning: {warning}")
+            return
+        self._wait("valkey", self._redis_answers)
 
     @property
     def _socket(self) -> Path:
