@@ -159,10 +159,14 @@ RQ = {
     # The default, on_db_commit, answers None inside a transaction; taking in writes no row.
     "COMMIT_MODE": "auto",
 }
+# It would mount its views under /django-admin/: they requeue in several steps, and nothing they do is audited.
+RQ_SHOW_ADMIN_LINK = False
 
 # --- the pipeline ----------------------------------------------------------------------------
 
 LEASE_SECONDS = _number("LEASE_SECONDS", 30, least=1)
+#: Functions beside our own that a job of a stock RQ client may name, as dotted paths; all others run nothing.
+ALLOWED_JOB_FUNCTIONS: tuple[str, ...] = ()
 CLAIM_LIMIT = _number("CLAIM_LIMIT", 200, least=1, most=5000)
 INGEST_FAST_LANE = _flag("INGEST_FAST_LANE", True)
 INGEST_REQUIRE_KEY = _flag("INGEST_REQUIRE_KEY", PROD)

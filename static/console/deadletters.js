@@ -1,7 +1,7 @@
 // The dead letters: choosing rows, the bar of actions, failures per minute, news that wait to be asked for.
 import { Chart } from './charts.js';
 import { number } from './format.js';
-import { live, onSnapshot } from './live.js';
+import { onSnapshot, recent } from './live.js';
 import { painter, setText } from './paint.js';
 
 const $ = (selector, element = document) => element.querySelector(selector);
@@ -58,6 +58,6 @@ onSnapshot(({ totals, queues }) => {
 const place = $('#failures');
 if (place) {
   const chart = new Chart(place, [{ name: 'dead letters', colour: 'ink-3', get: row => row.failed }, { name: 'failures/min', colour: 'bad', bars: true, get: row => row.dead_per_minute }]);
-  painter(() => chart.draw(live.rows));
+  painter(() => chart.draw(recent(900)));
 }
 show();

@@ -7,6 +7,12 @@ const LONGEST = 900; // rows: 15 minutes at one a second, as long as the server'
 /** Rows: {at, <queue>: depth, wait_<queue>, started, in_rate, out_rate, dead_per_minute, failed, busy, oldest_wait}. */
 export const live = { rows: [], snapshot: null, state: { name: 'connecting', age: null }, paused: false };
 
+/** The rows of the last `seconds`: after an outage the kept ones reach further back. */
+export function recent(seconds) {
+  const end = live.rows.at(-1)?.at ?? 0, from = live.rows.findIndex(row => row.at > end - seconds);
+  return from < 0 ? [] : live.rows.slice(from);
+}
+
 const readers = { snapshot: [], state: [] };
 /** Calls `reader` at each new snapshot (or change of state), and at once when there is one already. */
 export function onSnapshot(reader) { readers.snapshot.push(reader); if (live.snapshot) reader(live.snapshot); }

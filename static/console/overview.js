@@ -1,7 +1,7 @@
 // The overview: every number of a snapshot into its place, sparks and the two charts.
 import { Chart, spark } from './charts.js';
 import { change, clearsIn, duration, number, rate } from './format.js';
-import { live, onSnapshot } from './live.js';
+import { onSnapshot, recent } from './live.js';
 import { painter, palette, schedule, setText } from './paint.js';
 
 const $ = (selector, element = document) => element.querySelector(selector);
@@ -132,12 +132,8 @@ const flow = new Chart($('#flow'), [
   { name: 'done/s', colour: 'accent', get: row => row.out_rate },
   { name: 'failures/min', colour: 'bad', bars: true, get: row => row.dead_per_minute },
 ], { gap: true });
-const view = () => {
-  const end = live.rows.at(-1)?.at ?? 0, from = live.rows.findIndex(row => row.at > end - seconds);
-  return from < 0 ? [] : live.rows.slice(from);
-};
 painter(() => {
-  const rows = view();
+  const rows = recent(seconds);
   depth.draw(rows);
   flow.draw(rows);
   if (rows.length < 2) return;

@@ -202,6 +202,18 @@ def test_d11_what_is_a_credential_does_not_reach_the_page(operator: Client) -> N
     assert "masked, 8 characters" in page
 
 
+def test_djangos_admin_manages_users_and_brings_no_second_console(make_user: Callable[..., User]) -> None:
+    admin = Client(headers={"host": "localhost"})
+    user = make_user("root", superuser=True)
+    user.is_staff = True
+    user.save()
+    admin.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    assert admin.get("/django-admin/auth/user/").status_code == 200
+    assert "django_rq" not in _text(admin.get("/django-admin/"))
+    assert admin.get("/django-admin/django_rq/dashboard/").status_code == 404
+    assert admin.get("/favicon.ico")["Location"] == "/static/console/favicon.svg"
+
+
 # --- buttons -------------------------------------------------------------------------------------
 
 
