@@ -34,7 +34,7 @@ class DatabaseAway(Exception):
 
 def allowed_functions() -> frozenset[str]:
     """The functions that a job may name, whoever enqueued it. Anything else in Redis runs nothing."""
-    return frozenset({FUNCTION, *getattr(settings, "ALLOWED_JOB_FUNCTIONS", ())})
+    return frozenset({FUNCTION, *settings.ALLOWED_JOB_FUNCTIONS})
 
 
 def process_event(envelope: Mapping[str, Any]) -> None:

@@ -4,13 +4,18 @@ pytest-django reads the settings before any conftest.py, so the environment is s
 test starts inherit it.
 """
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 
 if "pytest" in sys.modules:
     _home = tempfile.mkdtemp(prefix="qa-test-")
     os.environ["QUEUEADMIN_HOME"] = _home
+    _pid = os.getpid()
+    # Not in a forked child; the controller of xdist has a home too, and no fixture that removes it.
+    atexit.register(lambda: os.getpid() == _pid and shutil.rmtree(_home, ignore_errors=True))
     os.mkdir(f"{_home}/static")  # whitenoise warns without it
     os.environ["REDIS_URL"] = f"unix://{_home}/valkey.sock"
     # Set by tests/test_on_postgresql.py: the same tests again, on the other database.

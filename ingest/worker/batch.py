@@ -71,8 +71,10 @@ class Batch:
                 self._run_foreign(claim, job)
                 self._settlement.tell()
         finally:
-            self._settlement.tell()
-            self._release_rest()
+            try:
+                self._settlement.tell()
+            finally:
+                self._release_rest()
 
     def _read(self, claim: Claim, job: ClaimedJob) -> Entry | None:
         try:

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import redis
@@ -18,7 +19,7 @@ T = TypeVar("T")
 #: lapses then, the job is run again and meets its row.
 REFUSALS: Final = 5
 #: The longest wait between two tries, in seconds.
-LONGEST_WAIT: Final = 5.0
+LONGEST_WAIT: Final = 2.0
 
 
 class Settlement:
@@ -59,29 +60,39 @@ class Settlement:
 
     def release(self, claim: Claim, ids: list[str]) -> None:
         """Put jobs back at the front of their queue; no attempt is counted."""
-        self._insist(lambda request_id: self._transitions.release(claim.queue, claim.id, ids, request_id=request_id))
-        self._leases.drop(claim, ids)
+        with self._dropped(claim, ids):
+            self._insist(
+                lambda request_id: self._transitions.release(claim.queue, claim.id, ids, request_id=request_id)
+            )
 
     def _complete(self, claim: Claim, ids: list[str]) -> None:
-        refused = self._insist(
-            lambda request_id: self._transitions.complete(
-                claim.queue, claim.id, self._worker, ids, request_id=request_id
+        with self._dropped(claim, ids):
+            refused = self._insist(
+                lambda request_id: self._transitions.complete(
+                    claim.queue, claim.id, self._worker, ids, request_id=request_id
+                )
             )
-        )
         if refused:
             logger.warning("%d completions were refused: the jobs were claimed by others meanwhile", len(refused))
-        self._leases.drop(claim, ids)
 
     def _fail(self, claim: Claim, failures: list[Failure]) -> None:
-        outcomes = self._insist(
-            lambda request_id: self._transitions.fail(
-                claim.queue, claim.id, self._worker, failures, request_id=request_id
+        with self._dropped(claim, [failure.job_id for failure in failures]):
+            outcomes = self._insist(
+                lambda request_id: self._transitions.fail(
+                    claim.queue, claim.id, self._worker, failures, request_id=request_id
+                )
             )
-        )
         for failure in failures:
             outcome = (outcomes or {}).get(failure.job_id, "refused")
             logger.warning("job %s failed (%s): %s: %s", failure.job_id, outcome, failure.error_type, failure.message)
-        self._leases.drop(claim, [failure.job_id for failure in failures])
+
+    @contextmanager
+    def _dropped(self, claim: Claim, ids: list[str]) -> Iterator[None]:
+        """However the body ends, the leases are not renewed any more: a job must not be held for ever."""
+        try:
+            yield
+        finally:
+            self._leases.drop(claim, ids)
 
     def _insist(self, call: Callable[[str], T]) -> T | None:
         """Make one logical call until it is answered; every try has the same request id."""

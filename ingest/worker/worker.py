@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ from ingest.worker.settle import Settlement
 logger = logging.getLogger("rq.worker")
 
 #: Seconds that a batch may go on after SIGTERM. Everything stops within 10 s of Ctrl-C.
-GRACE: Final = 7.0
+GRACE: Final = 5.0
 #: Seconds between two looks at RQ's `suspended` flag.
 SUSPENSION: Final = 1.0
 #: Waits for Redis or the database to come back, in seconds, each twice the one before.
@@ -123,7 +124,8 @@ class BatchWorker(Worker):
                         else:
                             self._say(WorkerStatus.IDLE)
                             self.connection.blpop([keys.BELL], 1)
-                        self._wait, self._redis_away = SHORTEST_WAIT, False
+                            self._wait = SHORTEST_WAIT
+                        self._redis_away = False
                     except StopRequested:
                         break
                     except redis.RedisError as error:
@@ -134,6 +136,7 @@ class BatchWorker(Worker):
                     if max_jobs is not None and done >= max_jobs:
                         break
                 self._give_back_pending()
+            logger.info("Worker %s: ends after %d jobs", self.name, done)
         finally:
             self._leave()
         return done > 0
@@ -196,7 +199,9 @@ class BatchWorker(Worker):
             self._wait_for_database(error)
         except Halt:
             logger.warning("Worker %s: the grace time is over; what was not finished is back in its queue", self.name)
-        self._pace.ran(count, time.monotonic() - started)
+        else:
+            self._pace.ran(count, time.monotonic() - started)
+            self._wait = SHORTEST_WAIT
         return count
 
     def _run_foreign(self, claim: Claim, job: ClaimedJob, settlement: Settlement) -> None:
@@ -256,7 +261,8 @@ class BatchWorker(Worker):
 
     def _say(self, state: WorkerStatus) -> None:
         if self.get_state() != state:
-            self.set_state(state)
+            with suppress(redis.RedisError):  # the next beat says it; what was claimed must be run
+                self.set_state(state)
             self.procline(f"{state.value} on {','.join(self.queue_names())}")  # type: ignore[no-untyped-call]
 
     def register_birth(self) -> None:

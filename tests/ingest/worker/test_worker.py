@@ -88,6 +88,23 @@ def test_a_claim_without_an_answer_is_given_back_when_the_worker_stops(
     assert not Alert.objects.exists()
 
 
+def test_what_was_claimed_is_run_though_redis_goes_away_right_after(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, failed = work.worker(), []
+
+    def set_state(state: str, pipeline: object = None) -> None:
+        if state == "busy":
+            failed.append(state)
+            raise redis.ConnectionError("away")
+
+    monkeypatch.setattr(worker, "set_state", set_state)
+    work.put(body())
+    worker.work(burst=True)
+    assert failed
+    assert (work.count("completed"), work.started()) == (1, 0)
+
+
 def test_an_unexpected_error_gives_the_batch_back_and_the_worker_goes_on(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
