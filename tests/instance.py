@@ -74,7 +74,7 @@ class Instance:
         process = self.launch()
         wait_until(
             lambda: process.poll() is not None or "queueadmin runs at" in self.said(),
-            seconds=90,
+            seconds=110,
             what="the start",
         )
         assert process.poll() is None, self.said()
@@ -95,7 +95,7 @@ class Instance:
         """Stop it as Ctrl-C does and return its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
     def said(self) -> str:
         """All that it has written to its output since the last start."""

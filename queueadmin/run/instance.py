@@ -32,7 +32,7 @@ from queueadmin.run.valkey import NoServer, find_server, quarter_of_memory, serv
 
 #: Everything has to be gone within 10 s: supervisord has the first 9 (6 + 2 and its own second).
 STOP_SECONDS = 9
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 class Stop(BaseException):

@@ -17,6 +17,8 @@ import requests
 from tests.conftest import wait_until
 from tests.instance import ADMIN_PASSWORD, NOT_PASSED_ON, REPOSITORY, free_port
 
+pytestmark = pytest.mark.timeout(300)
+
 _LEFT_OUT = (".*_cache", ".git", ".hypothesis", ".venv", ".venv.lock", "__pycache__", "staticfiles", "var")
 
 
@@ -58,7 +60,7 @@ class MakeRun:
     def stop(self) -> int:
         """Ctrl-C, which a terminal sends to make and to what it runs."""
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 #: `make test` passes these on, and they would change what another make does.

@@ -12,6 +12,8 @@ import requests
 from tests.conftest import wait_until
 from tests.instance import Instance
 
+pytestmark = pytest.mark.timeout(300)
+
 SCRIPT = Path(__file__).parent / "keep_test_script.py"
 
 
