@@ -1,6 +1,6 @@
 """Who may look, who may act, who may decide about users.
 
-Viewer, operator and admin are Django groups, made by a migration; the rights are cumulative. The
+Viewer, operator and admin are Django groups, made after each migrate; the rights are cumulative. The
 first admin is a superuser, who may do all. Somebody who can log in but is in no group may look.
 """
 
