@@ -269,6 +269,11 @@ class BatchWorker(Worker):
         if self.birth_date is not None:
             self.connection.delete(self.key)  # of a first try that an outage cut short; RQ would take it for another's
         super().register_birth()  # type: ignore[no-untyped-call]
+        self._register_queues(self.connection)
+
+    def _register_queues(self, connection: redis.Redis) -> None:
+        """`rq info` and django-rq list a queue from now on, and not only from its first job on."""
+        connection.sadd(keys.QUEUES, *(queue.key for queue in self.queues))
 
     def _beat(self, connection: redis.Redis, held: int) -> None:
         """Rewrite the whole hash: it may have expired, or Redis may have come back empty."""
@@ -280,6 +285,7 @@ class BatchWorker(Worker):
         )
         pipeline.expire(self.key, self.worker_ttl + 60)
         worker_registration.register(self, pipeline)
+        self._register_queues(pipeline)
         pipeline.execute()
 
     def _keep_house(self, burst: bool) -> None:

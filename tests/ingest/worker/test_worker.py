@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
@@ -23,7 +24,7 @@ from ingest.worker.alarm import Alarm, Halt, Overrun
 from ingest.worker.leases import Leases
 from ingest.worker.pace import Pace
 from tests.conftest import wait_until
-from tests.ingest.worker.conftest import Work
+from tests.ingest.worker.conftest import QUEUES, Work
 
 
 def body(**fields: object) -> dict[str, object]:
@@ -197,7 +198,13 @@ def test_the_hash_is_written_anew_when_redis_came_back_empty(work: Work) -> None
     assert work.redis.hget(worker.key, "pid") == str(os.getpid()).encode()
     assert work.redis.smembers(keys.WORKERS) == {worker.key.encode()}
     assert 0 < work.redis.ttl(worker.key) <= 90
+    assert work.redis.smembers(keys.QUEUES) == {keys.queue(name).encode() for name in QUEUES}
     worker.register_death()
+
+
+def test_rq_lists_its_queues_before_any_job_came(work: Work) -> None:
+    work.off("critical", "high", "medium", "low")
+    assert {queue.name for queue in Queue.all(connection=work.redis)} == set(QUEUES)
 
 
 # --- leases --------------------------------------------------------------------------------------
