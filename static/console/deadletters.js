@@ -49,6 +49,7 @@ onSnapshot(({ totals, queues }) => {
   for (const tab of $$('[data-tab]')) setText($('span', tab), number(counts[tab.dataset.tab]?.failed));
   const here = counts[list.dataset.queue] ?? totals, ever = list.dataset.queue ? here.dead : totals.failures;
   for (const place of $$('[data-k="here"]')) setText(place, number(here.failed));
+  setText($('[data-k="here-all"]'), number(totals.failed));
   const more = ever - Number(list.dataset.failures);
   pill.hidden = more <= 0;
   setText($('span', pill), `${number(more)} new`);
