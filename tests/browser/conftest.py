@@ -124,3 +124,10 @@ def live(page: Page) -> None:
 def figure(page: Page, name: str) -> int:
     """A number of the overview as it stands on the page."""
     return int(page.locator(f'[data-k="{name}"]').first.inner_text().replace(",", ""))
+
+
+def settled(page: Page, name: str) -> int:
+    """The same, once it counts all that earlier tests sent to the shared instance."""
+    counted: int = page.request.get("/api/admin/queue/health").json()["metrics"][f"total_{name}"]
+    expect(page.locator(f'[data-k="{name}"]')).to_have_text(f"{counted:,}")
+    return counted

@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from ingest.queue.transitions import Transitions
-from tests.browser.conftest import Send, figure, live
+from tests.browser.conftest import Send, figure, live, settled
 from tests.conftest import wait_until
 from tests.instance import Instance
 
@@ -30,7 +30,7 @@ def test_a14_a_number_moves_without_a_reload(page: Page, send: Send) -> None:
     page.goto("/")
     live(page)
     page.evaluate("window.same = true")
-    before = figure(page, "enqueued")
+    before = settled(page, "enqueued")
     send(severity="critical")
     expect(page.locator('[data-k="enqueued"]')).to_have_text(f"{before + 1:,}")
     assert page.evaluate("window.same"), "the page was loaded again"
@@ -153,7 +153,7 @@ def test_the_page_keeps_its_numbers_and_comes_back_when_the_server_does(
     live(page)
     page.evaluate("window.same = true")
     enqueued = page.locator('[data-k="enqueued"]')
-    before = figure(page, "enqueued") + 1
+    before = settled(page, "enqueued") + 1
     send()
     expect(enqueued).to_have_text(f"{before:,}")
     with _stopped(instance, "web"):
@@ -175,7 +175,7 @@ def test_while_redis_is_away_the_page_says_so_and_keeps_the_last_numbers(
 ) -> None:
     page.goto("/")
     live(page)
-    before = figure(page, "enqueued") + 1
+    before = settled(page, "enqueued") + 1
     send()
     expect(page.locator('[data-k="enqueued"]')).to_have_text(f"{before:,}")
     with _stopped(instance, "valkey"):
