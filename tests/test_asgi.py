@@ -14,10 +14,10 @@ async def accepts_all(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.accept"})
 
 
-def opens(app: Any, origin: bytes | None) -> bool:
+def opens(app: Any, origin: bytes | None, path: str = "/ws/console/") -> bool:
     async def connect() -> bool:
         headers = [(b"host", b"localhost"), *([(b"origin", origin)] if origin is not None else [])]
-        opened, _ = await WebsocketCommunicator(app, "/ws/console/", headers=headers).connect(timeout=10)
+        opened, _ = await WebsocketCommunicator(app, path, headers=headers).connect(timeout=10)
         return bool(opened)
 
     return asyncio.run(connect())
@@ -44,3 +44,8 @@ def test_no_origin_may_not_even_where_every_host_is_allowed(origin: bytes | None
 
 def test_the_console_s_socket_is_behind_it() -> None:
     assert not opens(application, b"null")
+
+
+@pytest.mark.parametrize("path", ["/ws/console", "/ws/nothing/", "/", "/api/v1/events"])
+def test_any_other_path_is_refused_and_no_error(path: str) -> None:
+    assert not opens(application, b"http://localhost", path)

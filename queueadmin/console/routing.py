@@ -1,11 +1,13 @@
 """The socket's path."""
 
 from channels.routing import URLRouter
-from django.urls import path
+from channels.security.websocket import WebsocketDenier
+from django.urls import path, re_path
 
 from queueadmin.console.consumers import ConsoleConsumer
 
 websocket_urlpatterns = [path("ws/console/", ConsoleConsumer.as_asgi())]  # type: ignore[arg-type]
 
-#: For `asgi.py`: everything a websocket may open.
-router = URLRouter(websocket_urlpatterns)  # type: ignore[arg-type]
+#: For `asgi.py`: everything a websocket may open. Any other path is refused; without the last pattern it would be
+#: an error with a traceback, for whoever asks.
+router = URLRouter([*websocket_urlpatterns, re_path("", WebsocketDenier.as_asgi())])  # type: ignore[list-item, arg-type]
