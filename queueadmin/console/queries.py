@@ -48,6 +48,9 @@ _FIELDS: Final = (
     keys.ERROR_TYPE,
     keys.ERROR_MESSAGE,
 )
+#: A cursor's content: for each queue the score and the id it stood on. It comes back from the client, so it
+#: is read strictly: NaN and half a surrogate pair are refused, which Redis would stumble over.
+_STOOD: Final = msgspec.json.Decoder(dict[str, tuple[float, str]])
 #: RQ's words → ours. `scheduled` after a failed execution is `retrying`.
 _STATES: Final = {
     "created": "queued",
@@ -315,10 +318,10 @@ def _cursor(text: str | None, names: Sequence[str]) -> dict[str, tuple[float, st
     if not text:
         return {}
     try:
-        stood = json.loads(base64.urlsafe_b64decode(text.encode() + b"=="))
-        return {str(name): (float(score), str(member)) for name, (score, member) in stood.items() if name in names}
-    except (ValueError, TypeError, AttributeError) as error:
+        stood = _STOOD.decode(base64.urlsafe_b64decode(text.encode() + b"=="))
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise BadCursor("cursor is not one that this list gave") from error
+    return {name: place for name, place in stood.items() if name in names}
 
 
 def _as_cursor(stood: Mapping[str, tuple[float, str]]) -> str:

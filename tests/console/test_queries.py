@@ -1,5 +1,6 @@
 """Pages of dead letters and one job, against a real Valkey and database."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -94,6 +95,21 @@ def test_a_large_body_gives_no_title_and_data_of_others_no_error(jobs: Jobs, emp
 def test_a_cursor_of_others_is_refused(empty_redis: redis.Redis, cursor: str) -> None:
     with pytest.raises(queries.BadCursor):
         queries.dead_letters(cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"high": [NaN, "x"]}',
+        b'{"high": [1, "\\ud800"]}',
+        b'{"high": [1' + b"0" * 400 + b', "x"]}',
+        b'{"high": [1, null]}',
+        b"[" * 2900,
+    ],
+)
+def test_a_cursor_made_by_hand_is_refused(empty_redis: redis.Redis, content: bytes) -> None:
+    with pytest.raises(queries.BadCursor):
+        queries.dead_letters(cursor=base64.urlsafe_b64encode(content).decode().rstrip("="))
 
 
 def test_bad_arguments_name_the_limit(empty_redis: redis.Redis) -> None:
