@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ingest.accept import Unavailable, accept
@@ -46,6 +47,10 @@ class TakeInView(APIView):
             return intake.unavailable(error).response()
         answer = intake.answer(self.endpoint, taken, receipts, prefer=headers.get("prefer", ""))
         return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type, headers=answer.headers)
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        # Allow is set by the framework, whose own answer shows a docstring and media types that are refused here.
+        return Response(status=204)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         # Answers are JSON whatever Accept says, as on the fast lane.

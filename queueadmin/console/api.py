@@ -2,12 +2,17 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from functools import wraps
+from typing import IO, Any, ClassVar, Final
 
+import msgspec
 import redis
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.renderers import JSONRenderer
@@ -15,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ingest.api.limits import too_large
 from ingest.api.problems import Problem, ProblemError, method_not_allowed
 from ingest.queue.connections import acceptance_connection
 from queueadmin.console import audit, callers, metrics, operations, queries
@@ -31,12 +37,23 @@ MAX_PROCESSING_TIME: Final = 365 * 86_400
 MAX_REASON: Final = 500
 
 
+class StrictJSON(JSONParser):
+    """Refuses what the framework's parser lets through or falls over: half a surrogate pair, endless nesting."""
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
+        """Raises ParseError."""
+        try:
+            return msgspec.json.decode(stream.read())
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ParseError("It is not JSON, or has a number or a text that cannot be kept.") from error
+
+
 class ConsoleView(APIView):
     """JSON in, JSON out; every error is problem+json."""
 
     authentication_classes = [callers.SessionUser]  # noqa: RUF012 - DRF's own shape, here and below
     permission_classes = []  # noqa: RUF012
-    parser_classes = [JSONParser, FormParser, MultiPartParser]  # noqa: RUF012
+    parser_classes = [StrictJSON, FormParser, MultiPartParser]  # noqa: RUF012
     renderer_classes = [JSONRenderer]  # noqa: RUF012
     #: Who may call: `callers.reader` or `callers.operator`.
     allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.reader)
@@ -48,6 +65,9 @@ class ConsoleView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.caller = type(self).allowed(request)
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        return Response(status=204)  # Allow is set by the framework, whose own answer shows docstrings
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         problem = _problem(exc, self)
@@ -193,11 +213,26 @@ class JobRetryView(ConsoleView):
         )
 
 
+def _read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """GET and HEAD; the rest is refused as a problem, before the CSRF check would answer with a page."""
+
+    @csrf_exempt
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            return method_not_allowed(request.method or "", "GET, HEAD").response()
+        return view(request)
+
+    return guarded
+
+
+@_read_only
 def healthz(request: HttpRequest) -> HttpResponse:
     """This process answers."""
     return JsonResponse({"status": "alive"})
 
 
+@_read_only
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether an event would be stored durably now."""
     try:
@@ -275,6 +310,9 @@ def _problem(error: Exception, view: APIView) -> Problem | None:
             return method_not_allowed(view.request.method or "", ", ".join(view.allowed_methods))
         case ParseError():
             return Problem(400, "invalid_json", "Not readable", f"The body cannot be read: {error.detail}")
+        case RequestDataTooBig():
+            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+            return too_large("body_too_large", f"The body is larger than {limit:,} bytes.", "body_bytes", limit)
         case UnsupportedMediaType():
             return Problem(415, "unsupported_media_type", "Unsupported media type", str(error.detail))
         case audit.AuditUnavailable() | DatabaseError() | InterfaceError():

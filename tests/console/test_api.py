@@ -299,6 +299,38 @@ def test_a_body_that_is_no_json_or_no_object(admin: Client, empty_redis: redis.R
     _problem(admin.post(RECOVER, "<x/>", content_type="text/xml"), 415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"reason": "\\ud800"}', '{"a": ' + "9" * 5000 + "}", b'{"a": "\xff"}']
+)
+def test_json_that_nobody_can_keep_is_the_caller_s_fault(
+    admin: Client, empty_redis: redis.Redis, body: str | bytes
+) -> None:
+    _problem(admin.post(RECOVER, body, content_type="application/json"), 400, "invalid_json")
+
+
+def test_a_body_over_the_limit_is_told_the_limit(admin: Client, empty_redis: redis.Redis, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    body = {"reason": "x" * 2000}
+    problem = _problem(admin.post(RECOVER, body, content_type="application/json"), 413, "body_too_large")
+    assert problem["limit_value"] == 1000
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_the_probes_can_only_be_read(path: str, method: str) -> None:
+    strict = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
+    response = strict.generic(method, path)
+    _problem(response, 405, "method_not_allowed")
+    assert response["Allow"] == "GET, HEAD"
+    assert strict.head("/healthz").status_code == 200
+
+
+def test_options_tells_the_methods_and_nothing_of_the_code(local: Client) -> None:
+    response = local.options(READING[1])
+    assert (response.status_code, response.content) == (204, b"")
+    assert response["Allow"] == "GET, HEAD, OPTIONS"
+
+
 def test_b18_retry_answers_202_with_the_job(admin: Client, jobs: Jobs) -> None:
     (job_id,) = jobs.fail()
     response = admin.post(f"/api/v1/jobs/{job_id}/retry", {"reason": "fixed"}, content_type="application/json")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import redis
 from django.conf import settings
+from django.test import Client
 
 from tests.ingest.api.conftest import EVENTS, Post, stored_ids
 
@@ -131,3 +132,9 @@ def test_each_request_is_one_line_in_the_log(post: Post, caplog: pytest.LogCaptu
     [line] = [record.getMessage() for record in caplog.records if record.name == "ingest.api.access"]
     assert line.startswith("127.0.0.1 POST /api/v1/events 202 2 events by local in ")
     assert line.endswith("request seen")
+
+
+def test_options_tells_the_method_and_nothing_of_the_code() -> None:
+    answer = Client(headers={"host": "localhost"}).options(EVENTS)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer["Allow"] == "POST, OPTIONS"
