@@ -113,6 +113,8 @@ REDIS_MAXMEMORY = _text("REDIS_MAXMEMORY")
 if REDIS_MAXMEMORY and not re.fullmatch(r"[1-9]\d*([kmg]b?)?", REDIS_MAXMEMORY.lower()):
     raise ImproperlyConfigured(f"REDIS_MAXMEMORY must look like 512mb or 2gb, not {REDIS_MAXMEMORY!r}.")
 RQ_KEY_PREFIX = _text("RQ_KEY_PREFIX", "rq")
+if not re.fullmatch(r"[A-Za-z0-9_.:{}-]+", RQ_KEY_PREFIX):  # RQ's own rule, which it tells by a traceback
+    raise ImproperlyConfigured(f"RQ_KEY_PREFIX must be letters, digits and _ . : - {{ }}, not {RQ_KEY_PREFIX!r}.")
 
 
 #: Whether `make run` starts a server of its own.

@@ -40,6 +40,8 @@ def read(home: Path, name: str, environment: dict[str, str]) -> str:
         ({"PORT": "70000"}, "PORT must be between 0 and 65535, not 70000."),
         ({"DEBUG": "maybe"}, "DEBUG must be true or false, not 'maybe'."),
         ({"SECRET_KEY": ""}, "SECRET_KEY must not be empty."),
+        ({"RQ_KEY_PREFIX": ""}, "RQ_KEY_PREFIX must be letters, digits and _ . : - { }, not ''."),
+        ({"RQ_KEY_PREFIX": "a b"}, "RQ_KEY_PREFIX must be letters, digits and _ . : - { }, not 'a b'."),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must start with redis://, rediss:// or unix://."),
         ({"REDIS_HOST": "r", "REDIS_PORT": "0"}, "REDIS_PORT must be between 1 and 65535, not 0."),
         ({"DATABASE_URL": "nonsense"}, f"DATABASE_URL must look like {DATABASES}."),
