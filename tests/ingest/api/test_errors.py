@@ -75,4 +75,4 @@ def test_a_fault_while_taking_in_too(client: Client, monkeypatch: pytest.MonkeyP
 def test_options_is_answered(client: Client) -> None:
     answer = client.options("/api/v1/events")
 
-    assert (answer.status_code, answer.headers["allow"]) == (200, "POST, OPTIONS")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "POST, OPTIONS")
