@@ -16,7 +16,8 @@ from queueadmin.run.errors import CannotStart
 
 #: The kernel's limit for a unix socket's path, without the closing NUL: 107 on Linux, 103 on macOS.
 SOCKET_PATH_LIMIT = 103
-_LONGEST_SOCKET_NAME = len("/supervisor.sock")
+#: Supervisor binds its socket under a name that ends in its pid, and links it to its own name then.
+_LONGEST_SOCKET_NAME = len("/supervisor.sock.4194304")
 
 
 class Home:

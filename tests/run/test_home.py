@@ -63,6 +63,13 @@ def test_sockets_of_a_long_home_are_in_a_short_folder_of_its_own(tmp_path: Path)
     assert not home.sockets.exists()
 
 
+@pytest.mark.parametrize("length", range(60, 104))
+def test_the_name_that_supervisor_binds_first_fits_too(length: int) -> None:
+    """supervisor/http.py binds `<socket>.<pid>`, and pids have up to seven digits."""
+    home = Path("/" + "h" * (length - 1))
+    assert len(os.fsencode(socket_folder(home) / "supervisor.sock.4194304")) <= SOCKET_PATH_LIMIT
+
+
 def test_a_short_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
     path = tmp_path / ("c" * 120)
     folder = socket_folder(path)
