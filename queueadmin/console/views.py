@@ -20,7 +20,8 @@ from django_htmx.http import trigger_client_event
 from django_htmx.middleware import HtmxDetails
 
 from ingest.accept import Unavailable
-from queueadmin.console import masking, metrics, operations, payloads, queries
+from ingest.reading import payloads
+from queueadmin.console import masking, metrics, operations, queries
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import DeadLettersForm, LoginForm, SelectionForm
 from queueadmin.console.life import life

@@ -8,6 +8,7 @@ import redis
 
 from ingest.models import Event
 from ingest.queue import keys
+from ingest.reading import jobs as jobs_read
 from queueadmin.console import queries
 from tests.console.conftest import WORKER, Jobs
 
@@ -131,7 +132,7 @@ def test_d8_position_and_how_many_are_ahead(jobs: Jobs) -> None:
 
 
 def test_a_position_past_the_cap_says_more_than(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "POSITION_CAP", 10)
+    monkeypatch.setattr(jobs_read, "POSITION_CAP", 10)
     ids = jobs.enqueue(12)
     tenth, last = queries.job(ids[9]), queries.job(ids[11])
     assert tenth is not None

@@ -1,4 +1,4 @@
-"""What a job carries and how it last failed, read for its page. One round trip, changes nothing."""
+"""What a job carries and how it last failed. One round trip."""
 
 import zlib
 from dataclasses import dataclass
