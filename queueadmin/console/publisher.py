@@ -19,7 +19,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from ingest.queue import keys
-from queueadmin.console import history, metrics, rates
+from queueadmin.console import counts, history, metrics, rates
 from queueadmin.console.snapshot import DatabaseState, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -78,10 +78,10 @@ class Publisher:
         """Read, keep and return one snapshot; None while another publisher leads. Raises redis.RedisError."""
         if not self._leads():
             return None
-        reading = metrics.read(self._client)
-        by_queue = self._window.add(rates.sample(reading.at, reading.queues))
-        seq = reading.published.seq + 1 if reading.published else 1
-        snapshot = metrics.build(reading, by_queue, self._database.state(), seq=seq)
+        read = counts.read(self._client)
+        by_queue = self._window.add(rates.sample(read.at, read.queues))
+        seq = read.published.seq + 1 if read.published else 1
+        snapshot = metrics.build(read, by_queue, self._database.state(), seq=seq)
         history.write(self._client, snapshot)
         return snapshot
 

@@ -14,8 +14,14 @@ from ingest.queue import connections
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import Failure, NewJob, Transitions, new_id
 from queueadmin.console import metrics
+from queueadmin.console.models import AuditEntry
 
 WORKER = "test-worker"
+
+
+def outcome() -> AuditEntry:
+    """The audit log's latest outcome."""
+    return AuditEntry.objects.filter(step="outcome").latest("id")
 
 
 class Jobs:

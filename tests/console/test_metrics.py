@@ -11,7 +11,7 @@ import redis
 
 from ingest.queue import keys
 from ingest.queue.connections import connection
-from queueadmin.console import history, metrics
+from queueadmin.console import counts, history, metrics
 from queueadmin.console.snapshot import QueueState, Snapshot
 from tests.console.conftest import Jobs
 
@@ -126,11 +126,11 @@ def test_redis_tells_its_version_and_how_durable_it_is(empty_redis: redis.Redis)
 
 def test_a_full_redis_refuses(empty_redis: redis.Redis) -> None:
     info = dict(empty_redis.info())
-    assert metrics.refuses(info) == ""
-    assert "full" in metrics.refuses({**info, "used_memory": info["maxmemory"]})
-    assert "replica" in metrics.refuses({**info, "role": "slave"})
-    assert "append-only" in metrics.refuses({**info, "aof_last_write_status": "err"})
-    assert "loading" in metrics.refuses({**info, "loading": 1})
+    assert counts.refuses(info) == ""
+    assert "full" in counts.refuses({**info, "used_memory": info["maxmemory"]})
+    assert "replica" in counts.refuses({**info, "role": "slave"})
+    assert "append-only" in counts.refuses({**info, "aof_last_write_status": "err"})
+    assert "loading" in counts.refuses({**info, "loading": 1})
 
 
 @pytest.mark.usefixtures("no_redis")
@@ -148,7 +148,7 @@ def test_numbers_do_not_blink_to_zero_when_redis_goes(jobs: Jobs, monkeypatch: p
     def away(client: redis.Redis) -> None:
         raise redis.ConnectionError("gone")
 
-    monkeypatch.setattr(metrics, "read", away)
+    monkeypatch.setattr(counts, "read", away)
     snapshot = metrics.snapshot()
     assert snapshot.redis.status == "disconnected"
     assert _queue(snapshot).depth == 7

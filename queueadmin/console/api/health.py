@@ -1,0 +1,138 @@
+"""Is all well? By our own names, by Keep's, and as probes ask."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ClassVar, Final
+
+import redis
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ingest.api.problems import Problem, ProblemError, method_not_allowed
+from ingest.queue.connections import acceptance_connection
+from queueadmin.console import callers, counts, metrics
+from queueadmin.console.api.base import ConsoleView, connected
+from queueadmin.console.callers import Caller
+
+#: Keep's thresholds for `queue_status`.
+BACKLOGGED_FROM: Final = 1000
+ERRORS_FROM: Final = 100
+
+
+class HealthView(ConsoleView):
+    """Open to everybody, as load balancers ask without a key; the details are for those who may read."""
+
+    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(lambda request: Caller(""))
+
+    def get(self, request: Request) -> Response:
+        snapshot = metrics.snapshot()
+        verdict = snapshot.verdict
+        status = 503 if verdict.status == "unhealthy" else 200
+        try:
+            callers.reader(request)
+        except ProblemError:
+            return Response({"status": verdict.status}, status=status)
+        shown = snapshot.as_dict()
+        return Response(
+            {
+                "status": verdict.status,
+                "redis": shown["redis"],
+                "database": shown["database"],
+                "queues": {queue["name"]: queue for queue in shown["queues"]},
+                "workers": shown["workers"],
+                "maintenance": shown["maintenance"],
+                "reasons": shown["verdict"]["reasons"],
+                "next": verdict.next,
+            },
+            status=status,
+        )
+
+
+class QueueStatusView(ConsoleView):
+    def get(self, request: Request) -> Response:
+        snapshot = connected(metrics.snapshot())
+        totals = snapshot.totals
+        return Response(
+            {
+                "queues": {
+                    q.name: {
+                        "pending": q.depth,
+                        "scheduled": q.scheduled,
+                        "processing": q.started,
+                        "stalled": q.stalled,
+                        "failed": q.failed,
+                    }
+                    for q in snapshot.queues
+                },
+                "total_pending": totals.depth,
+                "processor": {
+                    "processed": totals.processed,
+                    "failed": totals.failures,
+                    "in_per_second": totals.in_rate,
+                    "out_per_second": totals.out_rate,
+                    "workers": snapshot.workers.total,
+                    "busy": snapshot.workers.busy,
+                },
+            }
+        )
+
+
+class QueueHealthView(ConsoleView):
+    """Keep's health, by its names."""
+
+    def get(self, request: Request) -> Response:
+        snapshot = metrics.snapshot()
+        if snapshot.redis.status != "connected":
+            return Response({"redis_available": False, "queue_status": "unavailable", "metrics": {}})
+        totals = snapshot.totals
+        status = "healthy"
+        if totals.started > BACKLOGGED_FROM:
+            status = "backlogged"
+        if totals.failed > ERRORS_FROM:
+            status = "errors"
+        shown = {
+            **{f"enqueued:{q.name}": q.enqueued for q in snapshot.queues},
+            "total_enqueued": totals.enqueued,
+            **{f"dequeued:{q.name}": q.claimed for q in snapshot.queues},
+            "total_dequeued": totals.dequeued,
+            "successfully_processed": totals.processed,
+            "processing_failures": totals.failures,
+            **{f"queue_length:{q.name}": q.depth for q in snapshot.queues},
+            "processing_queue_length": totals.started,
+            "dead_letter_queue_length": totals.failed,
+        }
+        return Response({"redis_available": True, "queue_status": status, "metrics": shown})
+
+
+def _read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """GET and HEAD; the rest is refused as a problem, before the CSRF check would answer with a page."""
+
+    @csrf_exempt
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            return method_not_allowed(request.method or "", "GET, HEAD").response()
+        return view(request)
+
+    return guarded
+
+
+@_read_only
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return JsonResponse({"status": "alive"})
+
+
+@_read_only
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Whether an event would be stored durably now."""
+    try:
+        refusal = counts.refuses(acceptance_connection().info())
+    except redis.RedisError:
+        refusal = "Redis does not answer, so nothing can be accepted."
+    if refusal:
+        problem = Problem(503, "not_ready", "Not ready", refusal, retryable=True, headers={"Retry-After": "5"})
+        return problem.response()
+    return JsonResponse({"status": "ready"})

@@ -1,0 +1,46 @@
+"""The queues: read them, take back what stalled."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ingest.api.problems import Problem, ProblemError
+from queueadmin.console import callers, metrics, operations
+from queueadmin.console.api.base import ConsoleView, connected, every_tenant, member, number_between, reason_of
+from queueadmin.console.callers import Caller
+
+#: A year: more is a typing error.
+MAX_PROCESSING_TIME: Final = 365 * 86_400
+
+
+class QueuesView(ConsoleView):
+    def get(self, request: Request) -> Response:
+        return Response({"items": connected(metrics.snapshot()).as_dict()["queues"], "next": None})
+
+
+class OperatorView(ConsoleView):
+    """A write that concerns every tenant."""
+
+    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        every_tenant(self.caller)
+        if (name := kwargs.get("name")) is not None and name not in settings.PRIORITIES:
+            known = ", ".join(settings.PRIORITIES)
+            raise ProblemError(Problem(404, "queue_not_found", "No such queue", f"The queues are {known}."))
+
+
+class RecoverStalledView(OperatorView):
+    def post(self, request: Request) -> Response:
+        given = request.query_params.get("max_processing_time", member(request, "max_processing_time"))
+        older_than = (
+            None
+            if given in (None, "")
+            else number_between(given, "max_processing_time", "seconds", MAX_PROCESSING_TIME)
+        )
+        result = operations.recover_stalled(actor=self.caller.actor, older_than=older_than, reason=reason_of(request))
+        return Response({"recovered_alerts": result.total, "requeued": result.requeued, "dead_letters": result.dead})

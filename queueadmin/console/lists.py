@@ -1,0 +1,42 @@
+"""The list of dead letters as a page or as the part that htmx swaps."""
+
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+
+from queueadmin.console import metrics, queries
+from queueadmin.console.request import Request, is_partial
+
+#: Rows of the list.
+PAGE_SIZE: Final = 50
+REDIS_AWAY: Final = "Redis does not answer. Nothing can be shown or done until it is back."
+
+
+def dead_list(request: Request, queue: str, cursor: str) -> HttpResponse:
+    if queue not in settings.PRIORITIES:
+        queue = ""
+    # Counted before the list is read: what dies in between shows as new, never as seen.
+    context = {"page": "dead-letters", "queue": queue, "cursor": cursor, **here(queue)}
+    template = "console/_dead_list.html" if is_partial(request) else "console/dead_letters.html"
+    try:
+        context["rows"] = queries.dead_letters(queue=queue or None, cursor=cursor or None, limit=PAGE_SIZE)
+    except queries.BadCursor:
+        raise Http404("no such page of the list") from None
+    except redis.RedisError:
+        return render(request, template, context | {"away": REDIS_AWAY}, status=503)
+    return render(request, template, context)
+
+
+def here(queue: str) -> dict[str, Any]:
+    """The snapshot, and of it the dead letters now and ever of this queue or of all."""
+    snapshot = metrics.snapshot().as_dict()
+    own = next((q for q in snapshot["queues"] if q["name"] == queue), None)
+    totals = snapshot["totals"]
+    return {
+        "snapshot": snapshot,
+        "failed_here": own["failed"] if own else totals["failed"],
+        "failures_here": own["dead"] if own else totals["failures"],
+    }

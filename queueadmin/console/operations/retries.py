@@ -1,0 +1,129 @@
+"""Dead letters back into their queues."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import redis
+from django.conf import settings
+
+from ingest.queue import keys
+from ingest.queue.connections import connection
+from ingest.queue.transitions import Transitions
+from queueadmin.console.audit import audited
+from queueadmin.console.operations.naming import CHUNK, by_queue, chunks, jobs, joined, states, target, text
+
+#: A job that killed its worker three times. Bulk retries leave these out unless asked.
+POISON: Final = "poison"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryResult:
+    """`moved` really went back to their queues; `already` were no dead letters any more, with their state."""
+
+    moved: tuple[str, ...] = ()
+    already: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        parts = []
+        if self.moved:
+            parts.append(f"{jobs(len(self.moved))} put back into the queue")
+        if self.already:
+            count = len(self.already)
+            states = sorted(set(self.already.values()))
+            parts.append(f"{jobs(count)} had moved already ({', '.join(states)})")
+        return joined(parts) if parts else "No job was named; nothing was changed."
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAllResult:
+    """How many dead letters went back to their queues, and how many poison jobs were left."""
+
+    moved: int
+    poison: int
+
+    @property
+    def sentence(self) -> str:
+        parts = [f"{jobs(self.moved)} put back into the queue"] if self.moved else []
+        if self.poison:
+            parts.append(f"{jobs(self.poison)} left, because each crashed its worker three times")
+        return joined(parts) if parts else "There was no dead letter to retry."
+
+
+def retry(ids: Sequence[str], *, actor: str, reason: str = "") -> RetryResult:
+    """Put these dead letters back into their queues, with all their retries.
+
+    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is.
+    """
+    wanted = list(dict.fromkeys(ids))
+    with audited(actor=actor, action="retry", target=target(wanted), count=len(wanted), reason=reason) as outcome:
+        client = connection()
+        transitions = Transitions(client)
+        moved: list[str] = []
+        for name, members in by_queue(client, wanted).items():
+            for chunk in chunks(members):
+                moved += transitions.requeue(name, chunk)
+                outcome.count = len(moved)
+        gone = set(wanted).difference(moved)
+        already = dict(states(client, [job_id for job_id in wanted if job_id in gone]))
+        result = RetryResult(tuple(moved), already)
+        outcome.count, outcome.sentence = len(moved), result.sentence
+    return result
+
+
+def retry_all(
+    *, actor: str, queue: str | None = None, include_poison: bool = False, reason: str = ""
+) -> RetryAllResult:
+    """Retry every dead letter that failed before this call, of one queue or of all.
+
+    Those that fail again meanwhile stay dead. Raises ValueError for an unknown queue,
+    redis.RedisError when Redis is away, AuditUnavailable when the database is.
+    """
+    if queue is not None and queue not in settings.PRIORITIES:
+        raise ValueError(f"queue must be one of {', '.join(settings.PRIORITIES)}, not {queue!r}")
+    names = [queue] if queue else list(settings.PRIORITIES)
+    client = connection()
+    asked = sum(client.zcard(keys.failed(name)) for name in names)
+    with audited(actor=actor, action="retry_all", target=queue or "all", count=asked, reason=reason) as outcome:
+        seconds, micros = client.time()
+        pressed = seconds + micros / 1e6
+        transitions = Transitions(client)
+        moved = poison = 0
+        for name in names:
+            left: set[str] = set()
+            for chunk in _failed_before(client, name, pressed, left):
+                chosen = chunk if include_poison else list(_without_poison(client, chunk))
+                left.update(set(chunk).difference(chosen))
+                moved += len(transitions.requeue(name, chosen)) if chosen else 0
+                poison += len(chunk) - len(chosen)
+                outcome.count = moved
+                outcome.sentence = RetryAllResult(moved, poison).sentence
+        result = RetryAllResult(moved, poison)
+        outcome.count, outcome.sentence = moved, result.sentence
+    return result
+
+
+def _failed_before(client: redis.Redis, name: str, pressed: float, left: set[str]) -> Iterator[list[str]]:
+    """Chunks of dead letters that failed before `pressed`, oldest first, each once.
+
+    The caller moves what it is given or adds it to `left`; what stays is skipped by its rank.
+    """
+    highest = f"({pressed + keys.SCORE_OFFSET:.6f}"
+    seen: set[str] = set()
+    skip = 0
+    while ids := [text(m) for m in client.zrangebyscore(keys.failed(name), "-inf", highest, start=skip, num=CHUNK)]:
+        fresh = [job_id for job_id in ids if job_id not in seen]
+        seen.update(fresh)
+        if fresh:
+            yield fresh
+        skip += len(ids) - len(fresh) + sum(job_id in left for job_id in fresh)
+
+
+def _without_poison(client: redis.Redis, ids: Sequence[str]) -> Iterator[str]:
+    pipe = client.pipeline(transaction=False)
+    for job_id in ids:
+        pipe.hget(keys.job(job_id), "reason")
+    for job_id, reason in zip(ids, pipe.execute(), strict=True):
+        if text(reason) != POISON:
+            yield job_id

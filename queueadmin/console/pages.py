@@ -1,0 +1,118 @@
+"""The pages: HTTP only. What they show is in queries and metrics."""
+
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from ingest.reading import payloads
+from queueadmin.console import masking, metrics, queries
+from queueadmin.console.forms import DeadLettersForm, LoginForm
+from queueadmin.console.life import life
+from queueadmin.console.lists import REDIS_AWAY, dead_list
+from queueadmin.console.request import Request, is_partial
+
+#: Dead letters on the overview.
+LATEST: Final = 5
+
+
+@never_cache
+@login_required
+@require_safe
+def overview(request: Request) -> HttpResponse:
+    """The overview, or for htmx its latest dead letters alone."""
+    snapshot = metrics.snapshot().as_dict()
+    context = {"page": "overview", "snapshot": snapshot, "curl": _curl(request), "latest": _latest()}
+    return render(request, "console/_latest.html" if is_partial(request) else "console/overview.html", context)
+
+
+@never_cache
+@login_required
+@require_safe
+def dead_letters(request: Request) -> HttpResponse:
+    """A page of dead letters, or for htmx its list alone."""
+    form = DeadLettersForm(request.GET)
+    if not form.is_valid():
+        raise Http404("no such list")
+    return dead_list(request, form.cleaned_data["queue"], form.cleaned_data["cursor"])
+
+
+@never_cache
+@login_required
+@require_safe
+def jobs(request: Request) -> HttpResponse:
+    """Where the find box leads: the job with that id."""
+    wanted = request.GET.get("id", "").strip()
+    if not wanted or "/" in wanted or wanted in {".", ".."}:
+        messages.warning(request, f"“{wanted}” is not a job id." if wanted else "Type a job's id to find it.")
+        return redirect("console:overview")
+    return redirect("console:job", wanted)
+
+
+@never_cache
+@login_required
+@require_safe
+def job(request: Request, job_id: str) -> HttpResponse:
+    try:
+        found = queries.job(job_id)
+        carried = payloads.carried(job_id) if found else None
+    except redis.RedisError:
+        return render(request, "console/away.html", {"away": REDIS_AWAY}, status=503)
+    if found is None or carried is None:
+        return render(request, "console/no_job.html", {"job_id": job_id}, status=404)
+    error = found["error"]
+    context = {
+        "page": "job",
+        "job": found,
+        "life": life(found),
+        "payload": None if carried.body is None else masking.show(carried.body),
+        "size": len(carried.body or b""),
+        # Where the programs lie is nobody's business, and makes the lines short.
+        "traceback": masking.masked_text(carried.traceback.replace(f"{settings.BASE_DIR}/", "")),
+        "message": masking.masked_text((error or {}).get("message") or ""),
+    }
+    return render(request, "console/job.html", context)
+
+
+class Login(LoginView):
+    template_name = "console/login.html"
+    form_class = LoginForm
+    redirect_authenticated_user = True
+
+
+class Account(PasswordChangeView):
+    """Who is signed in, and a new password."""
+
+    template_name = "console/account.html"
+    success_url = reverse_lazy("console:account")
+    extra_context = {"page": "account"}  # noqa: RUF012 - Django's own shape
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        done = super().form_valid(form)
+        messages.success(self.request, "Password changed. Other sessions of this account are signed out.")
+        return done
+
+
+def _latest() -> tuple[queries.DeadLetter, ...] | None:
+    """The latest dead letters; None when Redis is away."""
+    try:
+        return queries.dead_letters(limit=LATEST).items
+    except redis.RedisError:
+        return None
+
+
+def _curl(request: Request) -> str:
+    """The line that sends an alert to this instance."""
+    key = "-H 'X-API-KEY: <key>' " if settings.INGEST_REQUIRE_KEY else ""
+    return (
+        f"curl {request.build_absolute_uri('/api/alerts/event')} {key}-H 'Content-Type: application/json'"
+        """ -d '{"title":"Disk 91 % full on db-04","severity":"high"}'"""
+    )
