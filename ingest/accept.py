@@ -69,9 +69,9 @@ class Receipt:
     #: Ours: the job's id.
     id: str
     #: `accepted`: durably stored now. `duplicate`: the same event was stored before. `id_reused`:
-    #: refused, another body was stored under this id. `unavailable`: Redis went away before its
-    #: turn. `unknown`: Redis went away during its turn, so it may be stored.
-    outcome: Literal["accepted", "duplicate", "id_reused", "unavailable", "unknown"]
+    #: refused, another body was stored under this id. `full`: refused, its queue is at its limit.
+    #: `unavailable`: Redis went away before its turn. `unknown`: during its turn, so it may be stored.
+    outcome: Literal["accepted", "duplicate", "id_reused", "full", "unavailable", "unknown"]
     #: A state of the contract: of this job, or for a duplicate of the first copy's.
     state: str
 
@@ -305,6 +305,7 @@ def _job(event: Incoming, received_at: datetime) -> NewJob:
         retry_delays=kind.retry_delays,
         delay=event.delay,
         body_hash=body_hash,
+        queue_limit=settings.QUEUE_LIMITS[priority],
         marker_seconds=(kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS) if body_hash else 0,
     )
 
@@ -340,7 +341,7 @@ def _receipt(event: Incoming, job: NewJob, answer: "_Answer") -> Receipt:
         case "duplicate":
             return Receipt(event, job.id, "duplicate", answer.state)
         case _:
-            return Receipt(event, job.id, "id_reused", answer.state)
+            return Receipt(event, job.id, answer.outcome, answer.state)
 
 
 #: Answers of Redis, or of our own pool, that mean that nothing was written: out of memory, read only,

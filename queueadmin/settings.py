@@ -175,6 +175,11 @@ INGEST_REQUIRE_KEY = _flag("INGEST_REQUIRE_KEY", PROD)
 if PROD and not INGEST_REQUIRE_KEY:
     raise ImproperlyConfigured("INGEST_REQUIRE_KEY must be true when PROD is true.")
 INGEST_DEDUP_SECONDS = _number("INGEST_DEDUP_SECONDS", 3600, least=1)
+#: Jobs that may wait in a queue before acceptance refuses more for it; 0: no limit.
+QUEUE_LIMITS = {
+    name: _number(f"QUEUE_LIMIT_{name.upper()}", default)
+    for name, default in zip(PRIORITIES, (0, 1_000_000, 1_000_000, 1_000_000), strict=True)
+}
 WAIT_TARGETS = {
     name: _number(f"WAIT_TARGET_{name.upper()}", default, least=1)
     for name, default in zip(PRIORITIES, (5, 15, 60, 600), strict=True)

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 import uuid_utils
+from django.conf import settings
 
 from ingest.accept import Incoming, Receipt, Unavailable
 from ingest.api import decode, limits
@@ -21,7 +22,7 @@ _NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "appli
 
 
 #: Outcomes that are worth another try.
-_NO_ANSWER: Final = frozenset({"unavailable", "unknown"})
+_AGAIN: Final = frozenset({"full", "unavailable", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def _batch(taken: Taken, receipts: Sequence[Receipt], *, wants_items: bool) -> A
         "rejected": len(items) - stored,
     }
     if not stored:
-        again = next((receipt for receipt in receipts if receipt.outcome in _NO_ANSWER), None)
+        again = next((receipt for receipt in receipts if receipt.outcome in _AGAIN), None)
         if again is not None:
             return problem_answer(_away(again, **counts, items=items))
         return problem_answer(
@@ -251,11 +252,23 @@ def _refusal(receipt: Receipt) -> Problem | None:
             field="id",
             id=receipt.id,
         )
-    return _away(receipt) if receipt.outcome in _NO_ANSWER else None
+    return _away(receipt) if receipt.outcome in _AGAIN else None
 
 
 def _away(receipt: Receipt, **extra: Any) -> Problem:
-    """503 for what Redis was no longer there for."""
+    """503 for what its queue has no room for, and for what Redis was no longer there for."""
+    if receipt.outcome == "full":
+        queue = receipt.event.severity.mapped
+        limit = settings.QUEUE_LIMITS[queue]
+        return Problem(
+            503,
+            "queue_full",
+            "The queue is full",
+            f"{limit:,} jobs wait in {queue}, which is its limit; the event was not stored.",
+            retryable=True,
+            headers={"Retry-After": "10"},
+            **{"limit": limit, "queue": queue, **extra},
+        )
     error = Unavailable("Redis went away before this event's turn.", unknown=receipt.outcome == "unknown")
     problem = unavailable(error)
     problem.extra.update(extra)

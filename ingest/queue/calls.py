@@ -7,7 +7,7 @@ other, counts what it did, and changes nothing when a job is not where it expect
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import uuid_utils
 
+from ingest.queue import keys
 from ingest.queue.retry import jitter
 
 T = TypeVar("T")
@@ -29,9 +30,23 @@ MESSAGE_LENGTH: Final = 500
 TRACEBACK_LENGTH: Final = 64 * 1024
 #: Below this a traceback is kept as plain text.
 COMPRESS_FROM: Final = 400
+#: Entries of a list that are searched for a job to take out: 20 µs. In a longer list it leaves a tombstone.
+NEAR: Final = 1000
+#: Entries of a list that are searched before a job counts as lost: 0.2 ms.
+SEARCHED: Final = 10_000
+#: Results kept of a queue, the newest; by age each job says it itself (`result_ttl`).
+RESULTS_KEPT: Final = 1000
+#: Seconds that discarded jobs can be restored, and that canceled ones can be looked up.
+TRASH_SECONDS: Final = 24 * 3600
+CANCELED_SECONDS: Final = 24 * 3600
+#: Lines kept of a job's log, and characters of one.
+LOG_LINES: Final = 100
+LINE_LENGTH: Final = 1000
 
-Outcome = Literal["queued", "scheduled", "duplicate", "id_reused"]
-FailOutcome = Literal["retry", "dead", "refused"]
+Mode = Literal["", "single", "async", "process"]
+Outcome = Literal["queued", "scheduled", "duplicate", "id_reused", "full"]
+FailOutcome = Literal["retry", "dead", "trash", "refused"]
+Place = Literal["queued", "started", "scheduled", "failed", "trash", "canceled", "finished"]
 Reason = Literal["error", "timeout", "poison", "permanent", "unreadable", "not_allowed"]
 
 
@@ -60,13 +75,21 @@ class NewJob:
     body_hash: str | None = None
     #: How long the id is remembered, with the body's hash, from now on.
     marker_seconds: int = 0
+    #: "": claimed in batches; single: alone; async: some at a time; process: alone, run in a process of its own.
+    mode: Mode = ""
+    #: False: it fails into the trash.
+    dead_letters: bool = True
+    #: Who is told what becomes of it: a URL, or a dotted path.
+    callback: str = ""
+    #: The job is refused when so many wait in its queue already; 0: never.
+    queue_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EnqueueResult:
     id: str
     outcome: Outcome
-    #: The contract's word: of this job, or of the job found (a job found by its marker alone is `finished`).
+    #: The contract's word: of this job, or of the job found (found by its marker alone: `finished`); "" when full.
     state: str
 
     @property
@@ -86,10 +109,13 @@ class ClaimedJob:
     #: It crashed a worker before: it is the only job of its claim.
     alone: bool
     retries_left: int
+    mode: Mode = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
+    """Jobs of one queue, all of one mode."""
+
     id: str
     queue: str
     jobs: tuple[ClaimedJob, ...]
@@ -118,6 +144,14 @@ class Recovered:
 
     def __add__(self, other: "Recovered") -> "Recovered":
         return Recovered(self.requeued + other.requeued, self.dead + other.dead, self.phantom + other.phantom)
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """How many jobs went into the trash, and whether another call may find more."""
+
+    moved: int
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +204,15 @@ def enqueue(jobs: Sequence[NewJob], request_id: str) -> Call:
             job.event_id or "",
             job.body_hash or "",
             job.marker_seconds or "",
+            job.mode,
+            "" if job.dead_letters else "0",
+            job.callback,
+            job.queue_limit,
         )
     return Call("enqueue", args)
+
+
+_REFUSALS: Final[dict[bytes, Outcome]] = {b"duplicate": "duplicate", b"id_reused": "id_reused", b"full": "full"}
 
 
 def enqueued(jobs: Sequence[NewJob], reply: Sequence[bytes]) -> list[EnqueueResult]:
@@ -182,27 +223,43 @@ def enqueued(jobs: Sequence[NewJob], reply: Sequence[bytes]) -> list[EnqueueResu
         results.append(EnqueueResult(job.id, state, state))
     for position, outcome, found in zip(reply[::3], reply[1::3], reply[2::3], strict=True):
         index = int(position)
-        kind: Outcome = "duplicate" if outcome == b"duplicate" else "id_reused"
-        results[index] = EnqueueResult(jobs[index].id, kind, found.decode())
+        results[index] = EnqueueResult(jobs[index].id, _REFUSALS[outcome], found.decode())
     return results
 
 
-def claim(worker: str, queues: Sequence[str], claim_id: str, limit: int, lease: float) -> Call:
-    return Call("claim", [claim_id, worker, max(1, min(limit, CHUNK)), lease, *queues])
+def claim(
+    worker: str, queues: Sequence[str], claim_id: str, limit: int, async_limit: int, only: str, lease: float
+) -> Call:
+    return Call(
+        "claim",
+        [claim_id, worker, max(1, min(limit, CHUNK)), max(1, min(async_limit, CHUNK)), only, lease, *queues],
+    )
 
 
 def claimed(claim_id: str, reply: Sequence[Any]) -> Claim | None:
     if not reply:
         return None
-    rows = zip(*(reply[column::7] for column in range(1, 8)), strict=True)
+    rows = zip(*(reply[column::8] for column in range(1, 9)), strict=True)
     return Claim(
         claim_id,
         reply[0].decode(),
         tuple(
-            ClaimedJob(job_id.decode(), data, ours == 1, attempts, crashes, alone == 1, retries_left)
-            for job_id, data, ours, attempts, crashes, alone, retries_left in rows
+            ClaimedJob(
+                job_id.decode(),
+                data,
+                ours == 1,
+                attempts,
+                crashes,
+                alone == 1,
+                retries_left,
+                _MODES.get(mode, "single"),
+            )
+            for job_id, data, ours, attempts, crashes, alone, retries_left, mode in rows
         ),
     )
+
+
+_MODES: Final[dict[bytes, Mode]] = {b"": "", b"single": "single", b"async": "async", b"process": "process"}
 
 
 def renew(lease: float, held: Sequence[tuple[str, str, str]]) -> Call:
@@ -218,8 +275,18 @@ def lost(held: Sequence[tuple[str, str, str]], reply: Sequence[bytes]) -> list[t
     return [each for each in held if f"{each[1]}:{each[2]}" in gone]
 
 
-def complete(queue: str, claim_id: str, worker: str, ids: Sequence[str], request_id: str) -> Call:
-    return Call("complete", [request_id, queue, claim_id, worker, *ids])
+def complete(
+    queue: str, claim_id: str, worker: str, ids: Sequence[str], results: Mapping[str, Any], request_id: str
+) -> Call:
+    args: list[Any] = [request_id, queue, claim_id, worker, RESULTS_KEPT]
+    for job_id in ids:
+        args += (job_id, result(results[job_id]) if job_id in results else "")
+    return Call("complete", args)
+
+
+def result(value: Any) -> str:
+    """A handler's result as RQ's stream of results holds it. Raises TypeError or ValueError for what is no JSON."""
+    return base64.b64encode(json.dumps(value, allow_nan=False).encode()).decode()
 
 
 def fail(queue: str, claim_id: str, worker: str, failures: Sequence[Failure], request_id: str) -> Call:
@@ -240,7 +307,7 @@ def fail(queue: str, claim_id: str, worker: str, failures: Sequence[Failure], re
 
 
 def failed(failures: Sequence[Failure], reply: Sequence[bytes]) -> dict[str, FailOutcome]:
-    outcomes: dict[bytes, FailOutcome] = {b"retry": "retry", b"dead": "dead"}
+    outcomes: dict[bytes, FailOutcome] = {b"retry": "retry", b"dead": "dead", b"trash": "trash"}
     return {failure.job_id: outcomes.get(outcome, "refused") for failure, outcome in zip(failures, reply, strict=True)}
 
 
@@ -254,10 +321,15 @@ def recover(queue: str, limit: int, older_than: float | None, offset: int, reque
         "The worker died, or lost its lease, three times while it ran this job.\n"
         "It may be this job that kills it: look at it before it is retried. It is claimed alone then.\n"
     )
+    _, earlier = _traceback("The worker died, or lost its lease, while it ran this job.\n")
     age = "" if older_than is None else max(older_than, 0)
     return Call(
         "recover",
-        [request_id, queue, limit, age, offset, text, stream, "WorkerCrashed", "its worker died three times"],
+        [
+            *(request_id, queue, limit, age, offset),
+            *(text, stream, "WorkerCrashed", "its worker died three times"),
+            *(earlier, "its worker died"),
+        ],
     )
 
 
@@ -265,8 +337,63 @@ def promote(queue: str, limit: int) -> Call:
     return Call("promote", ["", queue, limit])
 
 
-def requeue(queue: str, ids: Sequence[str], request_id: str) -> Call:
-    return Call("requeue", [request_id, queue, *ids])
+def requeue(queue: str, ids: Sequence[str], to: str, by: str, request_id: str) -> Call:
+    return Call("requeue", [request_id, queue, to, _clean(by), *ids])
+
+
+def run_now(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
+    return Call("run_now", [request_id, queue, _clean(by), *ids])
+
+
+def discard(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
+    return Call("discard", [request_id, queue, _clean(by), NEAR, *ids])
+
+
+def restore(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
+    return Call("restore", [request_id, queue, _clean(by), *ids])
+
+
+def purge(queue: str, ids: Sequence[str], request_id: str) -> Call:
+    return Call("purge", [request_id, queue, *ids])
+
+
+def cancel(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
+    return Call("cancel", [request_id, queue, _clean(by), NEAR, *ids])
+
+
+def move(queue: str, ids: Sequence[str], to: str, by: str, request_id: str) -> Call:
+    return Call("move", [request_id, queue, to, _clean(by), NEAR, *ids])
+
+
+def empty(queue: str, before: float, by: str, most: int, request_id: str) -> Call:
+    return Call("empty", [request_id, queue, _clean(by), f"{before:.6f}", max(1, min(most, CHUNK))])
+
+
+def sweep(queue: str, limit: int) -> Call:
+    return Call("sweep", ["", queue, max(1, min(limit, CHUNK)), TRASH_SECONDS, CANCELED_SECONDS])
+
+
+def pause(queue: str | None, until: float | None) -> Call:
+    return Call("pause", ["", queue or keys.ALL_QUEUES, "inf" if until is None else f"{until:.3f}"])
+
+
+def resume(queue: str | None) -> Call:
+    return Call("resume", ["", queue or keys.ALL_QUEUES])
+
+
+def progress(queue: str, claim_id: str, job_id: str, value: Any, line: str | None) -> Call:
+    """Raises TypeError or ValueError for a value that is no JSON."""
+    said = "" if value is None else json.dumps(value, allow_nan=False)
+    text = "" if line is None else _clean(line)[:LINE_LENGTH]
+    return Call("progress", ["", queue, claim_id, job_id, said, text, LOG_LINES])
+
+
+def heal(queue: str, ids: Sequence[str], request_id: str) -> Call:
+    return Call("heal", [request_id, queue, SEARCHED, *ids])
+
+
+def where(queue: str, ids: Sequence[str]) -> Call:
+    return Call("where", ["", queue, *ids])
 
 
 def part(request_id: str, number: int) -> str:

@@ -36,6 +36,22 @@ ERROR_TYPE: Final = "error_type"
 ERROR_MESSAGE: Final = "error_message"
 #: The claim that lost the job, until the next claim: its late completion still counts.
 LAPSED: Final = "lapsed"
+#: How the job must be claimed: single, async or process; absent: in a batch.
+MODE: Final = "mode"
+#: Who is told what becomes of the job: a URL, or a dotted path.
+CALLBACK: Final = "callback"
+#: "0" where the kind keeps no dead letters: the job fails into the trash.
+DEAD_LETTERS: Final = "dead_letters"
+#: What the handler last said of its progress, as JSON.
+PROGRESS: Final = "progress"
+#: The operator who moved the job last, and when, as RQ writes dates.
+MOVED_BY: Final = "moved_by"
+MOVED_AT: Final = "moved_at"
+#: Present while the job is in the trash; RQ has no such state, so its status is `canceled` then.
+TRASHED_AT: Final = "trashed_at"
+#: Where it was before: queued, scheduled or failed, and the score that it had there.
+TRASHED_FROM: Final = "trashed_from"
+TRASHED_SCORE: Final = "trashed_score"
 
 
 def job(job_id: str) -> str:
@@ -68,14 +84,62 @@ def finished(name: str) -> str:
     return f"{PREFIX}:finished:{name}"
 
 
+def canceled(name: str) -> str:
+    """Sorted set: job id → when it was canceled. RQ's own."""
+    return f"{PREFIX}:canceled:{name}"
+
+
 def results(job_id: str) -> str:
-    """Stream: RQ's results of a job."""
+    """Stream, RQ's results of a job: each failed execution, and the result where one is kept; the last 20.
+
+    A failed execution is an entry of RQ's type 2 (it became a dead letter) or 4 (it is retried), with
+    `worker_name` and `exc_string`, and ours beside them: attempt, reason (also `crash`), error_type,
+    error_message, started_at.
+    """
     return f"{PREFIX}:results:{job_id}"
+
+
+def trash(name: str) -> str:
+    """Sorted set: job id → when it was discarded."""
+    return f"{PREFIX}:qa:trash:{name}"
+
+
+def tombstones(name: str) -> str:
+    """Set: ids that still stand in the queue's list, or in a parked one, while the job is elsewhere.
+
+    Taking an id out of a long list costs a walk through it, so it stays and the next claim drops it.
+    """
+    return f"{PREFIX}:qa:tomb:{name}"
+
+
+def parked(name: str) -> str:
+    """Hash: bucket of a rate limit → how many jobs of this queue it holds back."""
+    return f"{PREFIX}:qa:parked:{name}"
+
+
+def parked_jobs(name: str, bucket: str) -> str:
+    """List: the ids that a rate limit holds back, the next one at the head."""
+    return f"{PREFIX}:qa:parked:{name}:{bucket}"
+
+
+def log(job_id: str) -> str:
+    """List: the last 100 lines that the job's handler logged."""
+    return f"{PREFIX}:qa:log:{job_id}"
 
 
 WORKERS: Final = f"{PREFIX}:workers"
 BELL: Final = f"{PREFIX}:qa:bell"
+#: Sorted set: queue, or ALL_QUEUES → Unix time at which its pause ends (inf: when somebody resumes it).
 PAUSED: Final = f"{PREFIX}:qa:paused"
+ALL_QUEUES: Final = "*"
+#: Hash: `<kind|source|tenant>:<value or *>` → `<most>/<seconds>`; see `ingest.queue.limits`.
+LIMITS: Final = f"{PREFIX}:qa:limits"
+#: Hash: queue → Unix time of the last claim that got a job from it.
+SERVED: Final = f"{PREFIX}:qa:served"
+#: List of JSON: what became of jobs that have a callback, until maintenance has made it a job of its own.
+OUTBOX: Final = f"{PREFIX}:qa:outbox"
+#: Pub/sub channel of JSON: {event, queue, ids}, or {event: progress, queue, ids, value, line}.
+EVENTS: Final = f"{PREFIX}:qa:events"
 GENERATION: Final = f"{PREFIX}:qa:generation"
 LEADER: Final = f"{PREFIX}:qa:leader"
 HISTORY: Final = f"{PREFIX}:qa:history"
@@ -95,19 +159,32 @@ def worker(name: str) -> str:
 def counters(name: str) -> str:
     """Hash: the exact counters of one queue, written inside the scripts only.
 
-    enqueued, duplicate, id_reused (at enqueue), claimed, completed, late (of these: after the job was
-    recovered), retried, dead, poison (of these: by crashes), released, recovered, promoted, requeued, and
-    phantom: ids whose job was not where the list or set said. Jobs of stock clients count under the same
-    names with `foreign_` in front. After every script holds:
+    enqueued, duplicate, id_reused, full (at enqueue), claimed, completed, late (of these: after the job was
+    recovered), retried, dead, poison (of these: by crashes), dropped (failed into the trash), released,
+    recovered, promoted, requeued, trashed, trashed_failed (of these: dead letters), restored, restored_failed,
+    purged, canceled, moved_in, moved_out, healed, and phantom: ids whose job was not where the list or set
+    said. Jobs of stock clients count under the same names with `foreign_` in front. After every script holds:
 
-        enqueued = queued + scheduled + started + failed + completed
-        failed   = dead - requeued
-        started  = claimed - (completed - late) - retried - dead - released - recovered
+        enqueued + moved_in =
+            waiting + scheduled + started + failed + trash + completed + purged + canceled + moved_out
+        trash    = trashed + dropped - restored - purged
+        failed   = dead - requeued - trashed_failed + restored_failed
+        started  = claimed - (completed - late) - retried - dead - dropped - released - recovered
 
-    as long as stock workers and clients leave our jobs alone; a job that they take away while it runs is
-    one phantom.
+    where waiting = the list's length - tombstones + what is parked, as long as stock workers and clients
+    leave our jobs alone; a job that they take away while it runs is one phantom.
     """
     return f"{PREFIX}:qa:count:{name}"
+
+
+#: Upper bounds, in seconds, of the histograms' buckets; one more holds what is longer.
+BUCKETS: Final = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400,
+)  # fmt: skip
+#: Hashes: `<queue>|<kind>|<bucket from 0>` → jobs, `<queue>|<kind>|sum` → milliseconds. WAIT: from being
+#: queued to the claim. RUN: from the claim to its end, well or not; jobs of one batch end together.
+WAIT: Final = f"{PREFIX}:qa:wait"
+RUN: Final = f"{PREFIX}:qa:run"
 
 
 def request(request_id: str) -> str:

@@ -6,7 +6,7 @@ gives the first answer. A call without a request id makes one, which covers redi
 Methods raise `redis.RedisError` as it comes; with more than CHUNK jobs the first chunks may be done then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from ingest.queue.calls import (
     Call,
     Claim,
     ClaimedJob,
+    Emptied,
     EnqueueResult,
     FailOutcome,
     Failure,
@@ -33,6 +34,7 @@ __all__ = [
     "AsyncTransitions",
     "Claim",
     "ClaimedJob",
+    "Emptied",
     "EnqueueResult",
     "FailOutcome",
     "Failure",
@@ -43,7 +45,13 @@ __all__ = [
 ]
 
 _FOLDER: Final = Path(__file__).parent / "lua"
-_NAMES: Final = ("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "requeue")
+_NAMES: Final = (
+    *("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "progress"),
+    *("requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "empty", "sweep", "pause", "resume"),
+    *("heal", "where"),
+)
+#: Jobs in one look at where they are: each walks through the whole list.
+_LOOK: Final = 10
 
 
 @cache
@@ -69,14 +77,25 @@ class Transitions:
         return results
 
     def claim(
-        self, worker: str, queues: Sequence[str], *, claim_id: str, limit: int = CHUNK, lease: float
+        self,
+        worker: str,
+        queues: Sequence[str],
+        *,
+        claim_id: str,
+        limit: int = CHUNK,
+        async_limit: int = 10,
+        only: str = "",
+        lease: float,
     ) -> Claim | None:
-        """Queue → started: up to `limit` jobs (at most CHUNK) of the first queue that has any, for `lease` seconds.
+        """Queue → started: jobs of the first queue that has any, all of one mode, for `lease` seconds.
 
-        The claim's id is its request id: keep it until there is an answer, and the same id gets the same
-        jobs again. None: nothing waits. A job that crashed before comes as the only one of its claim.
+        Up to `limit` (at most CHUNK) of the jobs that run in batches, up to `async_limit` async ones, one of any
+        other mode. With `only`, nothing unless the very next job has that mode. Paused queues are passed over,
+        and jobs whose rate limit is used up are held back. The same `claim_id` sent again gets the same jobs.
+        None: nothing to do.
         """
-        return calls.claimed(claim_id, self._run(calls.claim(worker, queues, claim_id, limit, lease)))
+        call = calls.claim(worker, queues, claim_id, limit, async_limit, only, lease)
+        return calls.claimed(claim_id, self._run(call))
 
     def renew(self, lease: float, held: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         """Prolong the leases of (queue, job id, claim id) to `lease` seconds from now. Return those no longer ours."""
@@ -86,22 +105,33 @@ class Transitions:
         return gone
 
     def complete(
-        self, queue: str, claim_id: str, worker: str, ids: Iterable[str], *, request_id: str | None = None
+        self,
+        queue: str,
+        claim_id: str,
+        worker: str,
+        ids: Iterable[str],
+        *,
+        results: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
     ) -> list[str]:
         """Started → gone (finished, where a result is kept). Return the ids refused: not this claim's any more.
 
         A lease that lapsed is no hindrance as long as nobody recovered the job, or nobody claimed it since.
+        `results` has what handlers returned, by job id, ready for JSON.
         """
         refused: list[str] = []
         for chunk, request in calls.parts(calls.chunks(ids), request_id):
-            reply = self._run(calls.complete(queue, claim_id, worker, chunk, request))
+            reply = self._run(calls.complete(queue, claim_id, worker, chunk, results or {}, request))
             refused += (job_id.decode() for job_id in reply)
         return refused
 
     def fail(
         self, queue: str, claim_id: str, worker: str, failures: Iterable[Failure], *, request_id: str | None = None
     ) -> dict[str, FailOutcome]:
-        """Started → scheduled for a retry, or failed (a dead letter); by job id what became of it."""
+        """Started → scheduled for a retry, or failed (a dead letter; the trash where the kind keeps none).
+
+        By job id what became of it.
+        """
         outcomes: dict[str, FailOutcome] = {}
         for chunk, request in calls.parts(calls.chunks(failures), request_id):
             outcomes |= calls.failed(chunk, self._run(calls.fail(queue, claim_id, worker, chunk, request)))
@@ -139,11 +169,91 @@ class Transitions:
         """Scheduled and due → queue, up to `limit` jobs. Return how many."""
         return int(self._run(calls.promote(queue, limit))[0])
 
-    def requeue(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
-        """Failed → queue, with all retries again. Return the ids that really moved."""
+    def progress(self, queue: str, claim_id: str, job_id: str, *, value: Any = None, line: str | None = None) -> bool:
+        """Keep what a running handler says: its progress, a line of its log (the last 100 stay).
+
+        False: the job is not this claim's any more. Raises TypeError or ValueError for a value that is no JSON.
+        """
+        return bool(self._run(calls.progress(queue, claim_id, job_id, value, line)))
+
+    def requeue(
+        self, queue: str, ids: Iterable[str], *, to: str | None = None, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        """Failed → its queue, or the queue `to`, with all retries again. Return the ids that really moved."""
+        return self._each(ids, request_id, lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, request))
+
+    def run_now(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
+        """Scheduled → the back of its queue. Return the ids that really moved."""
+        return self._each(ids, request_id, lambda chunk, request: calls.run_now(queue, chunk, by, request))
+
+    def discard(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
+        """Queue, scheduled or failed → the trash, for 24 hours. Return the ids that really moved."""
+        return self._each(ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, request))
+
+    def restore(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
+        """Trash → where the job came from. Return the ids that really moved."""
+        return self._each(ids, request_id, lambda chunk, request: calls.restore(queue, chunk, by, request))
+
+    def purge(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
+        """Trash → gone for ever. Return the ids that really went."""
+        return self._each(ids, request_id, lambda chunk, request: calls.purge(queue, chunk, request))
+
+    def cancel(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
+        """Queue or scheduled → canceled. Return the ids that really moved."""
+        return self._each(ids, request_id, lambda chunk, request: calls.cancel(queue, chunk, by, request))
+
+    def move(
+        self, queue: str, ids: Iterable[str], *, to: str, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        """Queue → the back of another queue. Return the ids that really moved."""
+        return self._each(ids, request_id, lambda chunk, request: calls.move(queue, chunk, to, by, request))
+
+    def empty(
+        self, queue: str, *, before: float, by: str = "", most: int = CHUNK, request_id: str | None = None
+    ) -> Emptied:
+        """Queue → the trash: up to `most` jobs from its head that were enqueued before that Unix time.
+
+        Call it until `more` is false.
+        """
+        moved, more = self._run(calls.empty(queue, before, by, most, request_id or new_id()))
+        return Emptied(moved, bool(more))
+
+    def sweep(self, queue: str, *, limit: int = CHUNK) -> int:
+        """What is due → gone: the trash and canceled jobs after 24 hours, results past their time. Return how many."""
+        return int(self._run(calls.sweep(queue, limit)))
+
+    def pause(self, queue: str | None, *, until: float | None = None) -> None:
+        """Let nobody claim from the queue (None: from any), until that Unix time or until it is resumed."""
+        self._run(calls.pause(queue, until))
+
+    def resume(self, queue: str | None) -> bool:
+        """End the pause of the queue (None: the one of all). False: there was none."""
+        return bool(self._run(calls.resume(queue)))
+
+    def heal(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
+        """Nowhere → where the status says, the queue's front for a waiting or running one. Return the ids healed.
+
+        Only for jobs that have been waiting for longer than the queue's head: long lists are searched from there.
+        """
+        return self._each(ids, request_id, lambda chunk, request: calls.heal(queue, chunk, request))
+
+    def where(self, queue: str, ids: Iterable[str]) -> dict[str, list[str]]:
+        """Every place of each job, at one instant for ten of them; reads only, and walks through the lists."""
+        every = list(ids)
+        found: dict[str, list[str]] = {}
+        for start in range(0, len(every), _LOOK):
+            part = every[start : start + _LOOK]
+            reply = self._run(calls.where(queue, part))
+            found |= {job_id: [place.decode() for place in places] for job_id, places in zip(part, reply, strict=True)}
+        return found
+
+    def _each(
+        self, ids: Iterable[str], request_id: str | None, call: Callable[[Sequence[str], str], Call]
+    ) -> list[str]:
+        """One call a chunk; the ids that the replies name."""
         moved: list[str] = []
         for chunk, request in calls.parts(calls.chunks(ids), request_id):
-            moved += (job_id.decode() for job_id in self._run(calls.requeue(queue, chunk, request)))
+            moved += (job_id.decode() for job_id in self._run(call(chunk, request)))
         return moved
 
     def _run(self, call: Call) -> Any:
@@ -151,17 +261,71 @@ class Transitions:
 
 
 class AsyncTransitions:
-    """The changes of state that an event loop needs, over a `redis.asyncio.Redis` that returns bytes."""
+    """The changes of state that an event loop needs, over a `redis.asyncio.Redis` that returns bytes.
+
+    Each does as the method of the same name of `Transitions`.
+    """
 
     def __init__(self, connection: redis.asyncio.Redis) -> None:
-        self._scripts = {name: connection.register_script(_source(name)) for name in ("enqueue",)}
+        self._scripts = {name: connection.register_script(_source(name)) for name in _ASYNC_NAMES}
 
     async def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
-        """As `Transitions.enqueue`."""
         results: list[EnqueueResult] = []
         for chunk, request in calls.parts(calls.batches(jobs), request_id):
             results += calls.enqueued(chunk, await self._run(calls.enqueue(chunk, request)))
         return results
 
+    async def requeue(
+        self, queue: str, ids: Iterable[str], *, to: str | None = None, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        return await self._each(
+            ids, request_id, lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, request)
+        )
+
+    async def run_now(
+        self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        return await self._each(ids, request_id, lambda chunk, request: calls.run_now(queue, chunk, by, request))
+
+    async def discard(
+        self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        return await self._each(ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, request))
+
+    async def restore(
+        self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        return await self._each(ids, request_id, lambda chunk, request: calls.restore(queue, chunk, by, request))
+
+    async def purge(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
+        return await self._each(ids, request_id, lambda chunk, request: calls.purge(queue, chunk, request))
+
+    async def cancel(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
+        return await self._each(ids, request_id, lambda chunk, request: calls.cancel(queue, chunk, by, request))
+
+    async def move(
+        self, queue: str, ids: Iterable[str], *, to: str, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        return await self._each(ids, request_id, lambda chunk, request: calls.move(queue, chunk, to, by, request))
+
+    async def pause(self, queue: str | None, *, until: float | None = None) -> None:
+        await self._run(calls.pause(queue, until))
+
+    async def resume(self, queue: str | None) -> bool:
+        return bool(await self._run(calls.resume(queue)))
+
+    async def _each(
+        self, ids: Iterable[str], request_id: str | None, call: Callable[[Sequence[str], str], Call]
+    ) -> list[str]:
+        moved: list[str] = []
+        for chunk, request in calls.parts(calls.chunks(ids), request_id):
+            moved += (job_id.decode() for job_id in await self._run(call(chunk, request)))
+        return moved
+
     async def _run(self, call: Call) -> Any:
         return await self._scripts[call.script](keys=[keys.PREFIX], args=call.args)
+
+
+_ASYNC_NAMES: Final = (
+    *("enqueue", "requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "pause", "resume"),
+)

@@ -1,26 +1,36 @@
 -- queue → started, under a lease. Serves the first of the worker's queues that has work, never a mix.
--- ARGV: claim id, worker, limit, lease in seconds, queue …
--- Reply: {} when there is nothing; else queue, then for each job: id, data, ours, attempts, crashes, alone, retries left
+-- ARGV: claim id, worker, limit, limit for async jobs, only ('' or a mode), lease in seconds, queue …
+-- Reply: {} when there is nothing; else queue, then for each job: id, data, ours, attempts, crashes, alone,
+--        retries left, mode
 --
+-- All jobs of a claim have the mode of its first: up to `limit` batch jobs, up to `limit for async` async ones, or one
+-- of any other mode. With `only`, nothing is claimed unless the very next job has that mode: the order stays strict.
 -- The claim's id is its request id: sent again, it gets the jobs that it already holds. Only the last claim of a
 -- worker is remembered, since a kept reply for each would hold 3 KB for 300 s.
 
-local claim, worker, limit, lease = REQUEST, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST_QUEUE = 5
+local claim, worker, limit, async_limit, only, lease = REQUEST, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5],
+  tonumber(ARGV[6])
+local FIRST_QUEUE = 7
+local COLUMNS = 8
 local MOST_BYTES = 4 * 1024 * 1024 -- of data in one reply: many large jobs are as slow to send as very many small ones
-local MOST_PHANTOMS = 1000 -- ids dropped in one call, so that a list full of them does not hold Redis up
+local MOST_PASSED = 1000 -- ids dropped or parked in one call, so that a list full of them does not hold Redis up
 
 local last = key('qa:last', worker)
 
+local FIELDS = { 'status', 'data', 'kind', 'attempts', 'crashes', 'alone', 'retries_left', 'lapsed', 'mode',
+  'enqueued_at', 'callback', 'source', 'tenant' }
 local function read(id)
-  return redis.call('HMGET', key('job', id), 'status', 'data', 'kind', 'attempts', 'crashes', 'alone', 'retries_left',
-    'lapsed')
+  local found = redis.call('HMGET', key('job', id), unpack(FIELDS))
+  local job = { id = id }
+  for i, name in ipairs(FIELDS) do job[name] = found[i] or nil end
+  job.mode = job.mode or ''
+  return job
 end
 
-local function add_row(reply, id, found)
-  local row = { id, found[2], found[3] and 1 or 0, number_or(found[4], 0), number_or(found[5], 0), found[6] and 1 or 0,
-    number_or(found[7], 0) }
-  for i = 1, 7 do reply[#reply + 1] = row[i] end
+local function add_row(reply, job)
+  local row = { job.id, job.data, job.kind and 1 or 0, number_or(job.attempts, 0), number_or(job.crashes, 0),
+    job.alone and 1 or 0, number_or(job.retries_left, 0), job.mode }
+  for i = 1, COLUMNS do reply[#reply + 1] = row[i] end
 end
 
 local remembered = redis.call('GET', last)
@@ -30,11 +40,53 @@ if remembered then
     local reply = { before.queue }
     for _, id in ipairs(before.ids) do
       if redis.call('ZSCORE', key('wip', before.queue), id .. ':' .. claim) then
-        local found = read(id)
-        if found[2] then add_row(reply, id, found) end
+        local job = read(id)
+        if job.data then add_row(reply, job) end
       end
     end
     return #reply > 1 and reply or {}
+  end
+end
+
+-- Rate limits: `most` claims of a bucket in a window that its first claim begins (BullMQ's rule).
+local rules
+local raw_rules = redis.call('HGETALL', key('qa', 'limits'))
+for i = 1, #raw_rules, 2 do
+  local most, window = string.match(raw_rules[i + 1], '^(%d+)/([%d.]+)$')
+  if most then
+    rules = rules or {}
+    rules[raw_rules[i]] = { most = tonumber(most), window = tonumber(window) }
+  end
+end
+local left, spent = {}, {}
+
+local function rule_of(bucket)
+  if not rules then return nil end
+  return rules[bucket] or rules[string.match(bucket, '^[^:]*:') .. '*']
+end
+
+local function tokens(bucket)
+  local rule = rule_of(bucket)
+  if not rule then return math.huge end
+  if not left[bucket] then left[bucket] = rule.most - number_or(redis.call('GET', key('qa:used', bucket)), 0) end
+  return left[bucket]
+end
+
+local function buckets_of(job)
+  local found = {}
+  for _, dimension in ipairs({ 'kind', 'source', 'tenant' }) do
+    local bucket = job[dimension] and dimension .. ':' .. job[dimension]
+    if bucket and rule_of(bucket) then found[#found + 1] = bucket end
+  end
+  return found
+end
+
+local function write_spent()
+  for bucket, number in pairs(spent) do
+    local used = key('qa:used', bucket)
+    if redis.call('INCRBY', used, number) == number then
+      redis.call('PEXPIRE', used, math.max(1, math.floor(rule_of(bucket).window * 1000)))
+    end
   end
 end
 
@@ -45,42 +97,101 @@ local function work_left(from)
   return false
 end
 
+-- Returns the reply, whether anything was claimed, and whether the call ended before it had looked far enough.
 local function serve(queue)
-  local list, wip = key('queue', queue), key('wip', queue)
+  local list, wip, parked, tombstones = key('queue', queue), key('wip', queue), key('qa:parked', queue),
+    key('qa:tomb', queue)
   local reply, ids, leases = { queue }, {}, {}
-  local phantoms, ours = 0, 0
-  local full, bytes = false, 0
+  local phantoms, ours, passed, bytes = 0, 0, 0, 0
+  local most, mode, ended = limit, nil, false
   local lease_end = score(now + lease + OFFSET)
+  local has_tombstones = redis.call('EXISTS', tombstones) == 1
 
-  while #ids < limit and not full and phantoms < MOST_PHANTOMS do
-    local popped = redis.call('LPOP', list, limit - #ids)
+  local function park(id, bucket)
+    redis.call('RPUSH', key('qa:parked', queue .. ':' .. bucket), id)
+    redis.call('HINCRBY', parked, bucket, 1)
+    passed = passed + 1
+  end
+
+  local function take(job)
+    local hash = key('job', job.id)
+    redis.call('HSET', hash, 'status', 'started', 'worker_name', worker, 'started_at', NOW)
+    if job.lapsed then redis.call('HDEL', hash, 'lapsed') end
+    if job.kind then ours = ours + 1 else redis.call('PERSIST', hash) end
+    ids[#ids + 1] = job.id
+    leases[#leases + 1] = lease_end
+    leases[#leases + 1] = job.id .. ':' .. claim
+    add_row(reply, job)
+    bytes = bytes + #job.data
+    observe('wait', queue, job.kind, job.enqueued_at)
+    tell('started', queue, job.id, job.callback)
+    for _, bucket in ipairs(buckets_of(job)) do
+      left[bucket] = tokens(bucket) - 1
+      spent[bucket] = (spent[bucket] or 0) + 1
+    end
+    if not mode then
+      mode = job.mode
+      if mode == 'async' then most = math.min(limit, async_limit) elseif mode ~= '' then most = 1 end
+    end
+    -- It crashed a worker before, so it must not take others down with it.
+    if job.alone or bytes >= MOST_BYTES or #ids >= most then ended = true end
+  end
+
+  -- One id that was taken out of the list, or of the one of a bucket. False: it must go back, and the claim ends.
+  local function consider(id, from)
+    if has_tombstones and redis.call('SREM', tombstones, id) == 1 then
+      passed = passed + 1
+      return true
+    end
+    local job = read(id)
+    if not job.data or (job.status and job.status ~= 'queued' and job.status ~= 'created') then
+      -- Deleted, canceled, or in the list twice: its place is elsewhere.
+      phantoms, passed = phantoms + 1, passed + 1
+      return true
+    end
+    if (only ~= '' and job.mode ~= only) or (#ids > 0 and (job.alone or job.mode ~= mode)) then
+      ended = true
+      return false
+    end
+    for _, bucket in ipairs(buckets_of(job)) do
+      if tokens(bucket) <= 0 and bucket ~= from then
+        park(id, bucket)
+        return true
+      end
+    end
+    take(job)
+    return true
+  end
+
+  -- What a limit held back came before everything that still stands in the list under the same limit.
+  local held_back = redis.call('HGETALL', parked)
+  for i = 1, #held_back, 2 do
+    local bucket = held_back[i]
+    local waiting, gone = key('qa:parked', queue .. ':' .. bucket), 0
+    while not ended and passed < MOST_PASSED and tokens(bucket) > 0 do
+      local id = redis.call('LPOP', waiting)
+      if not id then
+        gone = tonumber(held_back[i + 1])
+        break
+      end
+      if not consider(id, bucket) then
+        redis.call('LPUSH', waiting, id)
+        break
+      end
+      gone = gone + 1
+    end
+    if gone > 0 and redis.call('HINCRBY', parked, bucket, -gone) <= 0 then redis.call('HDEL', parked, bucket) end
+  end
+
+  while not ended and passed < MOST_PASSED do
+    -- One by one until the first is found: it says how many may follow.
+    local popped = redis.call('LPOP', list, #ids == 0 and 1 or most - #ids)
     if not popped then break end
     for i, id in ipairs(popped) do
-      local found = read(id)
-      local status = found[1]
-      if not found[2] or (status and status ~= 'queued' and status ~= 'created') then
-        -- Deleted, canceled, or in the list twice: its place is elsewhere.
-        phantoms = phantoms + 1
-      elseif found[6] and #ids > 0 then
-        -- It crashed a worker before, so it must not take others down with it.
+      local considered = not ended and consider(id)
+      if not considered then
         push_front(queue, { unpack(popped, i) })
-        full = true
         break
-      else
-        local job = key('job', id)
-        redis.call('HSET', job, 'status', 'started', 'worker_name', worker, 'started_at', NOW)
-        if found[8] then redis.call('HDEL', job, 'lapsed') end
-        if found[3] then ours = ours + 1 else redis.call('PERSIST', job) end
-        ids[#ids + 1] = id
-        leases[#leases + 1] = lease_end
-        leases[#leases + 1] = id .. ':' .. claim
-        add_row(reply, id, found)
-        bytes = bytes + #found[2]
-        if found[6] or bytes >= MOST_BYTES then
-          push_front(queue, { unpack(popped, i + 1) })
-          full = true
-          break
-        end
       end
     end
   end
@@ -90,9 +201,13 @@ local function serve(queue)
     redis.call('ZADD', wip, unpack(leases))
     count(queue, 'claimed', ours)
     count(queue, 'foreign_claimed', #ids - ours)
+    redis.call('HSET', key('qa', 'served'), queue, seconds)
     redis.call('SET', last, cjson.encode({ claim = claim, queue = queue, ids = ids }), 'EX', REPLY_SECONDS)
+    write_spent()
+    write_observed()
+    announce(queue)
   end
-  return reply, #ids > 0, phantoms >= MOST_PHANTOMS
+  return reply, #ids > 0, passed >= MOST_PASSED or (ended and #ids == 0)
 end
 
 for i = FIRST_QUEUE, #ARGV do

@@ -1,13 +1,14 @@
 -- started → gone, or finished where a result is kept. Only by the claim that holds the job.
--- ARGV: request, queue, claim id, worker, job id …
+-- ARGV: request, queue, claim id, worker, how many results are kept, then for each job: id, result (base64 of JSON, or '')
 -- Reply: the ids refused
 
 local earlier = earlier_reply()
 if earlier then return earlier end
 
-local queue, claim, worker = ARGV[2], ARGV[3], ARGV[4]
-local list, wip = key('queue', queue), key('wip', queue)
+local queue, claim, worker, most_kept = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local list, wip, finished = key('queue', queue), key('wip', queue), key('finished', queue)
 local NEAR_HEAD = 1000
+local NULL = 'bnVsbA==' -- base64 of null
 
 local refused, gone = {}, {}
 local completed, foreign, late, phantoms = 0, 0, 0, 0
@@ -19,30 +20,36 @@ local function take_back(id, found)
     and redis.call('LREM', list, 1, id) == 1
 end
 
-local function keep_result(id, job, ttl)
+local function keep_result(id, job, ttl, started_at, result)
   redis.call('HSET', job, 'status', 'finished', 'ended_at', NOW)
   redis.call('HDEL', job, 'exc_info', 'reason', 'error_type', 'error_message', 'alone', 'lapsed')
   redis.call('EXPIRE', job, ttl)
-  redis.call('ZADD', key('finished', queue), score(now + ttl), id)
+  redis.call('ZADD', finished, score(now + ttl), id)
   local results = key('results', id)
-  redis.call('XADD', results, 'MAXLEN', 10, '*', 'type', 1, 'worker_name', worker, 'return_value', 'bnVsbA==') -- null
+  redis.call('XADD', results, 'MAXLEN', 20, '*', 'type', 1, 'worker_name', worker, 'return_value',
+    result ~= '' and result or NULL, 'execution_id', claim, 'execution_started_at', score(moment(started_at) or now),
+    'execution_ended_at', score(now))
   redis.call('EXPIRE', results, ttl)
+  redis.call('EXPIRE', key('qa:log', id), ttl)
 end
 
-for i = 5, #ARGV do
-  local id = ARGV[i]
+for i = 6, #ARGV, 2 do
+  local id, result = ARGV[i], ARGV[i + 1]
   local job = key('job', id)
   local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
-  local found = redis.call('HMGET', job, 'status', 'result_ttl', 'kind', 'lapsed')
+  local found = redis.call('HMGET', job, 'status', 'result_ttl', 'kind', 'lapsed', 'started_at', 'callback')
   local on_time = held and found[1] == 'started'
   if on_time or (not held and take_back(id, found)) then
     local ttl = number_or(found[2], 0)
+    if on_time then observe('run', queue, found[3], found[5]) end
+    tell('finished', queue, id, found[6], result ~= '' and { result = result } or nil)
     if ttl > 0 then
-      keep_result(id, job, ttl)
+      keep_result(id, job, ttl, found[5], result)
     else
       gone[#gone + 1] = job
       gone[#gone + 1] = key('results', id)
       gone[#gone + 1] = key('executions', id)
+      gone[#gone + 1] = key('qa:log', id)
     end
     if found[3] then completed = completed + 1 else foreign = foreign + 1 end
     if not on_time then late = late + 1 end
@@ -54,9 +61,19 @@ for i = 5, #ARGV do
 end
 
 if #gone > 0 then redis.call('DEL', unpack(gone)) end
+-- Results are kept by number as well: the oldest ends first.
+local surplus = redis.call('ZCARD', finished) - most_kept
+if surplus > 0 and surplus < #ARGV + 100 then
+  for _, id in ipairs(redis.call('ZRANGE', finished, 0, surplus - 1)) do
+    redis.call('ZREM', finished, id)
+    redis.call('DEL', key('job', id), key('results', id), key('executions', id), key('qa:log', id))
+  end
+end
 count(queue, 'completed', completed)
 count(queue, 'foreign_completed', foreign)
 count(queue, 'late', late)
 count(queue, 'phantom', phantoms)
 credit(worker, 'successful_job_count', completed + foreign)
+write_observed()
+announce(queue)
 return keep_reply(refused)

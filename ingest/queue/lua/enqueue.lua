@@ -1,9 +1,12 @@
 -- nowhere → queue, or scheduled when delayed. Many jobs at once.
 -- ARGV: request, then for each job: queue, id, delay in seconds, data, received at, timeout, result ttl,
---       retry delays (JSON), kind, source, tenant, event id, body hash, marker seconds ('' where there is none)
+--       retry delays (JSON), kind, source, tenant, event id, body hash, marker seconds, mode, dead letters ('0' for
+--       none), callback ('' where there is none), queue limit (0: none)
 -- Reply: what did not go as asked, flat: position (from 0), outcome, state of the job found
+--
+-- A first copy in the trash, or canceled, is no copy: it goes, and the job is enqueued anew.
 
-local WIDTH = 14
+local WIDTH = 18
 
 local earlier = earlier_reply()
 if earlier then return earlier end
@@ -19,6 +22,27 @@ end
 local reply = {}
 local waiting, order, enqueued, scheduled = {}, {}, {}, {}
 local rejected = {}
+local depths = {}
+
+-- How many jobs of the queue wait: now, for their time, or for a rate limit; with what this call has added.
+local function depth(queue)
+  if not depths[queue] then
+    local parked = 0
+    for _, number in ipairs(redis.call('HVALS', key('qa:parked', queue))) do parked = parked + tonumber(number) end
+    depths[queue] = redis.call('LLEN', key('queue', queue)) - redis.call('SCARD', key('qa:tomb', queue)) + parked
+      + redis.call('ZCARD', key('scheduled', queue))
+  end
+  return depths[queue]
+end
+
+local function remove_copy(id, queue)
+  if redis.call('ZREM', key('qa:trash', queue), id) == 1 then
+    count(queue, 'purged', 1)
+  else
+    redis.call('ZREM', key('canceled', queue), id)
+  end
+  forget(id)
+end
 
 local function add(counts, queue)
   counts[queue] = (counts[queue] or 0) + 1
@@ -31,12 +55,14 @@ for first = 2, #ARGV, WIDTH do
   local job = key('job', id)
 
   -- A client's id is taken while its job exists, and as long as its marker does.
-  local found = redis.call('HMGET', job, 'status', 'attempts', 'body_hash', 'data')
+  local found = redis.call('HMGET', job, 'status', 'attempts', 'body_hash', 'data', 'origin')
   local exists = found[1] or found[4]
+  local removed = exists and found[1] == 'canceled'
   local seen = found[3] or nil
   if not seen and body_hash ~= '' then seen = redis.call('GET', key('qa:seen', id)) end
+  local limit = tonumber(ARGV[first + 17])
 
-  if exists or seen then
+  if (exists or seen) and not removed then
     local outcome = 'duplicate'
     if body_hash ~= '' and seen ~= body_hash then outcome = 'id_reused' end
     local position = (first - 2) / WIDTH
@@ -44,7 +70,14 @@ for first = 2, #ARGV, WIDTH do
     reply[#reply + 1] = outcome
     reply[#reply + 1] = exists and state_of(found[1], found[2]) or 'finished'
     rejected[#rejected + 1] = { queue, outcome }
+  elseif limit > 0 and depth(queue) >= limit then
+    reply[#reply + 1] = tostring((first - 2) / WIDTH)
+    reply[#reply + 1] = 'full'
+    reply[#reply + 1] = ''
+    rejected[#rejected + 1] = { queue, 'full' }
   else
+    if removed then remove_copy(id, found[5] or queue) end
+    if limit > 0 then depths[queue] = depths[queue] + 1 end
     local fields = {
       'status', delay > 0 and 'scheduled' or 'queued',
       'origin', queue,
@@ -67,6 +100,9 @@ for first = 2, #ARGV, WIDTH do
     add_field('tenant', tenant)
     add_field('event_id', event_id)
     add_field('body_hash', body_hash)
+    add_field('mode', ARGV[first + 14])
+    add_field('dead_letters', ARGV[first + 15])
+    add_field('callback', ARGV[first + 16])
     add_field('data', data) -- last, so that reading the short fields does not step over it
     redis.call('HSET', job, unpack(fields))
     if body_hash ~= '' and marker_seconds ~= '' then
@@ -82,6 +118,7 @@ for first = 2, #ARGV, WIDTH do
       table.insert(waiting[queue], id)
     end
     add(enqueued, queue)
+    tell(delay > 0 and 'scheduled' or 'queued', queue, id, ARGV[first + 16])
   end
 end
 
@@ -90,6 +127,7 @@ for queue, number in pairs(enqueued) do
   count(queue, 'enqueued', number)
 end
 for _, each in ipairs(rejected) do count(each[1], each[2], 1) end
-for _, queue in ipairs(order) do push_back(queue, waiting[queue]) end
+for _, queue in ipairs(order) do put_back(queue, waiting[queue]) end
 if #order > 0 then ring() end
+announce(ARGV[2])
 return keep_reply(reply)

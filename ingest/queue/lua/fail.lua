@@ -1,7 +1,8 @@
--- started → scheduled (a retry), its queue (a retry at once) or failed (a dead letter). Only by the claim that holds it.
+-- started → scheduled (a retry), its queue (a retry at once), failed (a dead letter), or the trash where the kind keeps
+-- no dead letters. Only by the claim that holds the job.
 -- ARGV: request, queue, claim id, worker, then for each job: id, retry ('1' or '0'), jitter (a factor),
 --       traceback for the hash, traceback for the result stream, reason, error type, error message
--- Reply: for each job in order: 'retry', 'dead' or 'refused'
+-- Reply: for each job in order: 'retry', 'dead', 'trash' or 'refused'
 
 local WIDTH = 8
 
@@ -18,7 +19,8 @@ for first = 5, #ARGV, WIDTH do
     message = ARGV[first + 7] }
   local job = key('job', id)
   local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
-  local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'retries_left', 'retry_intervals')
+  local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'retries_left', 'retry_intervals', 'started_at',
+    'callback', 'dead_letters')
   local ours = found[2]
   local outcome
   if not held or found[1] ~= 'started' then
@@ -26,15 +28,17 @@ for first = 5, #ARGV, WIDTH do
     if held then count(queue, 'phantom', 1) end
     outcome = 'refused'
   else
+    local attempt = number_or(found[3], 0) + 1
+    local told = { error = { type = error.type, message = error.message, reason = error.reason } }
     failed = failed + 1
-    redis.call('HSET', job, 'attempts', number_or(found[3], 0) + 1)
+    redis.call('HSET', job, 'attempts', attempt)
+    observe('run', queue, ours, found[6])
     local left = number_or(found[4], 0)
     if may_retry and left > 0 then
       local delays = retry_delays(found[5])
       local delay = number_or(delays[math.max(#delays - left, 0) + 1], 0) * jitter
-      redis.call('HSET', job, 'status', delay > 0 and 'scheduled' or 'queued', 'retries_left', left - 1,
-        'ended_at', NOW, 'exc_info', error.text, 'reason', error.reason, 'error_type', error.type,
-        'error_message', error.message)
+      write_error(id, delay > 0 and 'scheduled' or 'queued', error)
+      redis.call('HSET', job, 'retries_left', left - 1)
       if delay > 0 then
         redis.call('ZADD', key('scheduled', queue), score(now + delay), id)
       else
@@ -44,10 +48,11 @@ for first = 5, #ARGV, WIDTH do
       count_job(queue, 'retried', ours)
       outcome = 'retry'
     else
-      bury(queue, id, worker, error)
-      count_job(queue, 'dead', ours)
-      outcome = 'dead'
+      outcome = bury(queue, id, found[8] == '0', error)
+      count_job(queue, outcome == 'trash' and 'dropped' or 'dead', ours)
     end
+    add_attempt(id, outcome == 'retry' and 4 or 2, worker, claim, found[6], attempt, error)
+    tell(outcome == 'retry' and 'retrying' or outcome == 'dead' and 'failed' or 'trash', queue, id, found[7], told)
   end
   reply[#reply + 1] = outcome
 end
@@ -55,4 +60,6 @@ end
 push_back(queue, at_once)
 if #at_once > 0 then ring() end
 credit(worker, 'failed_job_count', failed)
+write_observed()
+announce(queue)
 return keep_reply(reply)

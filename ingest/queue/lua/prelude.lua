@@ -6,7 +6,7 @@
 -- Two rules for each script, since Redis does not roll back:
 --   nothing may raise after the first write, so whatever another client wrote is read with care;
 --   the first write is one that a full Redis allows (ZREM, LPOP), and then all others pass as well.
---   Enqueue alone starts with HSET: a full Redis refuses it before anything is stored.
+--   What a full Redis may refuse (enqueue, progress) starts with HSET: nothing is stored then.
 
 local PREFIX = KEYS[1]
 local REQUEST = ARGV[1]
@@ -24,6 +24,8 @@ end
 
 local BELL = key('qa', 'bell')
 local PAUSED = key('qa', 'paused')
+local BUCKETS = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800,
+  3600, 14400 } -- keys.BUCKETS
 
 -- RQ's one date format; a date in any other form makes every stock fetch of the job raise.
 -- The civil date from days since 1970 is Howard Hinnant's days_to_civil.
@@ -47,6 +49,25 @@ local function iso(whole, fraction)
     math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, fraction)
 end
 local NOW = iso(seconds, microseconds)
+
+-- Seconds since 1970 of a date that `iso` wrote; nil for anything else. Jobs of one call mostly share their day, whose
+-- beginning is kept. Days since 1970 from the civil date are Howard Hinnant's days_from_civil.
+local known_day, known_seconds
+local function moment(text)
+  local date, hour, minute, rest = string.match(text or '', '^(%d%d%d%d%-%d%d%-%d%d)T(%d%d):(%d%d):(%d%d%.?%d*)Z$')
+  if not date then return nil end
+  if date ~= known_day then
+    local year, month, day = tonumber(string.sub(date, 1, 4)), tonumber(string.sub(date, 6, 7)),
+      tonumber(string.sub(date, 9, 10))
+    if month <= 2 then year = year - 1 end
+    local era = math.floor(year / 400)
+    local year_of_era = year - era * 400
+    local day_of_year = math.floor((153 * (month + (month > 2 and -3 or 9)) + 2) / 5) + day - 1
+    local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
+    known_day, known_seconds = date, (era * 146097 + day_of_era - 719468) * 86400
+  end
+  return known_seconds + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(rest)
+end
 
 -- Lua's own conversion of a number with a fraction keeps 14 digits: too few for a time.
 local function score(value)
@@ -82,7 +103,11 @@ local function ring()
 end
 
 local function is_paused(queue)
-  return redis.call('SISMEMBER', PAUSED, queue) == 1
+  for _, name in ipairs({ queue, '*' }) do
+    local ends = redis.call('ZSCORE', PAUSED, name)
+    if ends and (ends == 'inf' or tonumber(ends) > now) then return true end
+  end
+  return false
 end
 
 local function push_back(queue, ids)
@@ -97,6 +122,27 @@ local function push_front(queue, ids)
   redis.call('LPUSH', key('queue', queue), unpack(reversed))
 end
 
+-- As push_back, for jobs that may have left a tombstone in this queue: they take their old place again.
+local function put_back(queue, ids)
+  local tombstones, absent = key('qa:tomb', queue), {}
+  local any = redis.call('EXISTS', tombstones) == 1
+  for _, id in ipairs(ids) do
+    if not any or redis.call('SREM', tombstones, id) == 0 then absent[#absent + 1] = id end
+  end
+  push_back(queue, absent)
+end
+
+-- A queued job leaves its list. Up to `near` entries are searched; in a longer list, and in those of the rate limits,
+-- the id stays as a tombstone that the next claim drops.
+local function take_out(queue, id, near)
+  local list = key('queue', queue)
+  local searched = redis.call('LLEN', list) <= near
+  if searched and redis.call('LREM', list, 1, id) == 1 then return end
+  if not searched or redis.call('EXISTS', key('qa:parked', queue)) == 1 then
+    redis.call('SADD', key('qa:tomb', queue), id)
+  end
+end
+
 -- What a stock client wrote may be anything; a number that is none counts as `default`.
 local function number_or(value, default)
   return tonumber(value or '') or default
@@ -108,15 +154,96 @@ local function retry_delays(text)
   return good and type(list) == 'table' and list or {}
 end
 
--- started (already taken out of its set) → dead letter. `stream` is the traceback as RQ's result stream holds it.
-local function bury(queue, id, worker, error)
-  local job = key('job', id)
-  redis.call('HSET', job, 'status', 'failed', 'ended_at', NOW, 'exc_info', error.text, 'reason', error.reason,
+-- Times are collected and written once, since the jobs of a batch mostly fall into one bucket.
+local observed = {}
+local function observe(histogram, queue, kind, since)
+  local at = kind and moment(since)
+  if not at then return end
+  local seconds = math.max(now - at, 0)
+  local bucket = 0
+  while bucket < #BUCKETS and seconds > BUCKETS[bucket + 1] do bucket = bucket + 1 end
+  local counts = observed[histogram] or {}
+  observed[histogram] = counts
+  local series = queue .. '|' .. kind .. '|'
+  counts[series .. bucket] = (counts[series .. bucket] or 0) + 1
+  counts[series .. 'sum'] = (counts[series .. 'sum'] or 0) + math.floor(seconds * 1000 + 0.5)
+end
+local function write_observed()
+  for histogram, counts in pairs(observed) do
+    for field, number in pairs(counts) do redis.call('HINCRBY', key('qa', histogram), field, number) end
+  end
+end
+
+-- What became of jobs. Those with a callback get a line in the outbox, in the same step as the change itself; the live
+-- channel gets the ids, where anybody listens.
+local EVENTS = key('qa', 'events')
+local announced = {}
+local function tell(event, queue, id, callback, more)
+  local ids = announced[event] or {}
+  announced[event] = ids
+  ids[#ids + 1] = id
+  if not callback or callback == '' then return end
+  local found = redis.call('HMGET', key('job', id), 'kind', 'source', 'tenant', 'event_id', 'attempts')
+  local line = { event = event, id = id, at = NOW, queue = queue, callback = callback, kind = found[1] or '',
+    source = found[2] or '', tenant = found[3] or '', event_id = found[4] or nil, attempts = number_or(found[5], 0) }
+  for name, value in pairs(more or {}) do line[name] = value end
+  redis.call('RPUSH', key('qa', 'outbox'), cjson.encode(line))
+end
+local function announce(queue)
+  if not next(announced) or redis.call('PUBSUB', 'NUMSUB', EVENTS)[2] == 0 then return end
+  for event, ids in pairs(announced) do
+    redis.call('PUBLISH', EVENTS, cjson.encode({ event = event, queue = queue, ids = ids }))
+  end
+end
+
+-- One failed execution, as an entry of RQ's results. `outcome`: 2 it became a dead letter, 4 it runs again.
+local function add_attempt(id, outcome, worker, claim, started_at, attempt, error)
+  local entry = { 'type', outcome, 'worker_name', worker, 'exc_string', error.stream, 'execution_id', claim,
+    'execution_ended_at', score(now), 'attempt', attempt, 'reason', error.reason, 'error_type', error.type,
+    'error_message', error.message }
+  local started = moment(started_at)
+  if started then
+    entry[#entry + 1] = 'execution_started_at'
+    entry[#entry + 1] = score(started)
+  end
+  redis.call('XADD', key('results', id), 'MAXLEN', 20, '*', unpack(entry))
+end
+
+-- Its last failure, in the job's hash.
+local function write_error(id, status, error)
+  redis.call('HSET', key('job', id), 'status', status, 'ended_at', NOW, 'exc_info', error.text, 'reason', error.reason,
     'error_type', error.type, 'error_message', error.message)
+end
+
+-- A place that RQ has no name for: its status is `canceled`, and a field says that it is the trash.
+local function put_in_trash(queue, id, from, old_score)
+  redis.call('HSET', key('job', id), 'status', 'canceled', 'trashed_at', NOW, 'trashed_from', from,
+    'trashed_score', old_score)
+  redis.call('PERSIST', key('job', id)) -- a stock client may have given it a time to live
+  redis.call('ZADD', key('qa:trash', queue), score(now), id)
+end
+
+-- started (already taken out of its set) → dead letter, or the trash where the kind keeps none. Returns which.
+local function bury(queue, id, keeps_none, error)
+  local job = key('job', id)
+  write_error(id, 'failed', error)
   redis.call('HDEL', job, 'lapsed')
+  if keeps_none then
+    put_in_trash(queue, id, 'failed', score(now + OFFSET))
+    return 'trash'
+  end
   redis.call('PERSIST', job) -- a stock client may have given it a time to live; dead letters have none
   redis.call('ZADD', key('failed', queue), score(now + OFFSET), id)
-  redis.call('XADD', key('results', id), 'MAXLEN', 10, '*', 'type', 2, 'worker_name', worker, 'exc_string', error.stream)
+  return 'dead'
+end
+
+-- Nothing of the job is left, and its client's id may come again.
+local function forget(id)
+  redis.call('DEL', key('job', id), key('results', id), key('executions', id), key('qa:log', id), key('qa:seen', id))
+end
+
+local function stamp(id, by)
+  if by ~= '' then redis.call('HSET', key('job', id), 'moved_by', by, 'moved_at', NOW) end
 end
 
 -- RQ's own counts on the worker's hash; not on a worker that is gone, since that would leave half a hash for ever.

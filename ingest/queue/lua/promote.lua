@@ -10,20 +10,22 @@ local due = redis.call('ZRANGEBYSCORE', scheduled, '-inf', score(now), 'LIMIT', 
 for _, id in ipairs(due) do
   redis.call('ZREM', scheduled, id)
   local job = key('job', id)
-  local found = redis.call('HMGET', job, 'status', 'kind')
+  local found = redis.call('HMGET', job, 'status', 'kind', 'callback')
   if found[1] == 'scheduled' then
     redis.call('HSET', job, 'status', 'queued', 'enqueued_at', NOW)
     ids[#ids + 1] = id
     count_job(queue, 'promoted', found[2])
+    tell('queued', queue, id, found[3])
   else
     phantoms = phantoms + 1 -- deleted or canceled by a stock client, and that stands
   end
 end
 
-push_back(queue, ids)
+put_back(queue, ids)
 if #ids > 0 then
   redis.call('SADD', PREFIX .. ':queues', key('queue', queue))
   ring()
 end
 count(queue, 'phantom', phantoms)
+announce(queue)
 return { #ids, #due }

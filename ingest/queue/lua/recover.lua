@@ -1,6 +1,8 @@
--- started, with a lapsed lease → the front of its queue, to be claimed alone; or failed, at the third crash.
+-- started, with a lapsed lease → the front of its queue, to be claimed alone; or failed, at the third crash (or the
+-- trash, where the kind keeps no dead letters).
 -- ARGV: request, queue, limit, older than (seconds, or '': lapsed leases only), first live lease to look at,
---       traceback for the hash, traceback for the result stream, error type, error message
+--       what is said of the third crash: for the hash, for the result stream, error type, error message;
+--       what is said of an earlier one, for the result stream, error message
 -- Reply: requeued, dead, phantom, live leases looked at (fewer than `limit`: there are no more)
 
 local earlier = earlier_reply()
@@ -17,7 +19,8 @@ local function take(member, crashed, stock)
   local job = key('job', id)
   -- A stock worker's execution has a hash and a registry of its own.
   redis.call('DEL', PREFIX .. ':execution:' .. member, key('executions', id))
-  local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'crashes', 'worker_name')
+  local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'crashes', 'worker_name', 'started_at',
+    'callback', 'dead_letters')
   -- A stock worker pops first and writes `started` later: killed in between it leaves a job that says `queued` and
   -- is in no list.
   if found[1] ~= 'started' and not (stock and found[1] == 'queued') then
@@ -25,20 +28,28 @@ local function take(member, crashed, stock)
     return
   end
   local ours = found[2]
+  local attempt = number_or(found[3], 0) + 1
   local crashes = number_or(found[4], 0) + (crashed and 1 or 0)
-  redis.call('HSET', job, 'attempts', number_or(found[3], 0) + 1, 'crashes', crashes)
+  local worker = found[5] or ''
+  redis.call('HSET', job, 'attempts', attempt, 'crashes', crashes)
   if crashed and crashes >= CRASHES then
-    bury(queue, id, found[5] or '', { text = ARGV[6], stream = ARGV[7], reason = 'poison', type = ARGV[8],
-      message = ARGV[9] })
+    local error = { text = ARGV[6], stream = ARGV[7], reason = 'poison', type = ARGV[8], message = ARGV[9] }
+    local outcome = bury(queue, id, found[8] == '0', error)
     redis.call('HSET', job, 'alone', '1')
-    count_job(queue, 'dead', ours)
+    add_attempt(id, 2, worker, claim, found[6], attempt, error)
+    count_job(queue, outcome == 'trash' and 'dropped' or 'dead', ours)
     count_job(queue, 'poison', ours)
+    tell(outcome == 'trash' and 'trash' or 'failed', queue, id, found[7],
+      { error = { type = error.type, message = error.message, reason = error.reason } })
     dead = dead + 1
   else
+    add_attempt(id, 4, worker, claim, found[6], attempt,
+      { stream = ARGV[10], reason = crashed and 'crash' or 'recovered', type = ARGV[8], message = ARGV[11] })
     redis.call('HSET', job, 'status', 'queued', 'alone', '1', 'lapsed', claim)
     redis.call('HDEL', job, 'worker_name', 'started_at')
     redis.call('PERSIST', job)
     count_job(queue, 'recovered', ours)
+    tell('queued', queue, id, found[7])
     back[#back + 1] = id
   end
 end
@@ -70,6 +81,7 @@ end
 push_front(queue, back)
 if #back > 0 then ring() end
 count(queue, 'phantom', phantoms)
+announce(queue)
 local reply = { #back, dead, phantoms, looked_at }
 if #back + dead + phantoms == 0 then return reply end
 return keep_reply(reply)

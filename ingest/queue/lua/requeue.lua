@@ -1,25 +1,26 @@
--- failed (a dead letter) → the back of its queue, with all its retries again.
--- ARGV: request, queue, job id …
+-- failed (a dead letter) → the back of its queue, or of another one, with all its retries again.
+-- ARGV: request, queue, queue that it goes to, operator, job id …
 -- Reply: the ids that really moved
 
 local earlier = earlier_reply()
 if earlier then return earlier end
 
-local queue = ARGV[2]
+local queue, to, by = ARGV[2], ARGV[3], ARGV[4]
 local failed = key('failed', queue)
 local moved = {}
 
-for i = 3, #ARGV do
+for i = 5, #ARGV do
   local id = ARGV[i]
   local job = key('job', id)
   if redis.call('ZREM', failed, id) == 1 then
-    local found = redis.call('HMGET', job, 'data', 'kind', 'reason', 'retries_left', 'retry_intervals')
+    local found = redis.call('HMGET', job, 'data', 'kind', 'reason', 'retries_left', 'retry_intervals',
+      'callback')
     if not found[1] then
       count(queue, 'phantom', 1)
     else
       -- A stock client may have asked for more retries than it gave delays.
       local retries = math.max(#retry_delays(found[5]), number_or(found[4], 0))
-      redis.call('HSET', job, 'status', 'queued', 'origin', queue, 'enqueued_at', NOW, 'retries_left', retries)
+      redis.call('HSET', job, 'status', 'queued', 'origin', to, 'enqueued_at', NOW, 'retries_left', retries)
       redis.call('HDEL', job, 'started_at', 'ended_at', 'worker_name', 'exc_info', 'error_type', 'error_message',
         'reason', 'lapsed')
       -- Poison keeps its crashes and is claimed alone: at its first further crash it is dead again.
@@ -27,13 +28,20 @@ for i = 3, #ARGV do
       redis.call('PERSIST', job)
       moved[#moved + 1] = id
       count_job(queue, 'requeued', found[2])
+      if to ~= queue then
+        count_job(queue, 'moved_out', found[2])
+        count_job(to, 'moved_in', found[2])
+      end
+      stamp(id, by)
+      tell('queued', to, id, found[6])
     end
   end
 end
 
-push_back(queue, moved)
+put_back(to, moved)
 if #moved > 0 then
-  redis.call('SADD', PREFIX .. ':queues', key('queue', queue))
+  redis.call('SADD', PREFIX .. ':queues', key('queue', to))
   ring()
 end
+announce(to)
 return keep_reply(moved)

@@ -74,13 +74,18 @@ class Queue:
         """Every place that holds the job, once for each time it is there."""
         found = []
         for queue in queues or ("critical", "high"):
-            found += ["queued"] * [i.decode() for i in self.redis.lrange(keys.queue(queue), 0, -1)].count(job_id)
+            lists = [keys.queue(queue)]
+            lists += [keys.parked_jobs(queue, bucket.decode()) for bucket in self.redis.hkeys(keys.parked(queue))]
+            entries = sum([i.decode() for i in self.redis.lrange(name, 0, -1)].count(job_id) for name in lists)
+            found += ["queued"] * (entries - self.redis.sismember(keys.tombstones(queue), job_id))
             members = [m.decode().rpartition(":")[0] for m in self.redis.zrange(keys.started(queue), 0, -1)]
             found += ["started"] * members.count(job_id)
             for place, key in (
                 ("scheduled", keys.scheduled(queue)),
                 ("failed", keys.failed(queue)),
                 ("finished", keys.finished(queue)),
+                ("trash", keys.trash(queue)),
+                ("canceled", keys.canceled(queue)),
             ):
                 if self.redis.zscore(key, job_id) is not None:
                     found.append(place)
@@ -88,6 +93,11 @@ class Queue:
 
     def counters(self, queue: str = "high") -> dict[str, int]:
         return {name.decode(): int(value) for name, value in self.redis.hgetall(keys.counters(queue)).items()}
+
+    def waiting(self, queue: str = "high") -> int:
+        """How many jobs of the queue wait, as the console counts them."""
+        parked = sum(int(number) for number in self.redis.hvals(keys.parked(queue)))
+        return self.redis.llen(keys.queue(queue)) - self.redis.scard(keys.tombstones(queue)) + parked
 
     def rings(self) -> bool:
         """Whether the bell rings; it is silent afterwards."""

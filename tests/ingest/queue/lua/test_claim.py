@@ -134,7 +134,7 @@ def test_a_list_full_of_phantoms_is_cleared_in_steps(queue: Queue) -> None:
 
 def test_a_paused_queue_is_passed_over_without_ringing(queue: Queue) -> None:
     paused, served = queue.add(queue="critical"), queue.add(queue="low")
-    queue.redis.sadd(keys.PAUSED, "critical")
+    queue.transitions.pause("critical")
     queue.rings()
     assert [job.id for job in queue.claim("critical", "low").jobs] == [served]
     assert not queue.rings()

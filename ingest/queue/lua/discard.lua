@@ -1,0 +1,39 @@
+-- queue, scheduled or failed → the trash, for 24 h.
+-- ARGV: request, queue, operator, entries of the list that are searched (see take_out), job id …
+-- Reply: the ids that really moved
+
+local earlier = earlier_reply()
+if earlier then return earlier end
+
+local queue, by, near = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local moved = {}
+
+for i = 5, #ARGV do
+  local id = ARGV[i]
+  local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'origin', 'callback', 'data')
+  local from, old_score
+  if found[3] == queue and found[5] then
+    if found[1] == 'queued' then
+      from, old_score = 'queued', '0'
+      take_out(queue, id, near)
+    elseif found[1] == 'scheduled' or found[1] == 'failed' then
+      local place = key(found[1], queue)
+      old_score = redis.call('ZSCORE', place, id)
+      if old_score then
+        from = found[1]
+        redis.call('ZREM', place, id)
+      end
+    end
+  end
+  if from then
+    put_in_trash(queue, id, from, old_score)
+    stamp(id, by)
+    count_job(queue, 'trashed', found[2])
+    if from == 'failed' then count_job(queue, 'trashed_failed', found[2]) end
+    tell('trash', queue, id, found[4])
+    moved[#moved + 1] = id
+  end
+end
+
+announce(queue)
+return keep_reply(moved)

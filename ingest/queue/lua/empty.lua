@@ -1,0 +1,54 @@
+-- queue → the trash, a part of it from the head: what was enqueued before a moment. What came later stays.
+-- ARGV: request, queue, operator, moment in Unix time, how many
+-- Reply: how many moved, 1 when there may be more
+
+local earlier = earlier_reply()
+if earlier then return earlier end
+
+local queue, by, before, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local parked, tombstones = key('qa:parked', queue), key('qa:tomb', queue)
+local moved, looked_at, ended = 0, 0, false
+
+-- False: it was enqueued later, and so was everything behind it.
+local function consider(id)
+  looked_at = looked_at + 1
+  if redis.call('SREM', tombstones, id) == 1 then return true end
+  local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'enqueued_at', 'callback', 'data')
+  if found[1] ~= 'queued' or not found[5] then
+    count(queue, 'phantom', 1)
+    return true
+  end
+  if (moment(found[3]) or 0) >= before then return false end
+  put_in_trash(queue, id, 'queued', '0')
+  stamp(id, by)
+  count_job(queue, 'trashed', found[2])
+  tell('trash', queue, id, found[4])
+  moved = moved + 1
+  return true
+end
+
+local function drain(list)
+  local taken = 0
+  while looked_at < most do
+    local id = redis.call('LPOP', list)
+    if not id then return taken, true end
+    if not consider(id) then
+      redis.call('LPUSH', list, id)
+      return taken, true
+    end
+    taken = taken + 1
+  end
+  return taken, false
+end
+
+local held_back = redis.call('HGETALL', parked)
+for i = 1, #held_back, 2 do
+  local taken = drain(key('qa:parked', queue .. ':' .. held_back[i]))
+  if taken > 0 and redis.call('HINCRBY', parked, held_back[i], -taken) <= 0 then
+    redis.call('HDEL', parked, held_back[i])
+  end
+end
+local _, done = drain(key('queue', queue))
+
+announce(queue)
+return keep_reply({ moved, done and 0 or 1 })

@@ -1,0 +1,33 @@
+-- queue → the back of another queue.
+-- ARGV: request, queue, queue that it goes to, operator, entries of the list that are searched (see take_out), job id …
+-- Reply: the ids that really moved
+
+local earlier = earlier_reply()
+if earlier then return earlier end
+
+local queue, to, by, near = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local moved = {}
+
+for i = 6, #ARGV do
+  local id = ARGV[i]
+  local job = key('job', id)
+  local found = redis.call('HMGET', job, 'status', 'kind', 'origin', 'callback', 'data')
+  if queue ~= to and found[5] and found[1] == 'queued' and found[3] == queue then
+    take_out(queue, id, near)
+    redis.call('HSET', job, 'origin', to)
+    redis.call('HDEL', job, 'lapsed') -- a late worker would look for it in its old queue
+    stamp(id, by)
+    count_job(queue, 'moved_out', found[2])
+    count_job(to, 'moved_in', found[2])
+    tell('queued', to, id, found[4])
+    moved[#moved + 1] = id
+  end
+end
+
+put_back(to, moved)
+if #moved > 0 then
+  redis.call('SADD', PREFIX .. ':queues', key('queue', to))
+  ring()
+end
+announce(to)
+return keep_reply(moved)

@@ -1,0 +1,37 @@
+"""Claims by mode: batches, some async jobs, one of any other; and strict order among them (B8)."""
+
+import pytest
+
+from ingest.queue.transitions import new_id
+from tests.ingest.queue.conftest import Queue
+
+
+@pytest.mark.parametrize(("mode", "number"), [("", 5), ("async", 2), ("single", 1), ("process", 1)])
+def test_as_many_as_the_mode_allows(queue: Queue, mode: str, number: int) -> None:
+    ids = [queue.add(mode=mode) for _ in range(5)]
+    claim = queue.transitions.claim("w1", ["high"], claim_id=new_id(), async_limit=2, lease=30)
+    assert claim is not None
+    assert [(job.id, job.mode) for job in claim.jobs] == [(job_id, mode) for job_id in ids[:number]]
+    assert queue.waiting() == 5 - number
+
+
+def test_a_claim_holds_one_mode_and_keeps_the_order(queue: Queue) -> None:
+    modes = ["", "", "async", "async", "", "process", "single"]
+    ids = [queue.add(mode=mode) for mode in modes]
+    claimed = []
+    while claim := queue.transitions.claim("w1", ["high"], claim_id=new_id(), lease=30):
+        assert len({job.mode for job in claim.jobs}) == 1
+        claimed.append([job.id for job in claim.jobs])
+    assert claimed == [ids[:2], ids[2:4], ids[4:5], ids[5:6], ids[6:7]]
+
+
+def test_only_async_takes_nothing_while_something_else_is_next(queue: Queue) -> None:
+    queue.add(queue="high", mode="")
+    queue.add(queue="low", mode="async")
+
+    def claim() -> object:
+        return queue.transitions.claim("w1", ["high", "low"], claim_id=new_id(), only="async", lease=30)
+
+    assert claim() is None, "the order is strict: low waits for high"
+    queue.claim("high")
+    assert claim() is not None

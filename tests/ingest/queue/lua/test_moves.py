@@ -1,0 +1,109 @@
+"""Run now, cancel, move, requeue into another queue, pause and resume (B17 to B19)."""
+
+import pytest
+
+from ingest.queue import calls, keys
+from ingest.queue.transitions import Failure, new_id
+from tests.ingest.queue.conftest import Queue
+
+
+@pytest.fixture(params=[0, 1000], ids=["long lists", "short lists"])
+def near(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(calls, "NEAR", request.param)
+    return int(request.param)
+
+
+def test_run_now_brings_a_delayed_job_to_its_queue(queue: Queue) -> None:
+    job_id = queue.add(delay=3600)
+    queue.rings()
+    assert queue.transitions.run_now("high", [job_id, "unknown"], by="anna") == [job_id]
+    assert queue.rings()
+    assert queue.places(job_id) == ["queued"]
+    assert queue.hash(job_id)["moved_by"] == "anna"
+    assert queue.transitions.run_now("high", [job_id]) == []
+
+
+def test_run_now_brings_a_retry_forward(queue: Queue) -> None:
+    job_id = queue.add(retry_delays=(60,))
+    claim = queue.claim()
+    queue.transitions.fail("high", claim.id, "w1", [Failure(job_id, "boom")])
+    assert queue.transitions.run_now("high", [job_id]) == [job_id]
+    assert queue.claim().jobs[0].attempts == 1
+
+
+@pytest.mark.parametrize("delay", [0, 60])
+def test_a_canceled_job_never_runs(queue: Queue, near: int, delay: float) -> None:
+    other, job_id = queue.add(), queue.add(delay=delay)
+    assert queue.transitions.cancel("high", [job_id], by="anna") == [job_id]
+    assert queue.places(job_id) == ["canceled"]
+    assert queue.waiting() == 1
+    assert queue.transitions.cancel("high", [job_id]) == []
+    assert [job.id for job in queue.claim().jobs] == [other]
+    assert queue.transitions.claim("w1", ["high"], claim_id=new_id(), lease=30) is None
+    assert queue.counters()["canceled"] == 1
+    assert "phantom" not in queue.counters()
+    assert not queue.redis.exists(keys.tombstones("high"))
+
+
+def test_a_canceled_job_can_come_again_under_its_id(queue: Queue, near: int) -> None:
+    """Contract rule 4."""
+    job_id = queue.add(body_hash="one", marker_seconds=3600)
+    queue.transitions.cancel("high", [job_id])
+    queue.add(id=job_id, body_hash="one", marker_seconds=3600)
+    assert queue.places(job_id) == ["queued"]
+    assert queue.waiting() == 1
+    assert len(queue.claim().jobs) == 1
+
+
+def test_a_moved_job_is_the_other_queues(queue: Queue, near: int) -> None:
+    job_id = queue.add(queue="critical")
+    assert queue.transitions.move("critical", [job_id], to="high", by="anna") == [job_id]
+    assert queue.places(job_id) == ["queued"]
+    assert (queue.waiting("critical"), queue.waiting("high")) == (0, 1)
+    assert queue.claim("critical", "high").queue == "high"
+    assert queue.counters("critical")["moved_out"] == queue.counters("high")["moved_in"] == 1
+
+
+def test_moved_there_and_back_it_is_in_one_place(queue: Queue, near: int) -> None:
+    job_id, other = queue.add(queue="critical"), queue.add(queue="critical")
+    for queue_from, to in (("critical", "high"), ("high", "critical"), ("critical", "high"), ("high", "critical")):
+        assert queue.transitions.move(queue_from, [job_id], to=to) == [job_id]
+        assert queue.places(job_id) == ["queued"]
+    assert {job.id for job in queue.claim("critical", "high").jobs} == {job_id, other}
+    assert queue.transitions.claim("w1", ["critical", "high"], claim_id=new_id(), lease=30) is None
+    assert queue.waiting("critical") == queue.waiting("high") == 0
+
+
+def test_a_move_onto_its_own_queue_changes_nothing(queue: Queue) -> None:
+    job_id = queue.add()
+    assert queue.transitions.move("high", [job_id], to="high") == []
+    assert queue.places(job_id) == ["queued"]
+
+
+def test_a_dead_letter_is_requeued_into_another_queue(queue: Queue) -> None:
+    job_id = queue.add()
+    queue.transitions.fail("high", queue.claim().id, "w1", [Failure(job_id, "boom", retry=False)])
+    assert queue.transitions.requeue("high", [job_id], to="critical", by="anna") == [job_id]
+    assert queue.hash(job_id)["origin"] == "critical"
+    assert queue.claim("critical").jobs[0].id == job_id
+    assert queue.counters("critical")["moved_in"] == 1
+
+
+def test_everything_can_be_paused_and_resumed(queue: Queue) -> None:
+    queue.add()
+    queue.transitions.pause(None)
+    assert queue.transitions.claim("w1", ["high"], claim_id=new_id(), lease=30) is None
+    queue.rings()
+    assert queue.transitions.resume(None)
+    assert queue.rings()
+    assert not queue.transitions.resume(None)
+    assert len(queue.claim().jobs) == 1
+
+
+def test_a_pause_ends_by_itself(queue: Queue) -> None:
+    queue.add()
+    seconds, _ = queue.redis.time()
+    queue.transitions.pause("high", until=seconds + 60)
+    assert queue.transitions.claim("w1", ["high"], claim_id=new_id(), lease=30) is None
+    queue.transitions.pause("high", until=seconds - 1)
+    assert len(queue.claim().jobs) == 1
