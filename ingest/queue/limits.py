@@ -48,8 +48,9 @@ def remove_limit(connection: redis.Redis, dimension: Dimension, value: str) -> b
 def limits(connection: redis.Redis) -> list[Limit]:
     """Those in force, sorted."""
     found = []
-    for bucket, rule in connection.hgetall(keys.LIMITS).items():
-        dimension, _, value = bucket.decode().partition(":")
+    rules: dict[bytes, bytes] = connection.hgetall(keys.LIMITS)  # type: ignore[assignment]
+    for bucket, rule in rules.items():
+        name, _, value = bucket.decode().partition(":")
         most, _, seconds = rule.decode().partition("/")
-        found.append(Limit(dimension, value, int(most), float(seconds)))
+        found += [Limit(dimension, value, int(most), float(seconds)) for dimension in DIMENSIONS if dimension == name]
     return sorted(found, key=lambda limit: (limit.dimension, limit.value))
