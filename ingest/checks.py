@@ -15,6 +15,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.http.request import validate_host
 from rq.defaults import RQ_KEY_PREFIX
 
+from ingest.callbacks import signature
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -37,6 +39,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_public_url_is_an_address(),
         *_proxies_are_addresses(),
         *_key_prefix_is_usable(),
+        *_callback_networks_are_addresses(),
+        *_callback_secrets_are_keys(),
         *_others_are_let_in(),
         *_others_cannot_listen_in(),
         *_public_url_is_allowed(),
@@ -85,6 +89,36 @@ def _key_prefix_is_usable() -> list[CheckMessage]:
     if RQ_KEY_PREFIX and not set(RQ_KEY_PREFIX) & set(" \t\n{}*?[]"):
         return []
     return [Error(f"RQ_KEY_PREFIX must be a plain word, not {RQ_KEY_PREFIX!r}.", id="ingest.E005")]
+
+
+def _callback_networks_are_addresses() -> list[CheckMessage]:
+    return [
+        Error(
+            f"CALLBACK_ALLOW_NETWORKS must hold addresses or networks like 10.0.0.0/8, not {network!r}.",
+            id="ingest.E006",
+        )
+        for network in settings.CALLBACK_ALLOW_NETWORKS
+        if not _is_network(network)
+    ]
+
+
+def _callback_secrets_are_keys() -> list[CheckMessage]:
+    wrong: list[CheckMessage] = []
+    for secret in settings.CALLBACK_SECRET:
+        try:
+            signature.key_of(secret)
+        except ValueError as error:
+            # Never the value itself.
+            wrong.append(Error(f"CALLBACK_SECRET must look like whsec_<base64>; one {error}.", id="ingest.E007"))
+    return wrong
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _others_are_let_in() -> list[CheckMessage]:

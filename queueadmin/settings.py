@@ -169,6 +169,12 @@ RQ_SHOW_ADMIN_LINK = False
 LEASE_SECONDS = _number("LEASE_SECONDS", 30, least=1)
 #: Functions beside our own that a job of a stock RQ client may name, as dotted paths; all others run nothing.
 ALLOWED_JOB_FUNCTIONS: tuple[str, ...] = ()
+#: Functions that a job's callback may name, as dotted paths; others are refused, since a job is data in Redis.
+CALLBACKS: tuple[str, ...] = ()
+#: Whom callbacks may reach though they are not public: addresses or networks.
+CALLBACK_ALLOW_NETWORKS = _names("CALLBACK_ALLOW_NETWORKS")
+#: whsec_<base64>, several while one replaces another; none: derived from SECRET_KEY.
+CALLBACK_SECRET = _names("CALLBACK_SECRET")
 CLAIM_LIMIT = _number("CLAIM_LIMIT", 200, least=1, most=5000)
 INGEST_FAST_LANE = _flag("INGEST_FAST_LANE", True)
 INGEST_REQUIRE_KEY = _flag("INGEST_REQUIRE_KEY", PROD)
@@ -334,5 +340,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     # While Redis is away it logs a traceback a second; the console says it once.
-    "loggers": {"channels_redis.pubsub": {"level": "CRITICAL"}},
+    # urllib3's warning about an answer's headers holds the whole address, which may hold a secret.
+    "loggers": {"channels_redis.pubsub": {"level": "CRITICAL"}, "urllib3.connection": {"level": "ERROR"}},
 }

@@ -4,27 +4,16 @@ Numbers stay as they were sent: 18446744073709551615 and 1.10 are shown digit by
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from ingest.credentials import IN_TEXT, cover, is_secret, masked_text
+
+__all__ = ["Part", "Shown", "is_secret", "masked_text", "show"]
+
 Kind = Literal["plain", "key", "string", "number", "mask"]
 
-#: A field whose name holds one of these holds a credential. Masking too much hides little; the
-#: whole payload is an API call with its own right away.
-_SECRET_NAME: Final = re.compile(
-    r"authori[sz]ation|passw|passphrase|secret|token|credential|cookie|session|signature"
-    r"|api[-_ ]?key|access[-_ ]?key|private[-_ ]?key|routing[-_ ]?key|service[-_ ]?key|^pwd$|^auth$|^key$",
-    re.IGNORECASE,
-)
-#: Credentials inside other texts: user:password@ of an address, ?token= of a query, "Bearer …".
-_SECRET_IN_TEXT: Final = re.compile(
-    r"(?P<address>(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
-    r"|(?P<query>(?<=[?&])(?:[\w.-]*(?:token|secret|passw\w*|key|signature|sig|auth)=)(?P<value>[^&\s\"'#]+))"
-    r"|(?P<bearer>\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,})",
-    re.IGNORECASE,
-)
 #: Lines shown; the rest is counted. An event may hold 256 KiB.
 MAX_LINES: Final = 400
 _LONGEST_TEXT: Final = 2000
@@ -60,21 +49,6 @@ def show(body: bytes | str) -> Shown:
     lines = [tuple(line) for line in _lines(value, 0, secret=False)]
     masked = sum(part.kind == "mask" for line in lines for part in line)
     return Shown(tuple(lines[:MAX_LINES]), masked, max(0, len(lines) - MAX_LINES))
-
-
-def is_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
-
-
-def masked_text(text: str) -> str:
-    """A text for people, such as an error message, without the credentials inside it."""
-    return _SECRET_IN_TEXT.sub(_cover, text)
-
-
-def _cover(found: re.Match[str]) -> str:
-    if found["query"]:
-        return found["query"].removesuffix(found["value"]) + "•••"
-    return found["bearer"].split()[0] + " •••" if found["bearer"] else "•••"
 
 
 def _lines(value: Any, depth: int, *, secret: bool) -> Iterator[list[Part]]:
@@ -113,8 +87,8 @@ def _text(value: str) -> list[Part]:
     if len(value) > _LONGEST_TEXT:
         value = f"{value[:_LONGEST_TEXT]}… {len(value) - _LONGEST_TEXT} more characters"
     parts, start = [], 0
-    for found in _SECRET_IN_TEXT.finditer(value):
-        parts += [Part("string", _quoted(value[start : found.start()])[1:-1]), Part("mask", _cover(found))]
+    for found in IN_TEXT.finditer(value):
+        parts += [Part("string", _quoted(value[start : found.start()])[1:-1]), Part("mask", cover(found))]
         start = found.end()
     if not parts:
         return [Part("string", _quoted(value))]

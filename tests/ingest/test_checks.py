@@ -19,6 +19,8 @@ from ingest.checks import check_settings, is_loopback
         ({"PUBLIC_URL": "https://queue.example.org", "ALLOWED_HOSTS": [".example.org"]}, []),
         ({"PUBLIC_URL": "https://queue.example.org"}, ["ingest.W003"]),
         ({"TRUSTED_PROXIES": ["10.0.0.1", "10.0.0.0/8", "::1", "proxy"]}, ["ingest.E004"]),
+        ({"CALLBACK_ALLOW_NETWORKS": ["10.0.0.0/8", "::1", "inside"]}, ["ingest.E006"]),
+        ({"CALLBACK_SECRET": ["whsec_" + "A" * 40, "hunter2"]}, ["ingest.E007"]),
         ({"HOST": "0.0.0.0"}, ["ingest.W001", "ingest.W002"]),  # noqa: S104
         ({"HOST": "0.0.0.0", "ALLOWED_HOSTS": ["queue.example.org"], "PROD": True}, []),  # noqa: S104
         ({"WAIT_TARGETS": {"critical": 60, "high": 15, "medium": 60, "low": 600}}, ["ingest.W004"]),
