@@ -13,7 +13,8 @@ import hashlib
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -101,20 +102,17 @@ def accept(events: Sequence[Incoming]) -> list[Receipt]:
     Returns after Redis has answered, within about 0.5 s a call. When Redis goes away between two
     calls, the rest has the outcome `unavailable`. Raises Unavailable when nothing was stored.
     """
-    jobs = _jobs(events)
-    answers: list[_Answer] = []
-    transitions = _transitions(acceptance_connection())
-    for call in _calls(jobs):
-        if not breaker.lets_through():
-            answers += [_not_sent()] * len(call)
-            continue
-        try:
-            answers += transitions.enqueue(call)
-        except redis.RedisError as error:
-            answers += [breaker.trip(error)] * len(call)
-        else:
-            breaker.reset()
-    return _receipts(events, jobs, answers)
+    received_at = datetime.now(UTC)
+    calls = _calls(_job(event, received_at) for event in events)
+    if len(events) <= CALL_JOBS:
+        answered = [(call, _send(call)) for call in calls]
+    else:
+        # A thread sends, so that the next call is encoded while Redis works on this one.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept") as sender:
+            sent = [(call, sender.submit(_send, call)) for call in calls]
+        answered = [(call, future.result()) for call, future in sent]
+    jobs = [job for call, _ in answered for job in call]
+    return _receipts(events, jobs, [answer for _, answers in answered for answer in answers])
 
 
 async def accept_async(events: Sequence[Incoming]) -> list[Receipt]:
@@ -269,6 +267,17 @@ def _group_commit() -> GroupCommit:
     return _group_commits[loop]
 
 
+def _send(call: Sequence[NewJob]) -> "Sequence[_Answer]":
+    if not breaker.lets_through():
+        return [_not_sent()] * len(call)
+    try:
+        results = _transitions(acceptance_connection()).enqueue(call)
+    except redis.RedisError as error:
+        return [breaker.trip(error)] * len(call)
+    breaker.reset()
+    return results
+
+
 def _jobs(events: Sequence[Incoming]) -> list[NewJob]:
     received_at = datetime.now(UTC)
     return [_job(event, received_at) for event in events]
@@ -310,7 +319,7 @@ def _job(event: Incoming, received_at: datetime) -> NewJob:
     )
 
 
-def _calls(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:
+def _calls(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
     call: list[NewJob] = []
     size = 0
     for job in jobs:
