@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Event(models.Model):
-    """One processed event, saved once.
+    """One event that a worker took up, saved once.
 
     The key is (id, received_at): `received_at` is fixed at acceptance and travels in the job, so a
     second run meets the same key, while the table can be partitioned by time.
@@ -22,7 +22,8 @@ class Event(models.Model):
     event_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null: the client gave none
     #: The event as it was sent, one JSON object; integers and unknown fields are exact.
     body = models.TextField()
-    processed_at = models.DateTimeField()
+    #: When its handler was done; null until then: an effect handler runs again until this is set.
+    processed_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [

@@ -83,8 +83,9 @@ def _kind(event: Mapping[str, Any]) -> Kind:
     if name is None:
         return KINDS["alert"]
     kind = KINDS.get(name) if isinstance(name, str) else None
-    if kind is None:
-        raise Invalid("kind", "unknown_kind", f"kind must be one of {', '.join(KINDS)}.")
+    if kind is None or kind.internal:
+        known = ", ".join(name for name, each in KINDS.items() if not each.internal)
+        raise Invalid("kind", "unknown_kind", f"kind must be one of {known}.")
     return kind
 
 

@@ -1,35 +1,24 @@
 """The kinds of events: for each its fields, its handler and how it is retried."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ingest.kinds import alerts
-from ingest.priorities import Priority
-from ingest.queue.payload import Payload
+from ingest.kinds.context import Context
+from ingest.kinds.kind import Kind, Mode
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of event. The handler is a batch handler unless `batch` is false."""
-
-    name: str
-    #: Checks the fields that only this kind has, at acceptance; raises `errors.Invalid`.
-    validate: Callable[[Mapping[str, Any]], None]
-    #: Gets only events that are new, in the transaction that saves them; raises
-    #: `errors.PermanentError` when trying again cannot help.
-    handler: Callable[[Sequence[Payload]], None]
-    batch: bool = True
-    #: Seconds before each further execution; their number is the number of retries.
-    retry_delays: tuple[float, ...] = (1.0, 5.0, 25.0)
-    #: Seconds that one execution may take.
-    timeout: int = 300
-    #: The priority of an event that says nothing about it.
-    default_priority: Priority = Priority.MEDIUM
-    #: Seconds for which a second copy under the same id is recognised; None: INGEST_DEDUP_SECONDS.
-    dedup_seconds: int | None = None
-
+__all__ = ["ALERT", "KINDS", "Context", "Kind", "Mode", "register"]
 
 ALERT: Final = Kind(name="alert", validate=alerts.validate, handler=alerts.handle)
 
+#: Every kind of this process by its name: ours, and what other apps registered.
 KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (ALERT,)}
+
+
+def register(kind: Kind) -> Kind:
+    """Make a kind known; call it in an AppConfig's `ready`, so that every process knows the same kinds.
+
+    Raises ValueError when another kind has the name. Registering the same kind again changes nothing.
+    """
+    if KINDS.setdefault(kind.name, kind) != kind:
+        raise ValueError(f"there is another kind {kind.name!r}")
+    return kind

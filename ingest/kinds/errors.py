@@ -2,7 +2,12 @@
 
 
 class PermanentError(Exception):
-    """Raised by a handler: trying this event again cannot help. It becomes a dead letter at once."""
+    """Raised by a handler: trying this event again cannot help. It becomes a dead letter at once.
+
+    So does any other exception whose `retry` is False.
+    """
+
+    retry = False
 
 
 class Invalid(Exception):

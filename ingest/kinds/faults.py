@@ -5,11 +5,13 @@
 QUEUEADMIN_FAULTS=1, which does not start with PROD. Any other value is the sender's own field.
 """
 
+import asyncio
 import ctypes
 import os
 import re
 import signal
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -67,6 +69,18 @@ def apply(payload: Payload, attempts: int) -> None:
     Raises FaultError or PermanentError; `crash` and `segfault` end the process, `hang` never returns.
     An event that must not have been taken in (its fault is refused) is handled like any other.
     """
+    for seconds in _pauses(payload, attempts):
+        time.sleep(seconds)
+
+
+async def apply_async(payload: Payload, attempts: int) -> None:
+    """The same on an event loop, where `slow` and `hang` wait without holding it up."""
+    for seconds in _pauses(payload, attempts):
+        await asyncio.sleep(seconds)
+
+
+def _pauses(payload: Payload, attempts: int) -> Iterator[float]:
+    """The waits, in seconds, that the event asks for; another failure happens in here."""
     fault = fault_of(payload.body)
     if fault is None or refused(fault):
         return
@@ -78,11 +92,11 @@ def apply(payload: Payload, attempts: int) -> None:
         case "permanent":
             raise PermanentError(f"the event asked for this error ({fault})")
         case "slow":
-            time.sleep(float(number))
+            yield float(number)
         case "crash":
             os.kill(os.getpid(), signal.SIGKILL)
         case "segfault":
             ctypes.string_at(0)
         case "hang":
             while True:
-                time.sleep(1)
+                yield 1.0

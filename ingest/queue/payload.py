@@ -48,6 +48,9 @@ class Payload:
 class Unreadable(Exception):
     """This data is no job of ours; `reason` is the dead letter's reason."""
 
+    #: It will be no more readable the next time.
+    retry = False
+
     def __init__(self, message: str, reason: Literal["unreadable", "not_allowed"] = "unreadable") -> None:
         super().__init__(message)
         self.reason = reason

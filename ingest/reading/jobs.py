@@ -157,5 +157,5 @@ def of_row(event: Event) -> Job:
 def _from_row(job_id: str) -> Job | None:
     if "\0" in job_id:
         return None  # PostgreSQL refuses the question
-    event = Event.objects.filter(id=job_id).order_by("-received_at").first()
+    event = Event.objects.filter(id=job_id, processed_at__isnull=False).order_by("-received_at").first()
     return of_row(event) if event else None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ingest import jobs
+from ingest import database, jobs
 from ingest.kinds import KINDS, Kind
 from ingest.queue.payload import Payload, Unreadable, decode
 from ingest.queue.transitions import Claim, ClaimedJob
@@ -97,7 +97,7 @@ class Batch:
         try:
             with self._alarm.watch(kind.timeout):
                 jobs.process(kind, [(entry.payload, entry.job.attempts) for entry in entries])
-        except (jobs.DatabaseAway, Halt):
+        except (database.DatabaseAway, Halt):
             raise
         except (Exception, Overrun) as error:
             if len(entries) == 1:

@@ -2,7 +2,7 @@
 
 import traceback
 
-from ingest.kinds.errors import PermanentError
+from ingest.jobs import may_retry
 from ingest.queue.calls import Reason
 from ingest.queue.payload import Unreadable
 from ingest.queue.transitions import Failure
@@ -11,19 +11,18 @@ from ingest.worker.alarm import Overrun
 
 def failure(job_id: str, error: BaseException) -> Failure:
     """A retry while the job has some, except where trying again is no use."""
-    reason: Reason = "error"
+    retry = may_retry(error)
+    reason: Reason = "error" if retry else "permanent"
     match error:
         case Unreadable():
             reason = error.reason
-        case PermanentError():
-            reason = "permanent"
         case Overrun():
             reason = "timeout"
     return Failure(
         job_id=job_id,
         error="".join(traceback.format_exception(error)),
         reason=reason,
-        retry=not isinstance(error, (Unreadable, PermanentError)),
+        retry=retry,
         error_type=type(error).__qualname__,
         message=str(error),
     )

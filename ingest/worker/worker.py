@@ -30,7 +30,7 @@ from rq.suspension import is_suspended
 from rq.utils import now, utcformat
 from rq.worker import WorkerStatus
 
-from ingest import jobs
+from ingest import database
 from ingest.queue import keys
 from ingest.queue.connections import RedisUnavailable, wait_for_redis
 from ingest.queue.transitions import CHUNK, Claim, ClaimedJob, Transitions, new_id
@@ -195,7 +195,7 @@ class BatchWorker(Worker):
         started = time.monotonic()
         try:
             batch.run()
-        except jobs.DatabaseAway as error:
+        except database.DatabaseAway as error:
             self._wait_for_database(error)
         except Halt:
             logger.warning("Worker %s: the grace time is over; what was not finished is back in its queue", self.name)
@@ -213,7 +213,7 @@ class BatchWorker(Worker):
         while not self._stop_requested:
             logger.error("The database is away (%s); again in %.1f s", error, self._wait)
             self._back_off()
-            if jobs.database_answers():
+            if database.answers():
                 break
         self._waits_for = ""
 

@@ -1,19 +1,19 @@
-"""Running events: what the database's troubles mean, and the RQ function itself."""
+"""Running events: all or none, again where the database asks for it, and the RQ function itself."""
 
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import OperationalError, connection
 
-from ingest import jobs
+from ingest import database, jobs
 from ingest.kinds import KINDS, Kind
 from ingest.kinds.errors import PermanentError
 from ingest.models import Alert, Event
 from ingest.queue.payload import Payload, Unreadable
+from tests.ingest.test_database import DEADLOCK, sqlite_error
 
 ENVELOPE: dict[str, Any] = {
     "v": 1,
@@ -82,11 +82,11 @@ def test_a_deadlock_is_tried_again_in_place(monkeypatch: pytest.MonkeyPatch) -> 
 
     def handler(events: Sequence[Payload]) -> None:
         tries.append(len(events))
-        if len(tries) < jobs.SQLITE_TRIES:
+        if len(tries) < database.SQLITE_TRIES:
             raise OperationalError("deadlock") from DEADLOCK[connection.vendor]
 
     jobs.process(kind(handler), [event(1)])
-    assert tries == [1] * jobs.SQLITE_TRIES
+    assert tries == [1] * database.SQLITE_TRIES
     assert Event.objects.count() == 1
 
 
@@ -95,7 +95,7 @@ def test_a_lock_that_is_held_for_too_long_is_the_database_away() -> None:
     def handler(events: Sequence[Payload]) -> None:
         raise OperationalError("database is locked") from sqlite_error(sqlite3.SQLITE_BUSY)
 
-    with pytest.raises(jobs.DatabaseAway):
+    with pytest.raises(database.DatabaseAway):
         jobs.process(kind(handler), [event(1)])
     assert not Event.objects.exists()
 
@@ -114,66 +114,6 @@ def test_a_signal_in_the_middle_leaves_a_connection_that_works() -> None:
     assert not connection.in_atomic_block
     jobs.process(KINDS["alert"], [event(2)])
     assert Event.objects.get().id == event(2)[0].id
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.both_databases
-def test_the_database_answers_when_it_can_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert jobs.database_answers()
-
-    def no_cursor() -> None:
-        raise OperationalError("away")
-
-    monkeypatch.setattr(connection, "cursor", no_cursor)
-    assert not jobs.database_answers()
-    monkeypatch.undo()
-    with transaction.atomic():
-        assert not Event.objects.exists()
-
-
-def sqlite_error(code: int) -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError("trouble")
-    error.sqlite_errorcode = code
-    return error
-
-
-DEADLOCK = {
-    "sqlite": sqlite_error(sqlite3.SQLITE_LOCKED),
-    "postgresql": psycopg.errors.DeadlockDetected("deadlock"),
-}
-
-
-@pytest.mark.parametrize(
-    ("error", "cause", "trouble"),
-    [
-        (OperationalError, sqlite_error(sqlite3.SQLITE_BUSY), "again"),
-        (OperationalError, sqlite_error(sqlite3.SQLITE_BUSY_SNAPSHOT), "again"),
-        (OperationalError, sqlite_error(sqlite3.SQLITE_FULL), "away"),
-        (OperationalError, sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), "away"),
-        (DatabaseError, sqlite_error(sqlite3.SQLITE_CORRUPT), "away"),
-        # "no such column": the handler's own mistake must not stop the queue for ever.
-        (OperationalError, sqlite_error(sqlite3.SQLITE_ERROR), None),
-        (OperationalError, psycopg.OperationalError("connection refused"), "away"),
-        (OperationalError, psycopg.errors.AdminShutdown("shut down"), "away"),
-        (OperationalError, psycopg.errors.TooManyConnections("full"), "away"),
-        (OperationalError, psycopg.errors.DiskFull("full"), "away"),
-        (DatabaseError, psycopg.errors.IdleInTransactionSessionTimeout("stopped"), "away"),
-        (DatabaseError, psycopg.errors.ReadOnlySqlTransaction("a replica"), "away"),
-        (OperationalError, psycopg.errors.SerializationFailure("again"), "again"),
-        (OperationalError, psycopg.errors.DeadlockDetected("again"), "again"),
-        (OperationalError, psycopg.errors.QueryCanceled("statement timeout"), None),
-        (DatabaseError, psycopg.errors.UndefinedColumn("mistake"), None),
-        (DatabaseError, psycopg.errors.UntranslatableCharacter("bad event"), None),
-        (InterfaceError, psycopg.InterfaceError("the connection is closed"), "away"),
-        (DatabaseError, None, None),
-    ],
-)
-def test_what_an_error_of_the_database_asks_for(
-    error: type[Exception], cause: Exception | None, trouble: str | None
-) -> None:
-    raised = error("trouble")
-    raised.__cause__ = cause
-    assert jobs._trouble(raised) == trouble
 
 
 def test_no_function_but_ours_may_be_named(settings: Any) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 from ingest import store
 from ingest.models import Alert, Event
 from ingest.queue.payload import Payload
-from ingest.store import Problem, save_events, upsert_alerts
+from ingest.store import Problem, finish_events, open_events, save_events, upsert_alerts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -106,3 +106,40 @@ def test_an_empty_title_leaves_the_title() -> None:
     upsert_alerts([problem()])
     upsert_alerts([problem(title="", at=NOON + timedelta(minutes=1))])
     assert Alert.objects.get().title == "disk full"
+
+
+# --- events of effect handlers: open until done --------------------------------------------------
+
+
+def test_an_open_event_is_done_only_when_it_was_finished() -> None:
+    assert open_events([payload(1), payload(2)]) == set()
+    assert [row.processed_at for row in Event.objects.all()] == [None, None]
+    finish_events([payload(1)])
+    assert open_events([payload(1), payload(2), payload(3)]) == {payload(1).id}
+    assert Event.objects.filter(processed_at=None).count() == 2
+
+
+@pytest.mark.parametrize("at", [NOON, NOON + timedelta(microseconds=1)])
+def test_finishing_keeps_the_first_time_and_meets_the_key_with_and_without_microseconds(at: datetime) -> None:
+    open_events([payload(1, received_at=at)])
+    finish_events([payload(1, received_at=at)])
+    first = Event.objects.get().processed_at
+    assert first is not None
+    finish_events([payload(1, received_at=at)])
+    assert Event.objects.get().processed_at == first
+    assert open_events([payload(1, received_at=at)]) == {payload(1).id}
+
+
+def test_a_batch_handler_gets_an_event_that_an_effect_handler_left_open() -> None:
+    """The kind changed its handler between two deploys: the open event must not pass as done."""
+    open_events([payload(1)])
+    assert save_events([payload(1), payload(1)]) == {payload(1).id}
+    assert save_events([payload(1)]) == set()
+    assert Event.objects.get().processed_at is not None
+
+
+def test_opening_and_finishing_take_more_rows_than_one_statement_holds() -> None:
+    many = [payload(number) for number in range(store.ROWS + 1)]
+    assert open_events(many) == set()
+    finish_events(many)
+    assert open_events(many) == {each.id for each in many}

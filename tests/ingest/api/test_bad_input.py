@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from ingest.api import limits
+from ingest.kinds import KINDS, Kind
 from ingest.queue.payload import decode
 from tests.ingest.api.conftest import ALERT, EVENTS, NDJSON, Post, ndjson, stored_ids
 
@@ -79,6 +80,17 @@ def test_no_event_at_all_is_refused(post: Post, body: bytes, content_type: str) 
     answer = post(EVENTS, body, content_type=content_type)
 
     assert (answer.status, answer.json["code"]) == (422, "no_events")
+
+
+def test_a_kind_for_code_in_the_project_only_is_unknown_to_the_api(
+    post: Post, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = Kind(name="inner", validate=lambda event: None, handler=lambda events: None, internal=True)
+    monkeypatch.setitem(KINDS, "inner", inner)
+    answer = post(EVENTS, {"title": "x", "kind": "inner"})
+    assert (answer.status, answer.json["code"]) == (422, "unknown_kind")
+    assert answer.json["detail"] == "kind must be one of alert."
+    assert stored_ids(empty_redis) == set()
 
 
 def test_the_alert_endpoint_takes_one_object_only(post: Post, empty_redis: redis.Redis) -> None:

@@ -10,8 +10,8 @@ from django.db import OperationalError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from ingest import jobs, store
-from ingest.jobs import DatabaseAway
+from ingest import database, jobs, store
+from ingest.database import DatabaseAway
 from ingest.kinds import alerts
 from ingest.models import Alert, Event
 from ingest.queue import keys
@@ -177,8 +177,8 @@ def test_a_database_that_is_away_costs_no_attempt_and_is_waited_for(
         raise OperationalError("the connection is gone")
 
     monkeypatch.setattr(jobs, "_store", away)
-    monkeypatch.setattr(jobs, "_trouble", lambda error: "away")
-    monkeypatch.setattr(jobs, "database_answers", answers)
+    monkeypatch.setattr(database, "trouble", lambda error: "away")
+    monkeypatch.setattr(database, "answers", answers)
     work.off()
     assert seen == [(0, ids)], "released in order while the database was away"
     assert Alert.objects.get().occurrences == 150

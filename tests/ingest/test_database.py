@@ -1,0 +1,70 @@
+"""What the database's troubles mean."""
+
+import sqlite3
+
+import psycopg
+import pytest
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from ingest import database
+from ingest.models import Event
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.both_databases
+def test_the_database_answers_when_it_can_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert database.answers()
+
+    def no_cursor() -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(connection, "cursor", no_cursor)
+    assert not database.answers()
+    monkeypatch.undo()
+    with transaction.atomic():
+        assert not Event.objects.exists()
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("trouble")
+    error.sqlite_errorcode = code
+    return error
+
+
+DEADLOCK = {
+    "sqlite": sqlite_error(sqlite3.SQLITE_LOCKED),
+    "postgresql": psycopg.errors.DeadlockDetected("deadlock"),
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "trouble"),
+    [
+        (OperationalError, sqlite_error(sqlite3.SQLITE_BUSY), "again"),
+        (OperationalError, sqlite_error(sqlite3.SQLITE_BUSY_SNAPSHOT), "again"),
+        (OperationalError, sqlite_error(sqlite3.SQLITE_FULL), "away"),
+        (OperationalError, sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), "away"),
+        (DatabaseError, sqlite_error(sqlite3.SQLITE_CORRUPT), "away"),
+        # "no such column": the handler's own mistake must not stop the queue for ever.
+        (OperationalError, sqlite_error(sqlite3.SQLITE_ERROR), None),
+        (OperationalError, psycopg.OperationalError("connection refused"), "away"),
+        (OperationalError, psycopg.errors.AdminShutdown("shut down"), "away"),
+        (OperationalError, psycopg.errors.TooManyConnections("full"), "away"),
+        (OperationalError, psycopg.errors.DiskFull("full"), "away"),
+        (DatabaseError, psycopg.errors.IdleInTransactionSessionTimeout("stopped"), "away"),
+        (DatabaseError, psycopg.errors.ReadOnlySqlTransaction("a replica"), "away"),
+        (OperationalError, psycopg.errors.SerializationFailure("again"), "again"),
+        (OperationalError, psycopg.errors.DeadlockDetected("again"), "again"),
+        (OperationalError, psycopg.errors.QueryCanceled("statement timeout"), None),
+        (DatabaseError, psycopg.errors.UndefinedColumn("mistake"), None),
+        (DatabaseError, psycopg.errors.UntranslatableCharacter("bad event"), None),
+        (InterfaceError, psycopg.InterfaceError("the connection is closed"), "away"),
+        (DatabaseError, None, None),
+    ],
+)
+def test_what_an_error_of_the_database_asks_for(
+    error: type[Exception], cause: Exception | None, trouble: str | None
+) -> None:
+    raised = error("trouble")
+    raised.__cause__ = cause
+    assert database.trouble(raised) == trouble
