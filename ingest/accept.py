@@ -58,6 +58,8 @@ class Incoming:
     severity: Severity
     #: Seconds to wait before it is queued.
     delay: float = 0.0
+    #: Whose event it is, where its kind says so: the user's latest one is found by it.
+    user: str = ""
     #: What was odd and taken nevertheless: dicts with at least `code` and `detail`.
     warnings: tuple[dict[str, str], ...] = ()
 
@@ -94,6 +96,11 @@ def derived_id(kind: str, tenant: str, source: str, event_id: str) -> str:
     """Our id of an event with a client's id: 128 bits, the same for every copy."""
     # NUL parts them unmistakably: no text that was let in holds one.
     return hashlib.sha256("\0".join((kind, tenant, source, event_id)).encode()).hexdigest()[:32]
+
+
+def user_digest(kind: str, tenant: str, user: str) -> str:
+    """What a user's latest job is kept under."""
+    return hashlib.sha256("\0".join((kind, tenant, user)).encode()).hexdigest()[:32]
 
 
 def accept(events: Sequence[Incoming]) -> list[Receipt]:
@@ -315,6 +322,7 @@ def _job(event: Incoming, received_at: datetime) -> NewJob:
         delay=event.delay,
         body_hash=body_hash,
         queue_limit=settings.QUEUE_LIMITS[priority],
+        user=user_digest(kind.name, event.tenant, event.user) if event.user else "",
         marker_seconds=(kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS) if body_hash else 0,
     )
 

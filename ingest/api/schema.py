@@ -74,6 +74,7 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, default_prio
         event_id=event_id,
         severity=severity,
         delay=_delay(event),
+        user=(_name(event, kind.user_field) or "") if kind.user_field else "",
         warnings=warnings,
     )
 

@@ -57,6 +57,8 @@ class Kind:
     default_priority: Priority = Priority.MEDIUM
     #: Seconds for which a second copy under the same id is recognised; None: INGEST_DEDUP_SECONDS.
     dedup_seconds: int | None = None
+    #: The field that names whose event it is; the user's latest job is found by it. "": none.
+    user_field: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -83,6 +83,8 @@ class NewJob:
     callback: str = ""
     #: The job is refused when so many wait in its queue already; 0: never.
     queue_limit: int = 0
+    #: A digest of whose job it is: the user's latest one is kept under it.
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ def enqueue(jobs: Sequence[NewJob], request_id: str) -> Call:
             "" if job.dead_letters else "0",
             job.callback,
             job.queue_limit,
+            job.user,
         )
     return Call("enqueue", args)
 
@@ -367,6 +370,14 @@ def move(queue: str, ids: Sequence[str], to: str, by: str, request_id: str) -> C
 
 def empty(queue: str, before: float, by: str, most: int, request_id: str) -> Call:
     return Call("empty", [request_id, queue, _clean(by), f"{before:.6f}", max(1, min(most, CHUNK))])
+
+
+def update(job_id: str, data: bytes, body_hash: str, request_id: str) -> Call:
+    return Call("update", [request_id, job_id, data, body_hash])
+
+
+def forget(queue: str, ids: Sequence[str], before: float, request_id: str) -> Call:
+    return Call("forget", [request_id, queue, f"{before:.6f}", *ids])
 
 
 def sweep(queue: str, limit: int) -> Call:

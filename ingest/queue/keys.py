@@ -177,6 +177,16 @@ def counters(name: str) -> str:
     return f"{PREFIX}:qa:count:{name}"
 
 
+def kind_counters(kind: str) -> str:
+    """Hash: the same counters of one kind, over all queues. What a stock client brought has no kind."""
+    return f"{PREFIX}:qa:kind:{kind}"
+
+
+def latest(user: str) -> str:
+    """String: the id of a user's latest job; `user` is a digest of who it is."""
+    return f"{PREFIX}:qa:latest:{user}"
+
+
 #: Upper bounds, in seconds, of the histograms' buckets; one more holds what is longer.
 BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400,

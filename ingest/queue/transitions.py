@@ -48,7 +48,7 @@ _FOLDER: Final = Path(__file__).parent / "lua"
 _NAMES: Final = (
     *("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "progress"),
     *("requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "empty", "sweep", "pause", "resume"),
-    *("heal", "where"),
+    *("update", "forget", "heal", "where"),
 )
 #: Jobs in one look at where they are: each walks through the whole list.
 _LOOK: Final = 10
@@ -221,6 +221,18 @@ class Transitions:
     def sweep(self, queue: str, *, limit: int = CHUNK) -> int:
         """What is due → gone: the trash and canceled jobs after 24 hours, results past their time. Return how many."""
         return int(self._run(calls.sweep(queue, limit)))
+
+    def update(self, job_id: str, *, data: bytes, body_hash: str, request_id: str | None = None) -> tuple[bool, str]:
+        """Another event under the same id, while the job is queued, scheduled or failed. It stays where it is.
+
+        Return whether it was changed, and the state it is in: the contract's word, "" for an unknown id.
+        """
+        state, changed = self._run(calls.update(job_id, data, body_hash, request_id or new_id()))
+        return bool(changed), state.decode()
+
+    def forget(self, queue: str, ids: Iterable[str], *, before: float, request_id: str | None = None) -> list[str]:
+        """Finished before that Unix time → gone, with the stored result. Return the ids that really went."""
+        return self._each(ids, request_id, lambda chunk, request: calls.forget(queue, chunk, before, request))
 
     def pause(self, queue: str | None, *, until: float | None = None) -> None:
         """Let nobody claim from the queue (None: from any), until that Unix time or until it is resumed."""

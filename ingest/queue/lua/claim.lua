@@ -102,7 +102,7 @@ local function serve(queue)
   local list, wip, parked, tombstones = key('queue', queue), key('wip', queue), key('qa:parked', queue),
     key('qa:tomb', queue)
   local reply, ids, leases = { queue }, {}, {}
-  local phantoms, ours, passed, bytes = 0, 0, 0, 0
+  local phantoms, ours, passed, bytes, kinds = 0, 0, 0, 0, {}
   local most, mode, ended = limit, nil, false
   local lease_end = score(now + lease + OFFSET)
   local has_tombstones = redis.call('EXISTS', tombstones) == 1
@@ -117,7 +117,12 @@ local function serve(queue)
     local hash = key('job', job.id)
     redis.call('HSET', hash, 'status', 'started', 'worker_name', worker, 'started_at', NOW)
     if job.lapsed then redis.call('HDEL', hash, 'lapsed') end
-    if job.kind then ours = ours + 1 else redis.call('PERSIST', hash) end
+    if job.kind then
+      ours = ours + 1
+      kinds[job.kind] = (kinds[job.kind] or 0) + 1
+    else
+      redis.call('PERSIST', hash)
+    end
     ids[#ids + 1] = job.id
     leases[#leases + 1] = lease_end
     leases[#leases + 1] = job.id .. ':' .. claim
@@ -200,6 +205,7 @@ local function serve(queue)
   if #ids > 0 then
     redis.call('ZADD', wip, unpack(leases))
     count(queue, 'claimed', ours)
+    count_kinds('claimed', kinds)
     count(queue, 'foreign_claimed', #ids - ours)
     redis.call('HSET', key('qa', 'served'), queue, seconds)
     redis.call('SET', last, cjson.encode({ claim = claim, queue = queue, ids = ids }), 'EX', REPLY_SECONDS)

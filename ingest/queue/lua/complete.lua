@@ -12,6 +12,7 @@ local NULL = 'bnVsbA==' -- base64 of null
 
 local refused, gone = {}, {}
 local completed, foreign, late, phantoms = 0, 0, 0, 0
+local kinds, late_kinds = {}, {}
 
 -- The lease lapsed and the job was put back, but nobody claimed it since: the work is done, so it counts.
 -- Recover puts at the front; a search from there is short, and beyond its bound the job simply runs again.
@@ -51,7 +52,14 @@ for i = 6, #ARGV, 2 do
       gone[#gone + 1] = key('executions', id)
       gone[#gone + 1] = key('qa:log', id)
     end
-    if found[3] then completed = completed + 1 else foreign = foreign + 1 end
+    local kind = found[3]
+    if kind then
+      completed = completed + 1
+      kinds[kind] = (kinds[kind] or 0) + 1
+      if not on_time then late_kinds[kind] = (late_kinds[kind] or 0) + 1 end
+    else
+      foreign = foreign + 1
+    end
     if not on_time then late = late + 1 end
   else
     -- Held, yet not started: a stock client canceled or deleted it meanwhile, and that stands.
@@ -72,6 +80,8 @@ end
 count(queue, 'completed', completed)
 count(queue, 'foreign_completed', foreign)
 count(queue, 'late', late)
+count_kinds('completed', kinds)
+count_kinds('late', late_kinds)
 count(queue, 'phantom', phantoms)
 credit(worker, 'successful_job_count', completed + foreign)
 write_observed()

@@ -1,12 +1,13 @@
 -- nowhere → queue, or scheduled when delayed. Many jobs at once.
 -- ARGV: request, then for each job: queue, id, delay in seconds, data, received at, timeout, result ttl,
 --       retry delays (JSON), kind, source, tenant, event id, body hash, marker seconds, mode, dead letters ('0' for
---       none), callback ('' where there is none), queue limit (0: none)
+--       none), callback ('' where there is none), queue limit (0: none), user (a digest; '' for none)
 -- Reply: what did not go as asked, flat: position (from 0), outcome, state of the job found
 --
 -- A first copy in the trash, or canceled, is no copy: it goes, and the job is enqueued anew.
 
-local WIDTH = 18
+local WIDTH = 19
+local LATEST_SECONDS = 30 * 86400 -- as long as rows of messages are kept
 
 local earlier = earlier_reply()
 if earlier then return earlier end
@@ -20,7 +21,7 @@ local function state_of(status, attempts)
 end
 
 local reply = {}
-local waiting, order, enqueued, scheduled = {}, {}, {}, {}
+local waiting, order, enqueued, kinds = {}, {}, {}, {}
 local rejected = {}
 local depths = {}
 
@@ -35,17 +36,17 @@ local function depth(queue)
   return depths[queue]
 end
 
-local function remove_copy(id, queue)
+local function remove_copy(id, queue, kind)
   if redis.call('ZREM', key('qa:trash', queue), id) == 1 then
-    count(queue, 'purged', 1)
+    count_job(queue, 'purged', kind)
   else
     redis.call('ZREM', key('canceled', queue), id)
   end
   forget(id)
 end
 
-local function add(counts, queue)
-  counts[queue] = (counts[queue] or 0) + 1
+local function add(counts, name)
+  counts[name] = (counts[name] or 0) + 1
 end
 
 for first = 2, #ARGV, WIDTH do
@@ -76,7 +77,7 @@ for first = 2, #ARGV, WIDTH do
     reply[#reply + 1] = ''
     rejected[#rejected + 1] = { queue, 'full' }
   else
-    if removed then remove_copy(id, found[5] or queue) end
+    if removed then remove_copy(id, found[5] or queue, ARGV[first + 8]) end
     if limit > 0 then depths[queue] = depths[queue] + 1 end
     local fields = {
       'status', delay > 0 and 'scheduled' or 'queued',
@@ -118,6 +119,10 @@ for first = 2, #ARGV, WIDTH do
       table.insert(waiting[queue], id)
     end
     add(enqueued, queue)
+    add(kinds, ARGV[first + 8])
+    if ARGV[first + 18] ~= '' then
+      redis.call('SET', key('qa:latest', ARGV[first + 18]), id, 'EX', LATEST_SECONDS)
+    end
     tell(delay > 0 and 'scheduled' or 'queued', queue, id, ARGV[first + 16])
   end
 end
@@ -126,6 +131,7 @@ for queue, number in pairs(enqueued) do
   redis.call('SADD', PREFIX .. ':queues', key('queue', queue))
   count(queue, 'enqueued', number)
 end
+count_kinds('enqueued', kinds)
 for _, each in ipairs(rejected) do count(each[1], each[2], 1) end
 for _, queue in ipairs(order) do put_back(queue, waiting[queue]) end
 if #order > 0 then ring() end

@@ -88,12 +88,20 @@ local function keep_reply(reply)
   return reply
 end
 
--- Counters of jobs brought by stock clients stand apart, so that ours add up.
+-- Counters of jobs brought by stock clients stand apart, so that ours add up. Ours are counted by kind as well.
 local function count(queue, name, number)
   if number ~= 0 then redis.call('HINCRBY', key('qa:count', queue), name, number) end
 end
-local function count_job(queue, name, ours)
-  count(queue, ours and name or 'foreign_' .. name, 1)
+local function count_kind(kind, name, number)
+  if kind and number ~= 0 then redis.call('HINCRBY', key('qa:kind', kind), name, number) end
+end
+local function count_job(queue, name, kind)
+  count(queue, kind and name or 'foreign_' .. name, 1)
+  count_kind(kind, name, 1)
+end
+-- The same for jobs that a script counts together: kind → how many.
+local function count_kinds(name, kinds)
+  for kind, number in pairs(kinds) do count_kind(kind, name, number) end
 end
 
 -- Wakes one waiting worker, which rings again when it leaves work behind; so one bell is enough.
