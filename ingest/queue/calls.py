@@ -235,7 +235,7 @@ def claim(
 ) -> Call:
     return Call(
         "claim",
-        [claim_id, worker, max(1, min(limit, CHUNK)), max(1, min(async_limit, CHUNK)), only, lease, *queues],
+        [claim_id, worker, max(1, min(limit, CHUNK)), max(0, min(async_limit, CHUNK)), only, lease, *queues],
     )
 
 

@@ -90,9 +90,9 @@ class Transitions:
         """Queue → started: jobs of the first queue that has any, all of one mode, for `lease` seconds.
 
         Up to `limit` (at most CHUNK) of the jobs that run in batches, up to `async_limit` async ones, one of any
-        other mode. With `only`, nothing unless the very next job has that mode. Paused queues are passed over,
-        and jobs whose rate limit is used up are held back. The same `claim_id` sent again gets the same jobs.
-        None: nothing to do.
+        other mode. With `only`, nothing unless the very next job has that mode; with an `async_limit` of 0,
+        nothing when that is an async one. Paused queues are passed over, and jobs whose rate limit is used up are
+        held back. The same `claim_id` sent again gets the same jobs. None: nothing to do.
         """
         call = calls.claim(worker, queues, claim_id, limit, async_limit, only, lease)
         return calls.claimed(claim_id, self._run(call))

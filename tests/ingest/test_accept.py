@@ -11,8 +11,9 @@ import redis
 
 from ingest import accept
 from ingest.accept import GroupCommit, Incoming, Receipt, Unavailable
-from ingest.kinds import ALERT
+from ingest.kinds import ALERT, Kind
 from ingest.priorities import Priority, Severity
+from ingest.queue import keys
 from ingest.queue.connections import async_acceptance_connection, close_async_connections
 from ingest.queue.payload import decode
 from ingest.queue.transitions import AsyncTransitions, EnqueueResult, NewJob, Transitions
@@ -22,8 +23,13 @@ Take = Callable[[Sequence[Incoming]], list[Receipt]]
 
 
 def event(event_id: str | None = None, body: bytes = b"{}", **more: Any) -> Incoming:
-    values = {"source": "edge", "tenant": "", "severity": Severity(None, Priority.HIGH, "default")} | more
-    return Incoming(kind=ALERT, body=body, event_id=event_id, **values)
+    values = {
+        "kind": ALERT,
+        "source": "edge",
+        "tenant": "",
+        "severity": Severity(None, Priority.HIGH, "default"),
+    } | more
+    return Incoming(body=body, event_id=event_id, **values)
 
 
 def new_job(number: int, size: int = 10) -> NewJob:
@@ -54,6 +60,24 @@ def _closed_breaker() -> Iterator[None]:
 @pytest.fixture(params=[take_sync, take_async], ids=["sync", "async"])
 def take(request: pytest.FixtureRequest) -> Take:
     return request.param
+
+
+def test_a_job_is_run_and_kept_as_its_kind_says(empty_redis: redis.Redis, take: Take) -> None:
+    async def handler(payload: Any, context: Any) -> None:
+        """Done."""
+
+    mail = Kind(
+        name="mail",
+        validate=lambda event: None,
+        handler=handler,
+        batch=False,
+        timeout=7,
+        result_ttl=60,
+        dead_letters=False,
+    )
+    (receipt,) = take([event(kind=mail)])
+    fields = [keys.MODE, keys.DEAD_LETTERS, "timeout", "result_ttl"]
+    assert empty_redis.hmget(keys.job(receipt.id), fields) == [b"async", b"0", b"7", b"60"]
 
 
 def jobs_in(valkey: Valkey, queue: str = "high") -> int:

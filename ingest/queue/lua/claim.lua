@@ -4,7 +4,8 @@
 --        retries left, mode
 --
 -- All jobs of a claim have the mode of its first: up to `limit` batch jobs, up to `limit for async` async ones, or one
--- of any other mode. With `only`, nothing is claimed unless the very next job has that mode: the order stays strict.
+-- of any other mode. With `only`, nothing is claimed unless the very next job has that mode, and with a limit of 0 for
+-- async ones nothing when it is one of these: the order stays strict.
 -- The claim's id is its request id: sent again, it gets the jobs that it already holds. Only the last claim of a
 -- worker is remembered, since a kept reply for each would hold 3 KB for 300 s.
 
@@ -154,7 +155,8 @@ local function serve(queue)
       phantoms, passed = phantoms + 1, passed + 1
       return true
     end
-    if (only ~= '' and job.mode ~= only) or (#ids > 0 and (job.alone or job.mode ~= mode)) then
+    local unwanted = (only ~= '' and job.mode ~= only) or (async_limit == 0 and job.mode == 'async')
+    if unwanted or (#ids > 0 and (job.alone or job.mode ~= mode)) then
       ended = true
       return false
     end

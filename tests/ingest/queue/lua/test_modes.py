@@ -35,3 +35,18 @@ def test_only_async_takes_nothing_while_something_else_is_next(queue: Queue) -> 
     assert claim() is None, "the order is strict: low waits for high"
     queue.claim("high")
     assert claim() is not None
+
+
+def test_without_room_for_async_jobs_everything_else_is_taken_in_strict_order(queue: Queue) -> None:
+    """A worker whose slots are all in use goes on with what it can run."""
+    first, held, behind = (queue.add(queue="high", mode=mode) for mode in ("", "async", ""))
+    queue.add(queue="low", mode="")
+
+    def claim() -> list[str]:
+        claim = queue.transitions.claim("w1", ["high", "low"], claim_id=new_id(), async_limit=0, lease=30)
+        return [job.id for job in claim.jobs] if claim else []
+
+    assert claim() == [first]
+    assert claim() == [], "what is behind it waits, and low for high"
+    queue.claim("high", limit=1)
+    assert claim() == [behind]
