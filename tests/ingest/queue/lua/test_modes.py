@@ -39,7 +39,7 @@ def test_only_async_takes_nothing_while_something_else_is_next(queue: Queue) -> 
 
 def test_without_room_for_async_jobs_everything_else_is_taken_in_strict_order(queue: Queue) -> None:
     """A worker whose slots are all in use goes on with what it can run."""
-    first, held, behind = (queue.add(queue="high", mode=mode) for mode in ("", "async", ""))
+    first, _, behind = (queue.add(queue="high", mode=mode) for mode in ("", "async", ""))
     queue.add(queue="low", mode="")
 
     def claim() -> list[str]:
