@@ -60,6 +60,8 @@ class Incoming:
     delay: float = 0.0
     #: Whose event it is, where its kind says so: the user's latest one is found by it.
     user: str = ""
+    #: Who is told what becomes of it: a URL, or from code of ours a dotted path (see `ingest.callbacks.targets`).
+    callback: str = ""
     #: What was odd and taken nevertheless: dicts with at least `code` and `detail`.
     warnings: tuple[dict[str, str], ...] = ()
 
@@ -323,6 +325,7 @@ def _job(event: Incoming, received_at: datetime) -> NewJob:
         dead_letters=kind.dead_letters,
         retry_delays=kind.retry_delays,
         delay=event.delay,
+        callback=event.callback,
         body_hash=body_hash,
         queue_limit=settings.QUEUE_LIMITS[priority],
         user=user_digest(kind.name, event.tenant, event.user) if event.user else "",

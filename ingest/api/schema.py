@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +12,7 @@ from ingest.accept import Incoming
 from ingest.api.decode import Refused, parse
 from ingest.api.keys import Sender
 from ingest.api.problems import Problem
+from ingest.callbacks import CallbackRefused, targets
 from ingest.kinds import KINDS, Kind
 from ingest.kinds.errors import Invalid
 from ingest.kinds.faults import refused as refused_fault
@@ -21,7 +21,6 @@ from ingest.priorities import PRIORITIES, Priority, Severity, classify
 #: Characters of id, source, tenant and dedup_key: what their columns hold.
 NAME_LENGTH: Final = 255
 TITLE_LENGTH: Final = 1_024
-URL_LENGTH: Final = 2_048
 SEVERITY_LENGTH: Final = 100
 #: An event's own time may be so far ahead of ours: clocks and time zones are set wrong.
 AHEAD: Final = timedelta(hours=24)
@@ -62,7 +61,6 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, default_prio
     _text(event, "title", TITLE_LENGTH)
     _occurred_at(event)
     _object(event, "labels")
-    _url(event, "callback_url")
     _fault(event)
     kind.validate(event)
     severity, warnings = _severity(event, source, default_priority or kind.default_priority)
@@ -75,6 +73,7 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, default_prio
         severity=severity,
         delay=_delay(event),
         user=(_name(event, kind.user_field) or "") if kind.user_field else "",
+        callback=_callback(event),
         warnings=warnings,
     )
 
@@ -115,17 +114,16 @@ def _object(event: Mapping[str, Any], field: str) -> None:
         raise Invalid(field, "wrong_type", f"{field} must be an object.")
 
 
-def _url(event: Mapping[str, Any], field: str) -> None:
-    value = _text(event, field, URL_LENGTH)
-    if value is None:
-        return
+def _callback(event: Mapping[str, Any]) -> str:
+    """A URL: functions of ours are named by code of ours alone."""
+    url = _text(event, "callback_url", targets.LENGTH)
+    if url is None:
+        return ""
     try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise Invalid(field, "invalid_value", f"{field} must be an http or https address.")
+        targets.check_url(url)
+    except CallbackRefused as refused:
+        raise Invalid("callback_url", "invalid_value", f"callback_url {refused}.") from None
+    return url
 
 
 def _time(event: Mapping[str, Any], field: str) -> datetime | None:

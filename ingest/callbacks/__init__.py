@@ -1,13 +1,13 @@
 """Telling others what became of a job: an HTTP POST to a URL, or a call of a function of ours.
 
 `targets` says what a callback may be, `addresses` which machines may be called, `notice` what is told,
-`signature` signs it and `post` sends it. Nothing here knows of queues or of the database.
+`signature` signs it, `post` sends it and `functions` calls what is ours. Nothing here knows of queues or events.
 """
 
 
-class Refused(Exception):
+class CallbackRefused(Exception):
     """This callback must not be made, now or later; the message says why and holds no path or query."""
 
 
-class Failed(Exception):
+class CallbackFailed(Exception):
     """The callback was not taken; another try may help. The message holds no path or query."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.conf import settings
 
-from ingest.callbacks import Failed, Refused
+from ingest.callbacks import CallbackFailed, CallbackRefused
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -49,6 +49,15 @@ _REFUSED_V6: Final = tuple(
 PORTS: Final = frozenset({80, 443, 8080, 8443})
 
 
+def is_address(host: str) -> bool:
+    """Whether this is an IP address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_allowed(address: str, port: int) -> bool:
     """Whether a callback may go to this address, written as an IP address, at this port."""
     try:
@@ -61,19 +70,22 @@ def is_allowed(address: str, port: int) -> bool:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, asked for once. Raises Refused when any is not allowed, Failed without one."""
+    """The addresses of a host, asked for once.
+
+    Raises CallbackRefused when any is not allowed, CallbackFailed when there is none.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Failed(f"{host} cannot be resolved: {error}") from None
+        raise CallbackFailed(f"{host} cannot be resolved: {error}") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not addresses:
-        raise Failed(f"{host} has no address")
+        raise CallbackFailed(f"{host} has no address")
     # One of several is enough to refuse: which one is used is then no matter of chance.
     for address in addresses:
         if not is_allowed(address, port):
             shown = host if host == address else f"{host} ({address})"
-            raise Refused(
+            raise CallbackRefused(
                 f"{shown} at port {port} is not a public web server, and not in CALLBACK_ALLOW_NETWORKS either"
             )
     return addresses

@@ -16,7 +16,7 @@ from typing import Final
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from ingest.callbacks import Failed, Refused, addresses, targets
+from ingest.callbacks import CallbackFailed, CallbackRefused, addresses, targets
 from ingest.callbacks.targets import Target
 
 #: Seconds to connect, and for the handshake of TLS.
@@ -32,14 +32,20 @@ _AGAIN: Final = frozenset({408, 425, 429})
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
-    """Send, and return when the receiver said 2xx. Raises Refused, or Failed where another try may help."""
-    target = targets.read_url(url)
+    """Send, and return when the receiver said 2xx.
+
+    Raises CallbackRefused, or CallbackFailed where another try may help.
+    """
+    try:
+        target = targets.read_url(url)
+    except CallbackRefused as refused:
+        raise CallbackRefused(f"the callback's address {refused}") from None
     call = _Call(target, body, headers)
     try:
         async with asyncio.timeout(TOTAL_SECONDS):
             status = await asyncio.wrap_future(_in_thread(call.run))
     except TimeoutError:
-        raise Failed(f"{target.shown} did not answer within {TOTAL_SECONDS:.0f} s") from None
+        raise CallbackFailed(f"{target.shown} did not answer within {TOTAL_SECONDS:.0f} s") from None
     finally:
         call.abort()
     _judge(target, status)
@@ -49,10 +55,10 @@ def _judge(target: Target, status: int) -> None:
     if 200 <= status < 300:
         return
     if status in _AGAIN or status >= 500:
-        raise Failed(f"{target.shown} answered {status}")
+        raise CallbackFailed(f"{target.shown} answered {status}")
     if 300 <= status < 400:
-        raise Refused(f"{target.shown} answered {status}: redirects are not followed")
-    raise Refused(f"{target.shown} answered {status}")
+        raise CallbackRefused(f"{target.shown} answered {status}: redirects are not followed")
+    raise CallbackRefused(f"{target.shown} answered {status}")
 
 
 def _in_thread(run: Callable[[], int]) -> "Future[int]":
@@ -120,10 +126,10 @@ class _Call:
             # The status is what counts, however the rest comes.
             with suppress(OSError, HTTPError, HTTPException):
                 answer.read(ANSWER_BYTES)
-        except (Failed, Refused):
+        except (CallbackFailed, CallbackRefused):
             raise
         except (OSError, HTTPError, HTTPException, ValueError) as error:
-            raise Failed(f"{target.shown} could not be called: {_reason(error)}") from None
+            raise CallbackFailed(f"{target.shown} could not be called: {_reason(error)}") from None
         else:
             return status
         finally:

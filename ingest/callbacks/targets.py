@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from ingest.callbacks import Refused
+from ingest.callbacks import CallbackRefused, addresses
 
 #: Characters of a callback.
 LENGTH: Final = 2_048
@@ -49,40 +49,46 @@ def is_function(callback: str) -> bool:
 
 
 def check(callback: str) -> None:
-    """Raises Refused for what code of ours must not give as a callback."""
-    if is_function(callback):
-        if callback not in settings.CALLBACKS:
-            raise Refused(f"the function {callback[:200]} is not in CALLBACKS")
-    else:
-        read_url(callback)
+    """Raises CallbackRefused for what code of ours must not give as a callback; the message goes after its name."""
+    if not is_function(callback):
+        check_url(callback)
+    elif callback not in settings.CALLBACKS:
+        raise CallbackRefused("names a function that is not in CALLBACKS")
+
+
+def check_url(url: str) -> None:
+    """Raises CallbackRefused for what a sender must not give. Where a name leads is seen when it is called."""
+    target = read_url(url)
+    if addresses.is_address(target.host) and not addresses.is_allowed(target.host, target.port):
+        raise CallbackRefused("must name a public web server; this one is not, and not in CALLBACK_ALLOW_NETWORKS")
 
 
 def read_url(url: str) -> Target:
-    """The parts of a URL. Raises Refused; the message goes after the name of the field."""
+    """The parts of a URL. Raises CallbackRefused; the message goes after the name of the field."""
     if len(url) > LENGTH:
-        raise Refused(f"may have {LENGTH:,} characters, not {len(url):,}")
+        raise CallbackRefused(f"may have {LENGTH:,} characters, not {len(url):,}")
     if not _PLAIN.fullmatch(url):
-        raise Refused("must be an http or https address in plain ASCII: other characters as %XX, names as xn--")
+        raise CallbackRefused("must be an http or https address in plain ASCII: other characters as %XX, names as xn--")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise Refused("must be an http or https address") from None
+        raise CallbackRefused("must be an http or https address") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Refused("must be an http or https address")
+        raise CallbackRefused("must be an http or https address")
     if settings.PROD and parts.scheme != "https":
-        raise Refused("must be an https address while PROD is true")
+        raise CallbackRefused("must be an https address while PROD is true")
     if "@" in parts.netloc:
-        raise Refused("must not hold a user name or password")
+        raise CallbackRefused("must not hold a user name or password")
     if port == 0:
-        raise Refused("must not name port 0")
+        raise CallbackRefused("must not name port 0")
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     port = port or (443 if parts.scheme == "https" else 80)
     return Target(parts.scheme, _host(parts.netloc, parts.hostname), port, path)
 
 
 def _host(netloc: str, host: str) -> str:
-    """A name, or an address in its one plain form. Raises Refused."""
+    """A name, or an address in its one plain form. Raises CallbackRefused."""
     try:
         if "%" in host:
             raise ValueError
@@ -92,7 +98,7 @@ def _host(netloc: str, host: str) -> str:
         if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
             return str(ipaddress.IPv4Address(host))
     except ValueError:
-        raise Refused("has a host that is no plain IP address") from None
+        raise CallbackRefused("has a host that is no plain IP address") from None
     if len(host) > 253 or not _NAME.fullmatch(host):
-        raise Refused("has a host that is no name")
+        raise CallbackRefused("has a host that is no name")
     return host

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ingest.callbacks import Failed, Refused, addresses
+from ingest.callbacks import CallbackFailed, CallbackRefused, addresses
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_networks_that_are_allowed_are_so_at_every_port(settings: Any) -> None:
 )
 def test_what_the_system_takes_for_loopback_is_refused(host: str) -> None:
     """Behind `targets`, which refuses most of these before: the system's own reading decides here."""
-    with pytest.raises((Refused, Failed)):
+    with pytest.raises((CallbackRefused, CallbackFailed)):
         addresses.resolve(host, 443)
 
 
@@ -108,11 +108,11 @@ def test_a_name_is_judged_by_all_its_addresses(names: Callable[[dict[str, list[s
         }
     )
     assert addresses.resolve("good.example", 443) == ["8.8.8.8", "8.8.4.4"]
-    with pytest.raises(Refused, match=r"mixed.example \(127.0.0.1\) at port 443 is not a public web server"):
+    with pytest.raises(CallbackRefused, match=r"mixed.example \(127.0.0.1\) at port 443 is not a public web server"):
         addresses.resolve("mixed.example", 443)
-    with pytest.raises(Refused):
+    with pytest.raises(CallbackRefused):
         addresses.resolve("inside.example", 443)
-    with pytest.raises(Failed, match="cannot be resolved"):
+    with pytest.raises(CallbackFailed, match="cannot be resolved"):
         addresses.resolve("nobody.example", 443)
-    with pytest.raises(Failed, match="has no address"):
+    with pytest.raises(CallbackFailed, match="has no address"):
         addresses.resolve("empty.example", 443)

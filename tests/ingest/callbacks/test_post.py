@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ingest.callbacks import Failed, Refused, addresses, post
+from ingest.callbacks import CallbackFailed, CallbackRefused, addresses, post
 from tests.ingest.callbacks.conftest import Receiver, receiving
 
 
@@ -66,7 +66,7 @@ def test_2xx_is_done(receiver: Receiver, status: int) -> None:
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_these_may_be_tried_again(receiver: Receiver, status: int) -> None:
     receiver.answer = lambda hit: status
-    with pytest.raises(Failed, match=f"^http://127.0.0.1:{receiver.port} answered {status}$"):
+    with pytest.raises(CallbackFailed, match=f"^http://127.0.0.1:{receiver.port} answered {status}$"):
         send(f"{receiver.url}?token=hunter2")
     assert len(receiver.hits) == 1
 
@@ -74,7 +74,7 @@ def test_these_may_be_tried_again(receiver: Receiver, status: int) -> None:
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
 def test_other_4xx_are_the_last_word(receiver: Receiver, status: int) -> None:
     receiver.answer = lambda hit: status
-    with pytest.raises(Refused, match=f"answered {status}$"):
+    with pytest.raises(CallbackRefused, match=f"answered {status}$"):
         send(receiver.url)
 
 
@@ -83,7 +83,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver, canary: Receiver, status
     """S9: a redirect to 169.254.169.254, or to what only we can reach."""
     for location in ("http://169.254.169.254/latest/meta-data/", f"http://localhost:{canary.port}/", canary.url):
         receiver.answer = lambda hit, location=location: (status, {"Location": location}, b"")  # type: ignore[misc]
-        with pytest.raises(Refused, match=f"answered {status}: redirects are not followed"):
+        with pytest.raises(CallbackRefused, match=f"answered {status}: redirects are not followed"):
             send(receiver.url)
     assert (len(receiver.hits), canary.connections) == (3, 0)
 
@@ -124,7 +124,9 @@ def test_nothing_of_the_corpus_reaches_this_machine(canary: Receiver, monkeypatc
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     for url in corpus(canary.port):
-        with pytest.raises((Refused, Failed)):  # failed: no such name, such as "localhost." here and there
+        with pytest.raises(
+            (CallbackRefused, CallbackFailed)
+        ):  # failed: no such name, such as "localhost." here and there
             send(url)
     assert (canary.connections, canary.hits) == (0, [])
 
@@ -135,7 +137,7 @@ def test_the_canary_would_be_hit_if_it_were_allowed(canary: Receiver, settings: 
     for url in corpus(canary.port):
         try:
             send(url)
-        except (Refused, Failed):
+        except (CallbackRefused, CallbackFailed):
             continue
         reached += 1
     assert reached == len(canary.hits) >= 3
@@ -152,7 +154,7 @@ def test_a_name_that_rebinds_is_asked_once_and_pinned(canary: Receiver, monkeypa
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket, "create_connection", create_connection)
-    with pytest.raises(Failed, match="did not answer in time"):
+    with pytest.raises(CallbackFailed, match="did not answer in time"):
         send(f"http://rebinding.example:{canary.port}/")
     assert (asked, called, canary.connections) == (["rebinding.example"], [("8.8.8.8", canary.port)], 0)
 
@@ -177,7 +179,7 @@ def test_nobody_listens(settings: Any) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with pytest.raises(Failed, match=f"^http://127.0.0.1:{port} could not be called: Connection refused$"):
+    with pytest.raises(CallbackFailed, match=f"^http://127.0.0.1:{port} could not be called: Connection refused$"):
         send(f"http://127.0.0.1:{port}/?token=hunter2")
 
 
@@ -233,14 +235,14 @@ def test_a_receiver_that_takes_its_time_is_left(answer: Any, settings: Any, monk
     """The total counts, not the time since the last byte; and the connection ends, so that nobody is held."""
     settings.CALLBACK_ALLOW_NETWORKS = ["127.0.0.1"]
     monkeypatch.setattr(post, "TOTAL_SECONDS", 0.5)
-    with speaking(answer) as port, pytest.raises(Failed, match="did not answer"):
+    with speaking(answer) as port, pytest.raises(CallbackFailed, match="did not answer"):
         send(f"http://127.0.0.1:{port}/")
 
 
 def test_a_tls_handshake_that_never_ends_is_left(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CALLBACK_ALLOW_NETWORKS = ["127.0.0.1"]
     monkeypatch.setattr(post, "TOTAL_SECONDS", 0.5)
-    with speaking(say_nothing) as port, pytest.raises(Failed, match="did not answer"):
+    with speaking(say_nothing) as port, pytest.raises(CallbackFailed, match="did not answer"):
         send(f"https://127.0.0.1:{port}/")
 
 
@@ -287,7 +289,7 @@ def test_what_is_no_answer_may_be_tried_again_and_is_not_shown(answer: bytes, se
         made.recv(65536)
         made.sendall(answer)
 
-    with speaking(say) as port, pytest.raises(Failed) as failed:
+    with speaking(say) as port, pytest.raises(CallbackFailed) as failed:
         send(f"http://127.0.0.1:{port}/?token=hunter2")
     assert "hunter2" not in str(failed.value)
     assert "SSH" not in str(failed.value)
@@ -365,11 +367,11 @@ def test_tls_names_the_host_and_checks_its_certificate(
     resolve_to(monkeypatch, ["127.0.0.1"])
     with secure(certificate) as (receiver, asked):
         url = f"https://hooks.example.org:{receiver.port}/hook"
-        with pytest.raises(Failed, match=r"(?i)certificate"):
+        with pytest.raises(CallbackFailed, match=r"(?i)certificate"):
             send(url)  # nobody whom this machine trusts has signed it
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         send(url)
-        with pytest.raises(Failed, match=r"(?i)certificate"):
+        with pytest.raises(CallbackFailed, match=r"(?i)certificate"):
             send(f"https://others.example.org:{receiver.port}/hook")
     [hit] = receiver.hits
     assert hit.headers["host"] == f"hooks.example.org:{receiver.port}"
@@ -381,6 +383,6 @@ def test_plain_http_is_refused_in_production_before_anything_is_asked(
 ) -> None:
     settings.PROD = True
     asked = resolve_to(monkeypatch, ["127.0.0.1"])
-    with pytest.raises(Refused, match="https"):
+    with pytest.raises(CallbackRefused, match="https"):
         send(f"http://hooks.example.org:{receiver.port}/")
     assert (asked, receiver.connections) == ([], 0)

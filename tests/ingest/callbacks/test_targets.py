@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ingest.callbacks import Refused, targets
+from ingest.callbacks import CallbackRefused, targets
 from ingest.callbacks.targets import Target, read_url
 
 
@@ -62,14 +62,14 @@ def test_a_url_is_read_into_its_parts(url: str, target: Target) -> None:
 )
 def test_what_is_no_plain_url_is_refused(url: str, why: str) -> None:
     """S9: what one reader of URLs takes for one host and another for another never gets as far as a request."""
-    with pytest.raises(Refused, match=why):
+    with pytest.raises(CallbackRefused, match=why):
         read_url(url)
 
 
 def test_in_production_only_https_is_called(settings: Any) -> None:
     settings.PROD = True
     read_url("https://hooks.example.org/")
-    with pytest.raises(Refused, match="https address while PROD"):
+    with pytest.raises(CallbackRefused, match="https address while PROD"):
         read_url("http://hooks.example.org/")
 
 
@@ -78,8 +78,19 @@ def test_code_may_name_functions_of_the_allow_list_only(settings: Any) -> None:
     targets.check("shop.orders.told")
     targets.check("https://hooks.example.org/")
     for callback in ("os.system", "shop.orders", "shop.orders.told.x", "hooks.example.org", "os:system", ""):
-        with pytest.raises(Refused):
+        with pytest.raises(CallbackRefused):
             targets.check(callback)
+
+
+def test_an_address_that_is_not_public_is_refused_at_once(settings: Any) -> None:
+    """A name is judged when it is called: who owns it may change it until then."""
+    for url in ("https://10.0.0.1/", "https://[::1]/", "https://8.8.8.8:6379/"):
+        with pytest.raises(CallbackRefused, match="public web server"):
+            targets.check_url(url)
+    targets.check_url("https://8.8.8.8/")
+    targets.check_url("https://localhost/")
+    settings.CALLBACK_ALLOW_NETWORKS = ["10.0.0.0/8"]
+    targets.check_url("https://10.0.0.1:9000/")
 
 
 def test_what_is_shown_holds_neither_path_nor_query() -> None:
