@@ -193,3 +193,17 @@ def fail(queue: Queue, *, retry: bool) -> None:
 def complete(queue: Queue) -> None:
     claim = queue.claim()
     assert queue.transitions.complete("high", claim.id, "w1", [job.id for job in claim.jobs]) == []
+
+
+def test_a_queue_at_its_limit_refuses_more(queue: Queue) -> None:
+    """Waiting jobs count, and those that wait for their time; the neighbours of another queue pass."""
+    queue.add(delay=60)
+    jobs = [make_job(queue_limit=3) for _ in range(3)]
+    other = make_job(queue="critical", queue_limit=3)
+    results = queue.transitions.enqueue([*jobs, other])
+    assert [result.outcome for result in results] == ["queued", "queued", "full", "queued"]
+    assert not results[2].accepted
+    assert queue.places(jobs[2].id) == []
+    assert queue.counters()["full"] == 1
+    queue.claim()
+    assert queue.transitions.enqueue([make_job(queue_limit=3)])[0].accepted
