@@ -1,8 +1,15 @@
-"""Two invariants, after every step of any sequence: a job is in exactly one place, and the counters add up."""
+"""Two invariants, after every step of any sequence: a job is in exactly one place, and the counters add up.
 
+A crash between two steps is a claim that nobody answers, or answers when others hold the job; a lost reply
+is a call that is sent twice.
+"""
+
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
+import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,26 +22,43 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ingest.queue import keys
+from ingest.queue import calls, keys
+from ingest.queue.calls import Mode
+from ingest.queue.limits import Limit, remove_limit, set_limit
 from ingest.queue.transitions import Claim, Failure, Transitions, new_id
-from tests.ingest.queue.conftest import make_job
+from tests.ingest.queue.conftest import Queue, make_job
 
 QUEUES = ("critical", "low")
 LAPSED, LIVE = -1.0, 30.0
+MODES: tuple[Mode, ...] = ("", "", "", "async", "single")
+LIMITED = ("kind", "alert")
+
+queues = st.sampled_from(QUEUES)
+twice = st.booleans()
 
 
 class Life(RuleBasedStateMachine):
-    """Jobs live, workers die, replies get lost: each call is sent twice now and then."""
+    """Jobs live, workers die, operators press everything, replies get lost."""
 
     connection: redis.Redis
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(near=st.sampled_from([0, 1000]))
+    def begin(self, near: int) -> None:
+        """`near` 0: whatever leaves a list leaves a tombstone."""
         self.connection.flushall()
+        self.queue = Queue(self.connection)
         self.transitions = Transitions(self.connection)
         self.jobs: dict[str, str] = {}  # id → queue
+        self.enqueued: Counter[str] = Counter()
         self.completed: set[str] = set()
+        self.purged: set[str] = set()
         self.claims: list[Claim] = []
+        self.near = mock.patch.object(calls, "NEAR", near)
+        self.near.start()
+
+    def teardown(self) -> None:
+        if hasattr(self, "near"):
+            self.near.stop()
 
     def call(self, twice: bool, send: Callable[[], Any]) -> Any:
         """The second sending, under the same request id, answers the same and changes nothing."""
@@ -48,149 +72,281 @@ class Life(RuleBasedStateMachine):
     def everything(self) -> dict[bytes, bytes]:
         return {key: self.connection.dump(key) for key in self.connection.scan_iter()}
 
+    def some(self, data: st.DataObject) -> list[str]:
+        """Any jobs, wherever they are."""
+        ids: list[str] = data.draw(st.lists(st.sampled_from(sorted(self.jobs)), min_size=1, max_size=5, unique=True))
+        return ids
+
+    def in_place(self, place: str, queue: str) -> set[str]:
+        return {
+            job_id
+            for job_id, origin in self.jobs.items()
+            if origin == queue and self.queue.places(job_id, queue) == [place]
+        }
+
+    # --- senders ------------------------------------------------------------------------------
+
     @rule(
-        queue=st.sampled_from(QUEUES),
+        queue=queues,
         number=st.integers(1, 3),
         delay=st.sampled_from([0, 0, 0.0001, 60]),
         delays=st.sampled_from([(), (0,), (0.0001, 0)]),
-        twice=st.booleans(),
+        mode=st.sampled_from(MODES),
+        dead_letters=st.sampled_from([True, True, False]),
+        result_ttl=st.sampled_from([0, 0, 3600]),
+        twice=twice,
     )
-    def enqueue(self, queue: str, number: int, delay: float, delays: tuple[float, ...], twice: bool) -> None:
-        jobs = [make_job(queue=queue, delay=delay, retry_delays=delays) for _ in range(number)]
+    def enqueue(self, queue: str, number: int, twice: bool, delays: tuple[float, ...], **more: Any) -> None:
+        jobs = [make_job(queue=queue, retry_delays=delays, **more) for _ in range(number)]
         request = new_id()
         results = self.call(twice, lambda: self.transitions.enqueue(jobs, request_id=request))
         assert all(result.accepted for result in results)
         self.jobs |= {job.id: queue for job in jobs}
+        self.enqueued[queue] += number
 
     @precondition(lambda self: self.jobs)
-    @rule(data=st.data())
-    def enqueue_again(self, data: st.DataObject) -> None:
-        job_id = data.draw(st.sampled_from(sorted(set(self.jobs) - self.completed) or [""]))
-        if job_id:
-            (result,) = self.transitions.enqueue([make_job(id=job_id, queue=self.jobs[job_id])])
-            assert result.outcome == "duplicate"
+    @rule(data=st.data(), delay=st.sampled_from([0, 60]))
+    def enqueue_again(self, data: st.DataObject, delay: float) -> None:
+        """Under an id that is taken; what was thrown away or canceled may come again."""
+        job_id = data.draw(st.sampled_from(sorted(set(self.jobs) - self.completed - self.purged) or [""]))
+        if not job_id:
+            return
+        queue = self.jobs[job_id]
+        anew = self.queue.places(job_id, *QUEUES)[0] in ("trash", "canceled")
+        (result,) = self.transitions.enqueue([make_job(id=job_id, queue=queue, delay=delay)])
+        assert result.accepted == anew
+        self.enqueued[queue] += anew
+
+    # --- workers ------------------------------------------------------------------------------
 
     @rule(
-        queues=st.permutations(QUEUES),
+        order=st.permutations(QUEUES),
         limit=st.integers(1, 4),
+        only=st.sampled_from(["", "", "", "async"]),
         lease=st.sampled_from([LAPSED, LIVE]),
         worker=st.sampled_from(["w1", "w2"]),
-        twice=st.booleans(),
+        twice=twice,
     )
-    def claim(self, queues: list[str], limit: int, lease: float, worker: str, twice: bool) -> None:
+    def claim(self, order: list[str], limit: int, only: str, lease: float, worker: str, twice: bool) -> None:
         claim_id = new_id()
-        send = lambda: self.transitions.claim(worker, queues, claim_id=claim_id, limit=limit, lease=lease)  # noqa: E731
-        waiting = [queue for queue in queues if self.connection.llen(keys.queue(queue))]
-        answer = self.call(twice and bool(waiting), send)
-        assert (answer.queue if answer else None) == (waiting[0] if waiting else None)
-        if answer:
-            assert len(answer.jobs) == 1 or not any(job.alone for job in answer.jobs)
-            self.claims.append(answer)
+
+        def send() -> Claim | None:
+            return self.transitions.claim(
+                worker, order, claim_id=claim_id, limit=limit, async_limit=2, only=only, lease=lease
+            )
+
+        waiting = [queue for queue in order if self.queue.waiting(queue) and not self.is_paused(queue)]
+        limited = self.connection.exists(keys.LIMITS)
+        answer = send()
+        if not limited and not only:
+            assert (answer.queue if answer else None) == (waiting[0] if waiting else None)
+        if answer is None:
+            return
+        if twice:
+            before = self.everything()
+            assert send() == answer
+            assert self.everything() == before
+        assert not self.is_paused(answer.queue)
+        (mode,) = {job.mode for job in answer.jobs}
+        assert only in ("", mode)
+        assert len(answer.jobs) <= {"": limit, "async": min(limit, 2)}.get(mode, 1)
+        assert len(answer.jobs) == 1 or not any(job.alone for job in answer.jobs)
+        self.claims.append(answer)
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), twice=st.booleans(), how=st.sampled_from(["complete", "fail", "release", "renew"]))
+    @rule(data=st.data(), twice=twice, how=st.sampled_from(["complete", "fail", "release", "renew", "progress"]))
     def answer(self, data: st.DataObject, twice: bool, how: str) -> None:
         """By any claim that ever was: the fence sorts out who may."""
         claim = data.draw(st.sampled_from(self.claims))
         ids = data.draw(st.lists(st.sampled_from([job.id for job in claim.jobs]), min_size=1, unique=True))
-        worker, request = "w1", new_id()
+        worker, request, queue = "w1", new_id(), claim.queue
+        may = {job_id for job_id in ids if self.holds(claim, job_id)}
         if how == "complete":
-            may = {i for i in ids if self.holds(claim, i) or self.was_recovered_unclaimed(claim, i)}
+            may |= {job_id for job_id in ids if self.was_recovered_unclaimed(claim, job_id)}
+            results = {job_id: [job_id] for job_id in ids}
             refused = self.call(
-                twice, lambda: self.transitions.complete(claim.queue, claim.id, worker, ids, request_id=request)
+                twice,
+                lambda: self.transitions.complete(queue, claim.id, worker, ids, results=results, request_id=request),
             )
             assert set(ids) - set(refused) == may
             self.completed |= may
         elif how == "fail":
-            may = {i for i in ids if self.holds(claim, i)}
             retry = data.draw(st.booleans())
             failures = [Failure(job_id, "boom", retry=retry) for job_id in ids]
             outcomes = self.call(
-                twice, lambda: self.transitions.fail(claim.queue, claim.id, worker, failures, request_id=request)
+                twice, lambda: self.transitions.fail(queue, claim.id, worker, failures, request_id=request)
             )
-            assert {i for i, outcome in outcomes.items() if outcome != "refused"} == may
+            assert {job_id for job_id, outcome in outcomes.items() if outcome != "refused"} == may
         elif how == "release":
-            may = {i for i in ids if self.holds(claim, i)}
-            number = self.call(twice, lambda: self.transitions.release(claim.queue, claim.id, ids, request_id=request))
+            number = self.call(twice, lambda: self.transitions.release(queue, claim.id, ids, request_id=request))
             assert number == len(may)
+        elif how == "progress":
+            for job_id in ids:
+                assert self.transitions.progress(queue, claim.id, job_id, value=1, line="x") == (job_id in may)
         else:
-            held = [(claim.queue, job_id, claim.id) for job_id in ids]
+            held = [(queue, job_id, claim.id) for job_id in ids]
             lost = self.transitions.renew(data.draw(st.sampled_from([LAPSED, LIVE])), held)
-            assert {job_id for _, job_id, _ in lost} == {i for i in ids if not self.holds(claim, i)}
+            assert {job_id for _, job_id, _ in lost} == set(ids) - may
 
-    @rule(
-        queue=st.sampled_from(QUEUES),
-        limit=st.integers(1, 3),
-        older=st.sampled_from([None, None, 0]),
-        twice=st.booleans(),
-    )
+    # --- maintenance --------------------------------------------------------------------------
+
+    @rule(queue=queues, limit=st.integers(1, 3), older=st.sampled_from([None, None, 0]), twice=twice)
     def recover(self, queue: str, limit: int, older: float | None, twice: bool) -> None:
         request = new_id()
         done = self.transitions.recover(queue, limit=limit, older_than=older, request_id=request)
-        if twice and (done.requeued or done.dead):
+        if twice and (done.requeued or done.dead) and older is None:
             before = self.everything()
-            if older is None:
-                assert self.transitions.recover(queue, limit=limit, request_id=request) == done
-                assert self.everything() == before
+            assert self.transitions.recover(queue, limit=limit, request_id=request) == done
+            assert self.everything() == before
 
-    @rule(queue=st.sampled_from(QUEUES), limit=st.integers(1, 3))
+    @rule(queue=queues, limit=st.integers(1, 3))
     def promote(self, queue: str, limit: int) -> None:
         assert self.transitions.promote(queue, limit=limit) <= limit
 
     @precondition(lambda self: self.jobs)
-    @rule(data=st.data(), queue=st.sampled_from(QUEUES), twice=st.booleans())
-    def requeue(self, data: st.DataObject, queue: str, twice: bool) -> None:
-        ids = data.draw(st.lists(st.sampled_from(sorted(self.jobs)), min_size=1, max_size=5, unique=True))
-        request = new_id()
-        dead = {i for i in ids if self.connection.zscore(keys.failed(queue), i) is not None}
-        moved = self.call(twice, lambda: self.transitions.requeue(queue, ids, request_id=request))
-        assert set(moved) == dead
+    @rule(data=st.data(), queue=queues)
+    def heal(self, data: st.DataObject, queue: str) -> None:
+        """Nothing here is ever lost, so there is nothing to heal."""
+        assert self.transitions.heal(queue, self.some(data)) == []
+
+    @rule(queue=queues, limit=st.integers(1, 3))
+    def sweep_when_all_is_old(self, queue: str, limit: int) -> None:
+        trash = self.in_place("trash", queue)
+        with mock.patch.object(calls, "TRASH_SECONDS", -1):
+            self.transitions.sweep(queue, limit=limit)
+        self.purged |= {job_id for job_id in trash if not self.queue.places(job_id, *QUEUES)}
+
+    # --- operators ----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.jobs)
+    @rule(
+        data=st.data(),
+        queue=queues,
+        twice=twice,
+        what=st.sampled_from(["run_now", "discard", "restore", "cancel", "purge", "move", "requeue"]),
+        to=queues,
+    )
+    def operate(self, data: st.DataObject, queue: str, twice: bool, what: str, to: str) -> None:
+        ids, request = self.some(data), new_id()
+        places = {"run_now": ["scheduled"], "restore": ["trash"], "purge": ["trash"], "requeue": ["failed"]}
+        places |= {"discard": ["queued", "scheduled", "failed"], "cancel": ["queued", "scheduled"], "move": ["queued"]}
+        may = set.union(*(self.in_place(place, queue) for place in places[what])) & set(ids)
+        if what == "move" and to == queue:
+            may = set()
+        more: dict[str, Any] = {"to": to} if what in ("move", "requeue") else {}
+        do = getattr(self.transitions, what)
+        moved = self.call(twice, lambda: do(queue, ids, request_id=request, **more))
+        assert sorted(moved) == sorted(may)
+        if more:
+            self.jobs |= dict.fromkeys(moved, to)
+        if what == "purge":
+            self.purged |= set(moved)
+
+    @rule(queue=queues, most=st.integers(1, 3), twice=twice, whole=st.booleans())
+    def empty(self, queue: str, most: int, twice: bool, whole: bool) -> None:
+        seconds, _ = self.connection.time()
+        waiting, request = self.in_place("queued", queue), new_id()
+        before = seconds + 60 if whole else seconds - 3600
+        done = self.call(twice, lambda: self.transitions.empty(queue, before=before, most=most, request_id=request))
+        assert done.moved <= len(waiting) if whole else done.moved == 0
+
+    @rule(queue=st.sampled_from([*QUEUES, None]), resume=st.booleans())
+    def pause(self, queue: str | None, resume: bool) -> None:
+        if resume:
+            self.transitions.resume(None)
+            self.transitions.resume(queue)
+        else:
+            self.transitions.pause(queue)
+
+    @rule(most=st.integers(0, 2))
+    def limit(self, most: int) -> None:
+        if most:
+            set_limit(self.connection, Limit("kind", "alert", most, 3600))
+        else:
+            remove_limit(self.connection, "kind", "alert")
+
+    @rule()
+    def next_window(self) -> None:
+        self.connection.delete(f"{keys.PREFIX}:qa:used:{':'.join(LIMITED)}")
+
+    # --- what always holds --------------------------------------------------------------------
 
     @invariant()
     def a_job_is_in_exactly_one_place(self) -> None:
-        places: dict[str, list[str]] = {job_id: [] for job_id in self.jobs}
-        for queue in QUEUES:
-            for job_id in self.connection.lrange(keys.queue(queue), 0, -1):
-                places[job_id.decode()].append("queued")
-            for member in self.connection.zrange(keys.started(queue), 0, -1):
-                places[member.decode().partition(":")[0]].append("started")
-            for job_id in self.connection.zrange(keys.scheduled(queue), 0, -1):
-                places[job_id.decode()].append("scheduled")
-            for job_id in self.connection.zrange(keys.failed(queue), 0, -1):
-                places[job_id.decode()].append("failed")
-        for job_id, found in places.items():
-            status = self.connection.hget(keys.job(job_id), "status")
-            assert found == ([] if job_id in self.completed else [(status or b"").decode()])
+        for job_id, queue in self.jobs.items():
+            found = self.queue.places(job_id, *QUEUES)
+            if job_id in self.purged:
+                assert found == []
+                continue
+            if job_id in self.completed:
+                assert found in ([], ["finished"])
+                continue
+            fields = self.queue.hash(job_id)
+            assert found == ["trash" if "trashed_at" in fields else fields["status"]], job_id
+            assert fields["origin"] == queue
 
     @invariant()
     def the_counters_add_up(self) -> None:
         for queue in QUEUES:
-            found = self.connection.hgetall(keys.counters(queue))
-            number = {name.decode(): int(value) for name, value in found.items()}
-            n = lambda name: number.get(name, 0)  # noqa: B023, E731
-            queued, started = self.connection.llen(keys.queue(queue)), self.connection.zcard(keys.started(queue))
-            scheduled, failed = self.connection.zcard(keys.scheduled(queue)), self.connection.zcard(keys.failed(queue))
-            assert n("enqueued") == queued + started + scheduled + failed + n("completed")
-            assert n("enqueued") == sum(1 for each in self.jobs.values() if each == queue)
-            assert n("completed") == sum(1 for job_id in self.completed if self.jobs[job_id] == queue)
-            assert failed == n("dead") - n("requeued")
-            left = n("completed") - n("late") + n("retried") + n("dead") + n("released") + n("recovered")
-            assert started == n("claimed") - left
-            assert n("phantom") == n("foreign_claimed") == 0
+            number = Counter(self.queue.counters(queue))
+            started, scheduled, failed, trash = (
+                self.connection.zcard(key(queue)) for key in (keys.started, keys.scheduled, keys.failed, keys.trash)
+            )
+            waiting = self.queue.waiting(queue)
+            assert number["enqueued"] == self.enqueued[queue]
+            assert number["enqueued"] + number["moved_in"] == (
+                waiting + scheduled + started + failed + trash
+                + number["completed"] + number["purged"] + number["canceled"] + number["moved_out"]
+            )  # fmt: skip
+            assert trash == number["trashed"] + number["dropped"] - number["restored"] - number["purged"]
+            assert failed == (
+                number["dead"] - number["requeued"] - number["trashed_failed"] + number["restored_failed"]
+            )
+            left = number["completed"] - number["late"] + number["retried"] + number["dead"] + number["dropped"]
+            assert started == number["claimed"] - left - number["released"] - number["recovered"]
+            assert number["phantom"] == number["foreign_claimed"] == number["healed"] == 0
+
+    @invariant()
+    def every_tombstone_stands_in_a_list(self) -> None:
+        for queue in QUEUES:
+            entries = set(self.connection.lrange(keys.queue(queue), 0, -1))
+            for bucket in self.connection.hkeys(keys.parked(queue)):
+                parked = self.connection.lrange(keys.parked_jobs(queue, bucket.decode()), 0, -1)
+                assert len(parked) == int(self.connection.hget(keys.parked(queue), bucket) or 0)
+                entries.update(parked)
+            assert self.connection.smembers(keys.tombstones(queue)) <= entries
+
+    def is_paused(self, queue: str) -> bool:
+        return any(score is not None for score in self.connection.zmscore(keys.PAUSED, [queue, keys.ALL_QUEUES]))
 
     def holds(self, claim: Claim, job_id: str) -> bool:
         return self.connection.zscore(keys.started(claim.queue), f"{job_id}:{claim.id}") is not None
 
     def was_recovered_unclaimed(self, claim: Claim, job_id: str) -> bool:
+        """Back in its queue's list, where the late worker may still take it out."""
         status, lapsed = self.connection.hmget(keys.job(job_id), "status", keys.LAPSED)
-        return bool(status == b"queued" and lapsed == claim.id.encode())
+        listed = self.connection.lpos(keys.queue(claim.queue), job_id) is not None
+        return bool(status == b"queued" and lapsed == claim.id.encode() and listed)
 
 
+@pytest.mark.timeout(600)
 def test_any_life_keeps_the_invariants(empty_redis: redis.Redis) -> None:
     Life.connection = empty_redis
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Life,
         settings=settings(
             max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_any_long_life_keeps_the_invariants(empty_redis: redis.Redis) -> None:
+    Life.connection = empty_redis
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Life,
+        settings=settings(
+            max_examples=1500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
