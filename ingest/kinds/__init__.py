@@ -2,16 +2,30 @@
 
 from typing import Final
 
-from ingest.kinds import alerts
+from ingest.kinds import alerts, callbacks
 from ingest.kinds.context import Context
 from ingest.kinds.kind import Kind, Mode
+from ingest.priorities import Priority
 
-__all__ = ["ALERT", "KINDS", "Context", "Kind", "Mode", "register"]
+__all__ = ["ALERT", "CALLBACK", "KINDS", "Context", "Kind", "Mode", "register"]
 
 ALERT: Final = Kind(name="alert", validate=alerts.validate, handler=alerts.handle)
 
+#: Telling others what became of a job; `ingest.outbox` makes them.
+CALLBACK: Final = Kind(
+    name="callback",
+    validate=callbacks.validate,
+    handler=callbacks.handle,
+    batch=False,
+    retry_delays=callbacks.RETRY_DELAYS,
+    timeout=callbacks.TIMEOUT,
+    result_ttl=0,
+    internal=True,
+    default_priority=Priority.LOW,
+)
+
 #: Every kind of this process by its name: ours, and what other apps registered.
-KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (ALERT,)}
+KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (ALERT, CALLBACK)}
 
 
 def register(kind: Kind) -> Kind:
