@@ -26,6 +26,10 @@ FIELDS: Final = (
     keys.REASON,
     keys.ERROR_TYPE,
     keys.ERROR_MESSAGE,
+    keys.MOVED_BY,
+    keys.MOVED_AT,
+    keys.TRASHED_AT,
+    keys.TRASHED_FROM,
 )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+import redis
 from django.conf import settings
 
 from ingest.models import Event
@@ -54,7 +55,7 @@ class Job:
     state: str
     queue: str | None
     priority: str | None
-    #: 1 is next; `>10000` past the cap; None: it does not wait in a queue.
+    #: 1 is next; `>10000` past the cap; None: it does not wait in a queue, or a rate limit holds it back.
     position: int | str | None
     #: Jobs that come before it, those of higher queues included; None: not known.
     ahead: int | None
@@ -68,6 +69,12 @@ class Job:
     finished_at: datetime | None
     next_attempt_at: datetime | None
     error: JobError | None
+    #: The operator who moved it last, and when; None: nobody did, or it is not known any more.
+    moved_by: str | None
+    moved_at: datetime | None
+    #: When it was discarded, while it is in the trash, and where it was: queued, scheduled or failed.
+    trashed_at: datetime | None
+    trashed_from: str | None
 
 
 def read(job_id: str) -> Job | None:
@@ -77,6 +84,7 @@ def read(job_id: str) -> Job | None:
     pipe.hmget(keys.job(job_id), FIELDS)
     for name in settings.PRIORITIES:
         pipe.llen(keys.queue(name))
+        pipe.scard(keys.tombstones(name))
         pipe.lpos(keys.queue(name), job_id, maxlen=POSITION_CAP)
         pipe.zscore(keys.scheduled(name), job_id)
         pipe.zscore(keys.failed(name), job_id)
@@ -88,25 +96,38 @@ def read(job_id: str) -> Job | None:
     if job.queue not in settings.PRIORITIES:
         return job
     order = settings.PRIORITIES.index(job.queue)
-    _, index, due, failed = rest[order * 4 : order * 4 + 4]
+    length, gone, index, due, failed = rest[order * 5 : order * 5 + 5]
     if job.state in ("scheduled", "retrying") and due is not None:
         return replace(job, next_attempt_at=datetime.fromtimestamp(float(due), UTC))
     if job.state == "failed" and job.error and failed is not None:
         return replace(job, error=replace(job.error, at=failed_at(float(failed), found["ended_at"])))
-    if job.state == "queued":
-        if index is None:
-            return replace(job, position=f">{POSITION_CAP}")
-        before = sum(rest[i * 4] for i in range(order))
-        return replace(job, position=index + 1, ahead=before + index)
+    if job.state == "queued" and index is not None:
+        here = index - (_gone_before(client, job.queue, index) if gone else 0)
+        before = sum(max(0, rest[i * 5] - rest[i * 5 + 1]) for i in range(order))
+        return replace(job, position=here + 1, ahead=before + here)
+    if job.state == "queued" and length > POSITION_CAP:
+        return replace(job, position=f">{POSITION_CAP}")
     return job
+
+
+def _gone_before(client: redis.Redis, name: str, index: int) -> int:
+    """How many of the first `index` ids, at most POSITION_CAP, are of jobs that are elsewhere."""
+    ids = client.lrange(keys.queue(name), 0, index - 1) if index else []
+    return sum(client.smismember(keys.tombstones(name), ids)) if ids else 0
+
+
+def state_of(found: Mapping[str, str]) -> str:
+    """The contract's word, by the fields of the job's hash."""
+    if found[keys.TRASHED_AT]:
+        return "trash"
+    state = _STATES.get(found["status"], found["status"])
+    return "retrying" if state == "scheduled" and number(found[keys.ATTEMPTS]) else state
 
 
 def shape(job_id: str, found: Mapping[str, str]) -> Job:
     """A job by the fields of its hash alone."""
     ended, left = number(found[keys.ATTEMPTS]), number(found["retries_left"])
-    state = _STATES.get(found["status"], found["status"])
-    if state == "scheduled" and ended:
-        state = "retrying"
+    state = state_of(found)
     error = None
     if found[keys.ERROR_TYPE] or found[keys.REASON]:
         error = JobError(
@@ -128,14 +149,18 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
         ahead=None,
         # The hash counts executions that ended in a failure; the one that runs now is one more.
         attempts=ended + (state in ("started", "finished")),
-        attempts_left={"failed": 0, "finished": 0, "canceled": 0, "started": left}.get(state, left + 1),
+        attempts_left={"failed": 0, "finished": 0, "trash": 0, "canceled": 0, "started": left}.get(state, left + 1),
         crashes=number(found[keys.CRASHES]),
         received_at=moment(found[keys.RECEIVED_AT]),
         enqueued_at=moment(found["enqueued_at"]),
         started_at=moment(found["started_at"]),
-        finished_at=moment(found["ended_at"]) if state in ("finished", "failed") else None,
+        finished_at=moment(found["ended_at"]) if state in ("finished", "failed", "canceled") else None,
         next_attempt_at=None,
         error=error,
+        moved_by=found[keys.MOVED_BY] or None,
+        moved_at=moment(found[keys.MOVED_AT]),
+        trashed_at=moment(found[keys.TRASHED_AT]),
+        trashed_from=found[keys.TRASHED_FROM] or None,
     )
 
 

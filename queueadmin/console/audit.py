@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import Error, connection, transaction
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: PostgreSQL's advisory lock for the one writer at a time; any fixed number that nobody else takes.
 _LOCK: Final = 0x71756175646974
+#: An intent without an outcome for longer than this is of a process that died.
+_BEGUN: Final = timedelta(minutes=1)
 
 
 class AuditUnavailable(Exception):
@@ -76,10 +78,20 @@ def audited(*, actor: str, action: str, target: str, count: int | None = None, r
             logger.exception("the outcome of %s by %s is not recorded: %s", action, actor, outcome.sentence)
 
 
-def last_outcome(target: str) -> AuditEntry | None:
-    """The latest operation on exactly this target that touched something."""
-    done = AuditEntry.objects.filter(target=target, step=AuditEntry.Step.OUTCOME, count__gt=0)
-    return done.order_by("-id").first()
+def last_mover(target: str, operation: str) -> AuditEntry | None:
+    """Whose operation on exactly this target touched something last, `operation` itself aside.
+
+    One that began within the last minute and whose outcome is not written yet counts, if it is the only one:
+    it is the one that came first.
+    """
+    entries = AuditEntry.objects.filter(target=target).exclude(operation=operation).order_by("-id")[:20]
+    done = [entry for entry in entries if entry.step == AuditEntry.Step.OUTCOME]
+    ended = {entry.operation for entry in done}
+    since = timezone.now() - _BEGUN
+    begun = [entry for entry in entries if entry.operation not in ended and entry.at > since]
+    if len(begun) == 1:
+        return begun[0]
+    return next((entry for entry in done if entry.count), None)
 
 
 def first_broken() -> int | None:

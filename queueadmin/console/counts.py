@@ -2,12 +2,12 @@
 
 Two round trips. The first asks who and when (server time, workers, heads of the lists, the last
 published snapshot); the second counts everything in one transaction, so that its numbers belong
-together: enqueued = queued + started + scheduled + failed + completed holds within a snapshot.
+together: the sums that `ingest.queue.keys.counters` promises hold within a snapshot.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,14 +17,20 @@ from django.conf import settings
 
 from ingest.queue import keys
 from ingest.queue.settings_check import unsafe
+from queueadmin.console import starvation
 from queueadmin.console.snapshot import QueueState, RedisState, Snapshot, Workers
 
 #: RQ's own workers, idle, write only every 405 s.
 STOCK_WORKER_SILENT_SECONDS: Final = 480
 #: Redis' settings change by hand only.
 SETTINGS_SECONDS: Final = 10
+#: Ids looked at from the head of a list: some may be tombstones, whose jobs are elsewhere.
+HEADS: Final = 8
 
-_COUNTERS: Final = ("enqueued", "claimed", "completed", "retried", "dead", "requeued", "recovered")
+_COUNTERS: Final = (
+    *("enqueued", "claimed", "completed", "retried", "dead", "dropped", "requeued", "recovered", "canceled", "trashed"),
+    *("trashed_failed", "restored", "restored_failed", "purged", "moved_in", "moved_out"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,25 @@ class Counts:
     leader: str | None
     workers: Workers
     queues: tuple[QueueState, ...]
+    #: All queues are paused at once.
+    paused_all: bool
     #: The snapshot that the publisher wrote last.
     published: Snapshot | None
+
+
+class _Questions:
+    """Commands of one transaction, whose answers are found by a name instead of a place."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._pipe = client.pipeline(transaction=True)
+        self._names: list[Hashable] = []
+
+    def ask(self, name: Hashable, command: str, *arguments: Any) -> None:
+        self._names.append(name)
+        getattr(self._pipe, command)(*arguments)
+
+    def answers(self) -> dict[Hashable, Any]:
+        return dict(zip(self._names, self._pipe.execute(), strict=True))
 
 
 def read(client: redis.Redis) -> Counts:
@@ -49,55 +72,97 @@ def read(client: redis.Redis) -> Counts:
     first.smembers(keys.WORKERS)
     first.get(keys.SNAPSHOT)
     for name in names:
-        first.lindex(keys.queue(name), 0)
+        first.lrange(keys.queue(name), 0, HEADS - 1)
     (seconds, micros), worker_keys, published, *heads = first.execute()
     now = seconds + micros / 1e6
 
-    second = client.pipeline(transaction=True)
-    second.info()
-    second.get(keys.LEADER)
-    for name, head in zip(names, heads, strict=True):
-        second.llen(keys.queue(name))
-        second.zcard(keys.scheduled(name))
-        second.zcard(keys.started(name))
-        second.zcount(keys.started(name), keys.SCORE_OFFSET, now + keys.SCORE_OFFSET)
-        second.zcount(keys.started(name), 0, now)  # a stock worker's own entries
-        second.zcard(keys.failed(name))
-        second.hgetall(keys.counters(name))
-        second.hget(keys.job(_text(head)), "enqueued_at")
-    ordered = sorted(worker_keys)
-    for worker_key in ordered:
-        second.hgetall(worker_key)
-    info, leader, *rest = second.execute()
-    per_queue = [rest[i * 8 : i * 8 + 8] for i in range(len(names))]
-    live = [worker for worker in map(_decoded, rest[len(names) * 8 :]) if _alive(worker, now)]
+    questions = _Questions(client)
+    questions.ask("info", "info")
+    questions.ask("leader", "get", keys.LEADER)
+    questions.ask("paused", "zrange", keys.PAUSED, 0, -1, False, True)
+    questions.ask("served", "hgetall", keys.SERVED)
+    for name, ids in zip(names, heads, strict=True):
+        _ask_of_queue(questions, name, ids, now)
+    for worker_key in worker_keys:
+        questions.ask(("worker", worker_key), "hgetall", worker_key)
+    answers = questions.answers()
+
+    workers = [_decoded(answers["worker", worker_key]) for worker_key in worker_keys]
+    live = [worker for worker in workers if _alive(worker, now)]
+    pauses = {_text(name): ends for name, ends in answers["paused"] if ends > now}
+    queues = [_queue_state(name, answers, pauses, live, now) for name in names]
+    served = {name: float(at) for name, at in _decoded(answers["served"]).items()}
+    orders = [worker.get("queues", "").split(",") for worker in live]
     return Counts(
         at=now,
-        redis=_redis_state(info, fsync, findings),
-        leader=_text(leader) or None,
+        redis=_redis_state(answers["info"], fsync, findings),
+        leader=_text(answers["leader"]) or None,
         workers=Workers(len(live), sum(_busy(worker) for worker in live)),
-        queues=tuple(_queue_state(name, values, live, now) for name, values in zip(names, per_queue, strict=True)),
+        queues=tuple(replace(q, starved_for=starvation.seconds(q, queues, served, orders, now)) for q in queues),
+        paused_all=keys.ALL_QUEUES in pauses,
         published=_published(published),
     )
 
 
-def _queue_state(name: str, values: Sequence[Any], workers: Iterable[Mapping[str, str]], now: float) -> QueueState:
-    depth, scheduled, started, lapsed, stock_lapsed, failed, counters, head_since = values
-    counts = {field: int(value) for field, value in _decoded(counters).items()}
+def _ask_of_queue(questions: _Questions, name: str, ids: Sequence[bytes], now: float) -> None:
+    questions.ask((name, "length"), "llen", keys.queue(name))
+    questions.ask((name, "tombstones"), "scard", keys.tombstones(name))
+    questions.ask((name, "parked"), "hvals", keys.parked(name))
+    questions.ask((name, "scheduled"), "zcard", keys.scheduled(name))
+    questions.ask((name, "started"), "zcard", keys.started(name))
+    questions.ask((name, "lapsed"), "zcount", keys.started(name), keys.SCORE_OFFSET, now + keys.SCORE_OFFSET)
+    questions.ask((name, "stock lapsed"), "zcount", keys.started(name), 0, now)  # a stock worker's own entries
+    questions.ask((name, "failed"), "zcard", keys.failed(name))
+    questions.ask((name, "trash"), "zcard", keys.trash(name))
+    questions.ask((name, "counters"), "hgetall", keys.counters(name))
+    for place, job_id in enumerate(ids):
+        questions.ask((name, "gone", place), "sismember", keys.tombstones(name), job_id)
+        questions.ask((name, "since", place), "hget", keys.job(_text(job_id)), "enqueued_at")
+
+
+def _queue_state(
+    name: str,
+    answers: Mapping[Hashable, Any],
+    pauses: Mapping[str, float],
+    workers: Sequence[Mapping[str, str]],
+    now: float,
+) -> QueueState:
+    counts = {field: int(value) for field, value in _decoded(answers[name, "counters"]).items()}
     serving = [worker for worker in workers if name in worker.get("queues", "").split(",")]
+    in_list = max(0, answers[name, "length"] - answers[name, "tombstones"])
+    parked = sum(int(number) for number in answers[name, "parked"])
+    ends = [pauses[which] for which in (name, keys.ALL_QUEUES) if which in pauses]
+    until = max(ends, default=0.0)
     return QueueState(
         name=name,
-        depth=depth,
-        scheduled=scheduled,
-        started=started,
-        stalled=lapsed + stock_lapsed,
-        failed=failed,
-        oldest_wait=_wait(head_since, now) if depth else 0.0,
+        depth=in_list + parked,
+        parked=parked,
+        paused=bool(ends),
+        paused_until=until if 0 < until < float("inf") else None,
+        paused_itself=name in pauses,
+        scheduled=answers[name, "scheduled"],
+        started=answers[name, "started"],
+        stalled=answers[name, "lapsed"] + answers[name, "stock lapsed"],
+        failed=answers[name, "failed"],
+        trash=answers[name, "trash"],
+        oldest_wait=_oldest_wait(name, answers, now) if in_list else 0.0,
         wait_target=settings.WAIT_TARGETS[name],
         **{field: counts.get(field, 0) for field in _COUNTERS},
         workers=len(serving),
         busy=sum(_busy(worker) for worker in serving),
     )
+
+
+def _oldest_wait(name: str, answers: Mapping[Hashable, Any], now: float) -> float:
+    """Seconds the first job of the list has waited; where all that were looked at are elsewhere, at most so many."""
+    since = None
+    for place in range(HEADS):
+        if (name, "since", place) not in answers:
+            break
+        since = answers[name, "since", place]
+        if not answers[name, "gone", place]:
+            break
+    return _wait(since, now)
 
 
 def _redis_state(info: Mapping[str, Any], fsync: str, findings: tuple[str, ...]) -> RedisState:

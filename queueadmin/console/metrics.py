@@ -17,6 +17,7 @@ from queueadmin.console.counts import Counts
 from queueadmin.console.rates import Rates
 from queueadmin.console.snapshot import (
     DatabaseState,
+    Loss,
     Maintenance,
     OldestWait,
     QueueState,
@@ -50,7 +51,9 @@ def snapshot() -> Snapshot:
     return build(read, _rates_of(read), state, seq=read.published.seq if read.published else 0)
 
 
-def build(read: Counts, by_queue: Mapping[str, Rates], state: DatabaseState, *, seq: int) -> Snapshot:
+def build(
+    read: Counts, by_queue: Mapping[str, Rates], state: DatabaseState, *, loss: Loss | None = None, seq: int
+) -> Snapshot:
     """A reading with its rates and its verdict; remembered as the last known one."""
     global _last
     queues = tuple(_with_rates(q, by_queue.get(q.name, Rates())) for q in read.queues)
@@ -58,13 +61,15 @@ def build(read: Counts, by_queue: Mapping[str, Rates], state: DatabaseState, *, 
     _last = Snapshot(
         seq=seq,
         at=round(read.at, 3),
-        verdict=verdict.judge(redis=read.redis, database=state, maintenance=maintenance, queues=queues),
+        verdict=verdict.judge(redis=read.redis, database=state, maintenance=maintenance, queues=queues, loss=loss),
         redis=read.redis,
         database=state,
         maintenance=maintenance,
         workers=read.workers,
         queues=queues,
         totals=_totals(queues),
+        paused_all=read.paused_all,
+        loss=loss,
     )
     return _last
 
@@ -91,7 +96,9 @@ def lost(
     else:
         state = dataclasses.replace(last.redis, status=state.status)
     known_database = database_state or last.database
-    judged = verdict.judge(redis=state, database=known_database, maintenance=last.maintenance, queues=last.queues)
+    judged = verdict.judge(
+        redis=state, database=known_database, maintenance=last.maintenance, queues=last.queues, loss=last.loss
+    )
     return dataclasses.replace(last, redis=state, database=known_database, verdict=judged)
 
 
@@ -147,7 +154,7 @@ def _with_rates(q: QueueState, own: Rates) -> QueueState:
         out_rate=own.out_rate,
         net_rate=own.net_rate,
         dead_per_minute=own.dead_per_minute,
-        clears_in=rates.clears_in(q.depth, own),
+        clears_in=rates.clears_in(q, own),
     )
 
 
@@ -159,10 +166,12 @@ def _totals(queues: Sequence[QueueState]) -> Totals:
         processed=sum(q.completed for q in queues),
         failures=sum(q.dead for q in queues),
         depth=sum(q.depth for q in queues),
+        parked=sum(q.parked for q in queues),
         started=sum(q.started for q in queues),
         stalled=sum(q.stalled for q in queues),
         scheduled=sum(q.scheduled for q in queues),
         failed=sum(q.failed for q in queues),
+        trash=sum(q.trash for q in queues),
         in_rate=round(sum(q.in_rate for q in queues), 2),
         out_rate=round(sum(q.out_rate for q in queues), 2),
         net_rate=round(sum(q.net_rate for q in queues), 2),
@@ -177,5 +186,5 @@ def _rates_of(read: Counts) -> dict[str, Rates]:
     if published is None:
         return {}
     if 0 <= read.at - published.at <= PUBLISHED_FRESH_SECONDS:
-        return {q.name: Rates(q.in_rate, q.out_rate, q.dead_per_minute) for q in published.queues}
+        return {q.name: Rates(q.in_rate, q.out_rate, q.net_rate, q.dead_per_minute) for q in published.queues}
     return rates.between(rates.sample(published.at, published.queues), rates.sample(read.at, read.queues))

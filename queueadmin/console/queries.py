@@ -25,6 +25,14 @@ __all__ = ["BadCursor", "DeadLetter", "Page", "dead_letters", "job"]
 MAX_LIMIT: Final = 500
 #: Titles are read from bodies up to this size: a page of 50 then stays under a MiB.
 TITLE_FROM: Final = 16 * 1024
+#: What operators can do with a job, by its state; the words are the ends of the API's paths.
+ACTIONS: Final = {
+    "queued": ("move", "cancel", "discard"),
+    "scheduled": ("run-now", "cancel", "discard"),
+    "retrying": ("run-now", "cancel", "discard"),
+    "failed": ("retry", "discard"),
+    "trash": ("restore",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +128,7 @@ def _eta(queue: str, ahead: int) -> tuple[float, str] | None:
 
 def _links(job_id: str, state: str) -> dict[str, str]:
     links = {"self": reverse("console-api:job", args=[job_id])}
-    if state == "failed":
-        links["retry"] = reverse("console-api:job-retry", args=[job_id])
+    links |= {verb: reverse(f"console-api:job-{verb}", args=[job_id]) for verb in ACTIONS.get(state, ())}
     with suppress(NoReverseMatch):  # an API without the console's pages
         links["page"] = reverse("console:job", args=[job_id])
     return links

@@ -20,20 +20,23 @@ class Rates:
     """Jobs per second, dead letters per minute."""
 
     in_rate: float = 0.0
+    #: What ended, well or not.
     out_rate: float = 0.0
+    #: What came in less all that left, by operators' hands too: by so much the backlog changes.
+    net_rate: float = 0.0
     dead_per_minute: float = 0.0
-
-    @property
-    def net_rate(self) -> float:
-        return round(self.in_rate - self.out_rate, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """What ever went into and out of one queue."""
 
+    #: Accepted, put back, restored or moved here.
     arrived: int
-    left: int
+    #: Completed, or failed for good.
+    ended: int
+    #: Discarded, canceled or moved elsewhere before it ended.
+    taken: int
     dead: int
 
 
@@ -44,7 +47,16 @@ class Sample:
 
 
 def sample(at: float, queues: Iterable[QueueState]) -> Sample:
-    return Sample(at, {q.name: Flow(q.enqueued + q.requeued, q.completed + q.dead, q.dead) for q in queues})
+    return Sample(at, {q.name: _flow(q) for q in queues})
+
+
+def _flow(q: QueueState) -> Flow:
+    return Flow(
+        arrived=q.enqueued + q.requeued + q.moved_in + q.restored - q.restored_failed,
+        ended=q.completed + q.dead + q.dropped,
+        taken=q.trashed - q.trashed_failed + q.canceled + q.moved_out,
+        dead=q.dead,
+    )
 
 
 def between(old: Sample, new: Sample) -> dict[str, Rates]:
@@ -56,16 +68,18 @@ def between(old: Sample, new: Sample) -> dict[str, Rates]:
         if then is None or seconds <= 0 or _fell(then, now):
             rates[name] = Rates()
             continue
+        arrived, ended = now.arrived - then.arrived, now.ended - then.ended
         rates[name] = Rates(
-            round((now.arrived - then.arrived) / seconds, 2),
-            round((now.left - then.left) / seconds, 2),
-            round((now.dead - then.dead) / seconds * 60, 1),
+            in_rate=round(arrived / seconds, 2),
+            out_rate=round(ended / seconds, 2),
+            net_rate=round((arrived - ended - (now.taken - then.taken)) / seconds, 2),
+            dead_per_minute=round((now.dead - then.dead) / seconds * 60, 1),
         )
     return rates
 
 
 def _fell(then: Flow, now: Flow) -> bool:
-    return now.arrived < then.arrived or now.left < then.left or now.dead < then.dead
+    return any(getattr(now, name) < getattr(then, name) for name in ("arrived", "ended", "taken", "dead"))
 
 
 class Window:
@@ -90,14 +104,16 @@ class Window:
         return (_fell(old.flows[name], flow) for name, flow in new.flows.items() if name in old.flows)
 
 
-def clears_in(depth: int, rates: Rates) -> float | str | None:
-    """Seconds until `depth` jobs are gone, "growing", "steady", or None when nothing waits."""
-    if not depth:
+def clears_in(q: QueueState, rates: Rates) -> float | str | None:
+    """Seconds until its jobs are gone, "growing", "steady", "paused", or None when nothing waits."""
+    if not q.depth:
         return None
+    if q.paused:
+        return "paused"
     net = rates.net_rate
     steady = max(STEADY, STEADY_PART * max(rates.in_rate, rates.out_rate))
     if net > steady:
         return "growing"
     if net > -steady:
         return "steady"
-    return round(depth / -net, 1)
+    return round(q.depth / -net, 1)

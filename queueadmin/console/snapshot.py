@@ -25,6 +25,7 @@ class Check:
 class Verdict:
     """Is all well, why not, and what to do next. `reasons` has them all, the gravest first."""
 
+    #: unhealthy: nothing can be accepted. degraded: it can, but something needs a person.
     status: Literal["healthy", "degraded", "unhealthy"]
     reason: str
     next: str = ""
@@ -53,6 +54,20 @@ class DatabaseState:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Redis came back without what it had held, and nobody has said yet that they know."""
+
+    id: int
+    sentence: str
+    #: What to do about it.
+    next: str
+    #: Unix time of its detection.
+    at: float
+    #: Jobs it had held.
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
 class Maintenance:
     #: Who leads now; None: nobody recovers stalled jobs or promotes retries.
     leader: str | None
@@ -67,8 +82,18 @@ class Workers:
 @dataclass(frozen=True, slots=True)
 class QueueState:
     name: str
-    #: Jobs that wait to be claimed.
+    #: Jobs that wait to be claimed, those that a rate limit holds back included.
     depth: int = 0
+    #: Of these, the ones that a rate limit holds back.
+    parked: int = 0
+    #: Nobody claims from it: by a pause of its own, or by that of all queues.
+    paused: bool = False
+    #: Unix time when its pauses end; None: when somebody resumes it, or it is not paused.
+    paused_until: float | None = None
+    #: Whether it has a pause of its own.
+    paused_itself: bool = False
+    #: Seconds for which nothing of it was claimed because higher queues keep its workers; 0 below a minute.
+    starved_for: float = 0.0
     #: Jobs that wait for their time: delayed ones and retries.
     scheduled: int = 0
     #: Jobs under a lease, the stalled ones included.
@@ -77,7 +102,9 @@ class QueueState:
     stalled: int = 0
     #: Dead letters now.
     failed: int = 0
-    #: Seconds the job at the head has waited; 0 when none does.
+    #: Jobs in the trash now.
+    trash: int = 0
+    #: Seconds the job at the head has waited, those held back by a rate limit aside; 0 when none does.
     oldest_wait: float = 0.0
     wait_target: int = 0
     enqueued: int = 0
@@ -86,9 +113,21 @@ class QueueState:
     retried: int = 0
     #: Jobs that ever became dead letters.
     dead: int = 0
+    #: Jobs that failed into the trash, since their kind keeps no dead letters.
+    dropped: int = 0
     requeued: int = 0
     recovered: int = 0
-    #: Jobs per second over 10 s: in = first acceptances and requeues, out = completed and dead.
+    #: What operators moved; `_failed` counts the dead letters among them.
+    canceled: int = 0
+    trashed: int = 0
+    trashed_failed: int = 0
+    restored: int = 0
+    restored_failed: int = 0
+    purged: int = 0
+    moved_in: int = 0
+    moved_out: int = 0
+    #: Jobs per second over 10 s: in = accepted, put back or moved in; out = ended, well or not; net = in less
+    #: all that left, by operators' hands too.
     in_rate: float = 0.0
     out_rate: float = 0.0
     net_rate: float = 0.0
@@ -117,8 +156,12 @@ class Totals:
     started: int = 0
     stalled: int = 0
     scheduled: int = 0
+    #: Of depth, what rate limits hold back.
+    parked: int = 0
     #: Dead letters now.
     failed: int = 0
+    #: Jobs in the trash now.
+    trash: int = 0
     in_rate: float = 0.0
     out_rate: float = 0.0
     net_rate: float = 0.0
@@ -139,6 +182,9 @@ class Snapshot:
     workers: Workers
     queues: tuple[QueueState, ...]
     totals: Totals
+    #: All queues are paused at once, whatever pauses they have of their own.
+    paused_all: bool = False
+    loss: Loss | None = None
     #: False: Redis was never reached by this process, so the counts say nothing; show a dash.
     known: bool = True
     type: Literal["snapshot"] = "snapshot"

@@ -7,11 +7,14 @@ from typing import Final
 from queueadmin.console.snapshot import (
     Check,
     DatabaseState,
+    Loss,
     Maintenance,
     QueueState,
     RedisState,
     Verdict,
 )
+from queueadmin.console.templatetags.console import duration
+from queueadmin.console.words import jobs, listed
 
 #: More dead letters than this need a person (the threshold of Keep and of the agent tasks).
 MAX_DEAD_LETTERS: Final = 100
@@ -26,7 +29,12 @@ class _Finding:
 
 
 def judge(
-    *, redis: RedisState, database: DatabaseState, maintenance: Maintenance, queues: Sequence[QueueState]
+    *,
+    redis: RedisState,
+    database: DatabaseState,
+    maintenance: Maintenance,
+    queues: Sequence[QueueState],
+    loss: Loss | None = None,
 ) -> Verdict:
     """unhealthy: nothing can be accepted; degraded: it can, but something needs a person."""
     checks = _checks(redis, database, maintenance, queues)
@@ -47,7 +55,8 @@ def judge(
             [_Finding(redis.refuses, "Free memory or disk for Redis, or make it the master, then look again.")],
             checks,
         )
-    findings = _findings(redis, database, maintenance, queues)
+    findings = [_Finding(loss.sentence, loss.next)] if loss else []
+    findings += _findings(redis, database, maintenance, queues)
     if findings:
         return _verdict("degraded", findings, checks)
     return Verdict("healthy", _calm(queues), checks=checks)
@@ -55,10 +64,12 @@ def judge(
 
 def _calm(queues: Sequence[QueueState]) -> str:
     waiting = sum(q.depth for q in queues)
+    if paused := [q.name for q in queues if q.paused]:
+        return f"{_paused(paused)}; {jobs(waiting)} waiting, within target." if waiting else f"{_paused(paused)}."
     if late := [q.name for q in queues if _late(q)]:
-        return f"{_list(late)} waited longer than the target, but drains."
+        return f"{listed(late)} waited longer than the target, but drains."
     if waiting:
-        return f"{_jobs(waiting)} waiting, within target."
+        return f"{jobs(waiting)} waiting, within target."
     return "No job waits and no job is stuck."
 
 
@@ -80,7 +91,7 @@ def _findings(
     if alone := [q.name for q in queues if not q.workers]:
         found.append(
             _Finding(
-                f"No worker serves {_list(alone)}.",
+                f"No worker serves {listed(alone)}.",
                 f"Start one: manage.py rqworker {' '.join(q.name for q in queues)}",
             )
         )
@@ -95,12 +106,21 @@ def _findings(
         if q.stalled:
             found.append(
                 _Finding(
-                    f"{_jobs(q.stalled)} in {q.name} stalled: the worker stopped renewing the lease.",
+                    f"{jobs(q.stalled)} in {q.name} stalled: the worker stopped renewing the lease.",
                     "Maintenance takes them back within 45 s; Recover stalled does it now.",
                 )
             )
     for q in queues:
-        if _late(q) and q.clears_in == "growing":
+        if q.starved_for:
+            found.append(
+                _Finding(
+                    f"{q.name} starved {duration(q.starved_for)}: {jobs(q.depth - q.parked)} wait while higher queues"
+                    " keep every worker.",
+                    f"Add workers, or give it one of its own: manage.py rqworker {q.name}",
+                )
+            )
+    for q in queues:
+        if q.clears_in == "growing" and _late(q) and not q.starved_for:
             found.append(
                 _Finding(
                     f"{q.name} grows {_rate(q.net_rate)}/s faster than it drains; its oldest job has waited"
@@ -108,6 +128,14 @@ def _findings(
                     "Add workers, or find what slowed them down.",
                 )
             )
+    if late := [q for q in queues if q.paused and _late(q)]:
+        waiting = jobs(sum(q.depth for q in late))
+        found.append(
+            _Finding(
+                f"{_paused([q.name for q in late])}, and {waiting} waited longer than the target.",
+                "Resume when what it was paused for is done.",
+            )
+        )
     dead = sum(q.failed for q in queues)
     if dead > MAX_DEAD_LETTERS:
         found.append(
@@ -130,13 +158,17 @@ def _checks(
     dead = sum(q.failed for q in queues)
     late = [q.name for q in queues if _late(q)]
     alone = [q.name for q in queues if not q.workers]
+    paused = [q.name for q in queues if q.paused]
+    starved = [q.name for q in queues if q.starved_for]
     return (
         Check(durable, "Redis durable" if durable else "Redis unsafe"),
         Check(database.status == "connected", f"database {database.status}"),
-        Check(not alone, f"no worker on {_list(alone)}" if alone else "a worker on every queue"),
+        Check(not alone, f"no worker on {listed(alone)}" if alone else "a worker on every queue"),
         Check(maintenance.leader is not None, "maintenance runs" if maintenance.leader else "no maintenance"),
         Check(not stalled, f"{stalled:,} stalled" if stalled else "nothing stalled"),
-        Check(not late, f"{_list(late)} over target" if late else "waits within target"),
+        *([Check(False, _paused(paused))] if paused else []),
+        *([Check(False, f"{listed(starved)} starved")] if starved else []),
+        Check(not late, f"{listed(late)} over target" if late else "waits within target"),
         Check(dead <= MAX_DEAD_LETTERS, f"{dead:,} dead letters" if dead else "no dead letters"),
     )
 
@@ -151,12 +183,8 @@ def _late(q: QueueState) -> bool:
     return q.oldest_wait > q.wait_target
 
 
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
+def _paused(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'} paused"
 
 
 def _rate(value: float) -> str:

@@ -29,7 +29,7 @@ class Jobs:
 
     def __init__(self, client: redis.Redis) -> None:
         self.transitions = Transitions(client)
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)
 
     def enqueue(
         self, count: int = 1, *, queue: str = "high", retries: tuple[float, ...] = (), **fields: str
@@ -66,7 +66,7 @@ class Jobs:
         )
 
     def _job(self, queue: str, retries: tuple[float, ...], fields: dict[str, str]) -> NewJob:
-        number = next(self._numbers)
+        number = next(self.numbers)
         job_id = f"{number:032x}"
         received_at = datetime.now(UTC)
         source, tenant = fields.get("source", "test"), fields.get("tenant", "")

@@ -69,13 +69,25 @@ def test_x10_the_chain_shows_an_entry_taken_out() -> None:
     assert audit.first_broken() == third.pk
 
 
-def test_last_outcome_is_the_latest_that_touched_something() -> None:
+def test_the_last_mover_is_whoever_touched_something_last() -> None:
     _done(1)
     _done(0)
-    found = audit.last_outcome("job-1")
+    found = audit.last_mover("job-1", "mine")
     assert found is not None
-    assert found.count == 1
-    assert audit.last_outcome("job-2") is None
+    assert (found.actor, found.count) == ("ada", 1)
+    assert audit.last_mover("job-2", "mine") is None
+
+
+def test_the_last_mover_may_be_one_whose_outcome_is_not_written_yet() -> None:
+    """It was a moment faster; who came too late is not told about an older operation."""
+    _done(1)
+    with audit.audited(actor="bob", action="retry", target="job-1") as first:
+        found = audit.last_mover("job-1", "mine")
+        assert found is not None
+        assert found.actor == "bob"
+        of_bob_himself = audit.last_mover("job-1", first.operation)
+        assert of_bob_himself is not None
+        assert of_bob_himself.actor == "ada"
 
 
 def test_an_outcome_that_cannot_be_recorded_is_logged_and_does_not_undo_what_was_done(

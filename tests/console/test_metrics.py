@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import redis
 
-from ingest.queue import keys
+from ingest.queue import keys, limits
+from ingest.queue.calls import NEAR
 from ingest.queue.connections import connection
 from queueadmin.console import counts, history, metrics
 from queueadmin.console.snapshot import QueueState, Snapshot
-from tests.console.conftest import Jobs
+from tests.console.conftest import WORKER, Jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,89 @@ def test_a9_counts_add_up_in_every_state(jobs: Jobs) -> None:
     totals = snapshot.totals
     assert (totals.enqueued, totals.dequeued, totals.processed, totals.failures) == (10, 6, 1, 1)
     assert third
+
+
+def test_a9_the_sums_hold_after_all_that_operators_can_do(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    move = jobs.transitions
+    waiting = jobs.enqueue(20)
+    dead = jobs.fail(4, queue="low")
+    claim = jobs.start(limit=3)
+    move.complete("high", claim, WORKER, jobs.claimed[:1])
+    move.discard("high", waiting[3:7])
+    move.restore("high", waiting[3:4])
+    move.purge("high", waiting[4:5])
+    move.cancel("high", waiting[7:9])
+    move.move("high", waiting[9:11], to="low")
+    move.discard("low", dead[:2])
+    move.restore("low", dead[:1])
+    move.requeue("low", dead[2:3])
+    move.requeue("low", dead[3:], to="medium")
+    snapshot = metrics.snapshot()
+    for q in snapshot.queues:
+        assert q.enqueued + q.moved_in == (
+            q.depth + q.scheduled + q.started + q.failed + q.trash + q.completed + q.purged + q.canceled + q.moved_out
+        ), q
+        assert q.trash == q.trashed + q.dropped - q.restored - q.purged
+        assert q.failed == q.dead - q.requeued - q.trashed_failed + q.restored_failed
+    high, low = _queue(snapshot), _queue(snapshot, "low")
+    assert (high.trash, high.canceled, high.purged, high.moved_out, high.started) == (2, 2, 1, 2, 2)
+    assert (low.depth, low.moved_in, low.trash, low.failed) == (3, 2, 1, 1)
+    assert (snapshot.totals.trash, snapshot.totals.depth) == (3, high.depth + 4)
+
+
+def test_waiting_leaves_out_the_tombstones_and_their_wait(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    """In a long list a discarded job's id stays; what is shown is what waits."""
+    first, *rest = jobs.enqueue(NEAR + 50)
+    empty_redis.hset(keys.job(first), "enqueued_at", "2026-01-01T00:00:00.000000Z")
+    assert _queue(metrics.snapshot()).oldest_wait > 1000
+    jobs.transitions.discard("high", [first])
+    assert empty_redis.scard(keys.tombstones("high")) == 1
+    high = _queue(metrics.snapshot())
+    assert (high.depth, high.trash) == (len(rest), 1)
+    assert high.oldest_wait < 1000
+
+
+def test_b4_what_a_rate_limit_holds_back_waits_and_is_told_apart(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    limits.set_limit(empty_redis, limits.Limit("source", "test", 2, 600))
+    jobs.enqueue(5)
+    jobs.start()
+    snapshot = metrics.snapshot()
+    high = _queue(snapshot)
+    assert (high.depth, high.parked, high.started, high.oldest_wait) == (3, 3, 2, 0)
+    assert snapshot.totals.parked == 3
+
+
+def test_a_pause_of_its_own_and_one_of_all(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    now = empty_redis.time()[0]
+    jobs.transitions.pause("high", until=now + 600)
+    jobs.transitions.pause("low")
+    jobs.transitions.pause("medium", until=now - 1)
+    snapshot = metrics.snapshot()
+    high, low, medium = (_queue(snapshot, name) for name in ("high", "low", "medium"))
+    assert (high.paused, high.paused_until, high.paused_itself) == (True, now + 600, True)
+    assert (low.paused, low.paused_until) == (True, None)
+    assert (medium.paused, snapshot.paused_all) == (False, False)
+    jobs.transitions.pause(None, until=now + 1200)
+    snapshot = metrics.snapshot()
+    assert snapshot.paused_all
+    high, critical = _queue(snapshot), _queue(snapshot, "critical")
+    assert (high.paused_until, high.paused_itself) == (now + 1200, True)
+    assert (critical.paused, critical.paused_until, critical.paused_itself) == (True, now + 1200, False)
+
+
+def test_d12_a_queue_that_higher_ones_keep_waiting_is_starved(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    _worker(empty_redis, "one", held=3, state="busy")
+    (job_id,) = jobs.enqueue(1, queue="low")
+    jobs.enqueue(1, queue="high")
+    jobs.start(queue="high")
+    assert _queue(metrics.snapshot(), "low").starved_for == 0
+    long_ago = datetime.fromtimestamp(empty_redis.time()[0] - 720, UTC)
+    empty_redis.hset(keys.job(job_id), "enqueued_at", long_ago.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    snapshot = metrics.snapshot()
+    assert 720 <= _queue(snapshot, "low").starved_for < 800
+    assert any(reason.startswith("low starved 12 min") for reason in snapshot.verdict.reasons)
+    jobs.start(queue="low")
+    assert _queue(metrics.snapshot(), "low").starved_for == 0
 
 
 def test_a_retry_waits_as_scheduled(jobs: Jobs) -> None:
@@ -97,6 +181,7 @@ def test_the_number_of_commands_does_not_grow_with_the_jobs(jobs: Jobs, empty_re
         metrics.snapshot()
         return int(empty_redis.info("stats")["total_commands_processed"]) - int(before)
 
+    jobs.enqueue(10)
     few = commands()
     jobs.enqueue(500)
     jobs.fail(200, queue="low")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from queueadmin.console.snapshot import DatabaseState, Maintenance, QueueState, RedisState, Verdict
+from queueadmin.console.snapshot import DatabaseState, Loss, Maintenance, QueueState, RedisState, Verdict
 from queueadmin.console.verdict import judge
 
 REDIS = RedisState("connected", "9.1.2", fsync="always")
@@ -13,7 +13,11 @@ QUEUES = tuple(
 
 
 def _judge(
-    *queues: QueueState, redis: RedisState = REDIS, database: str = "connected", leader: str | None = "one"
+    *queues: QueueState,
+    redis: RedisState = REDIS,
+    database: str = "connected",
+    leader: str | None = "one",
+    loss: Loss | None = None,
 ) -> Verdict:
     given = {q.name: q for q in queues}
     return judge(
@@ -21,6 +25,7 @@ def _judge(
         database=DatabaseState("connected" if database == "connected" else "disconnected"),
         maintenance=Maintenance(leader),
         queues=[given.get(q.name, q) for q in QUEUES],
+        loss=loss,
     )
 
 
@@ -103,3 +108,30 @@ def test_every_reason_is_kept_the_gravest_first() -> None:
     assert len(verdict.reasons) == 4
     assert verdict.reason == verdict.reasons[0]
     assert verdict.reason.startswith("The database")
+
+
+def test_a_starved_queue_is_named_with_how_long_and_what_to_do() -> None:
+    low = replace(QUEUES[3], depth=1829, parked=29, oldest_wait=720, starved_for=720, clears_in="growing")
+    verdict = _judge(low)
+    assert verdict.status == "degraded"
+    assert verdict.reasons == ("low starved 12 min: 1,800 jobs wait while higher queues keep every worker.",)
+    assert verdict.next == "Add workers, or give it one of its own: manage.py rqworker low"
+    assert "low starved" in [check.text for check in verdict.checks if not check.ok]
+
+
+def test_a_pause_shows_and_is_degraded_once_jobs_wait_too_long() -> None:
+    verdict = _judge(_high(paused=True, depth=3, oldest_wait=2.0, clears_in="paused"))
+    assert (verdict.status, verdict.reason) == ("healthy", "high is paused; 3 jobs waiting, within target.")
+    assert "high is paused" in [check.text for check in verdict.checks if not check.ok]
+    verdict = _judge(_high(paused=True, depth=3, oldest_wait=20.0, clears_in="paused"))
+    assert (verdict.status, verdict.reason) == (
+        "degraded",
+        "high is paused, and 3 jobs waited longer than the target.",
+    )
+
+
+def test_e3_a_loss_of_redis_comes_first_until_somebody_understood() -> None:
+    loss = Loss(1, "Redis came back empty: it held 1,234 jobs.", "Put its data back.", 1.0, 1234)
+    verdict = _judge(_high(failed=500), database="disconnected", loss=loss)
+    assert (verdict.status, verdict.reason, verdict.next) == ("degraded", loss.sentence, loss.next)
+    assert len(verdict.reasons) == 3

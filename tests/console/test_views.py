@@ -238,7 +238,7 @@ def test_retry_for_htmx_answers_with_the_fresh_list_and_a_toast(operator: Client
 def test_retrying_one_job_twice_says_that_it_had_moved(operator: Client, jobs: Jobs) -> None:
     (job_id,) = jobs.fail(1)
     assert _said(operator.post(f"/jobs/{job_id}/retry/", headers=HTMX)) == "1 job put back into the queue."
-    assert "had moved already (queued)" in _said(operator.post(f"/jobs/{job_id}/retry/", headers=HTMX))
+    assert "had moved already (queued, by ada at " in _said(operator.post(f"/jobs/{job_id}/retry/", headers=HTMX))
 
 
 @pytest.mark.parametrize(

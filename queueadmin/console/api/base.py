@@ -98,10 +98,10 @@ def reason_of(request: Request) -> str:
     return reason
 
 
-def queue_of(request: Request, *, needed: bool = False) -> str | None:
+def queue_of(request: Request) -> str | None:
     """The queue that the body names; None: it names none. Raises ProblemError 422."""
     name = member(request, "queue")
-    if name in (None, "") and not needed:
+    if name in (None, ""):
         return None
     if name not in settings.PRIORITIES:
         raise invalid_field("queue", f"queue must be one of {', '.join(settings.PRIORITIES)}.")

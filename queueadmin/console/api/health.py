@@ -59,10 +59,13 @@ class QueueStatusView(ConsoleView):
                 "queues": {
                     q.name: {
                         "pending": q.depth,
+                        "parked": q.parked,
+                        "paused": q.paused,
                         "scheduled": q.scheduled,
                         "processing": q.started,
                         "stalled": q.stalled,
                         "failed": q.failed,
+                        "trash": q.trash,
                     }
                     for q in snapshot.queues
                 },

@@ -1,4 +1,4 @@
-"""One job: read it, retry it."""
+"""One job: read it, and move it from where it is to where an operator wants it."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -7,9 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
-from queueadmin.console import audit, callers, operations, queries
-from queueadmin.console.api.base import ConsoleView, reason_of
+from queueadmin.console import callers, operations, queries
+from queueadmin.console.api.base import ConsoleView, invalid_field, queue_of, reason_of
 from queueadmin.console.callers import Caller
+from queueadmin.console.operations import MoveResult
 
 
 class JobView(ConsoleView):
@@ -17,31 +18,91 @@ class JobView(ConsoleView):
         return Response(_job_for(self.caller, job_id))
 
 
-class RetryView(ConsoleView):
+class MoveView(ConsoleView):
+    """POST moves the job and answers with it; 409 when it was not where the operation takes jobs from."""
+
     allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    #: For the title of the 409.
+    verb: ClassVar[str]
+    status: ClassVar[int] = 200
+
+    def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
+        raise NotImplementedError
 
     def post(self, request: Request, job_id: str) -> Response:
-        _job_for(self.caller, job_id)
-        result = operations.retry([job_id], actor=self.caller.actor, reason=reason_of(request))
+        before = _job_for(self.caller, job_id)
+        result = self.move(request, job_id, actor=self.caller.actor, reason=reason_of(request))
         if result.moved:
-            return Response(_job_for(self.caller, job_id), status=202)
-        job = _job_for(self.caller, job_id)
-        before = audit.last_outcome(job_id)
+            # By now a worker may have finished it, and nothing be left of it.
+            return Response(queries.job(job_id) or before, status=self.status)
+        found = result.already[job_id]
+        if found.state == operations.GONE:
+            raise _not_found(job_id)
         raise ProblemError(
             Problem(
                 409,
                 "already_moved",
-                "The job is no dead letter",
-                f"The job is {job['state']} now, so there is nothing to retry.",
-                state=job["state"],
-                moved_by=before.actor if before else None,
-                moved_at=before.at if before else None,
+                f"The job cannot be {self.verb}",
+                result.sentence,
+                state=found.state,
+                moved_by=found.moved_by,
+                moved_at=found.moved_at,
             )
         )
+
+
+class RetryView(MoveView):
+    verb = "retried"
+    status = 202
+
+    def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
+        return operations.retry([job_id], to=queue_of(request), actor=actor, reason=reason)
+
+
+class RunNowView(MoveView):
+    verb = "run now"
+
+    def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
+        return operations.run_now([job_id], actor=actor, reason=reason)
+
+
+class CancelView(MoveView):
+    verb = "canceled"
+
+    def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
+        return operations.cancel([job_id], actor=actor, reason=reason)
+
+
+class DiscardView(MoveView):
+    verb = "discarded"
+
+    def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
+        return operations.discard([job_id], actor=actor, reason=reason)
+
+
+class RestoreView(MoveView):
+    verb = "restored"
+
+    def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
+        return operations.restore([job_id], actor=actor, reason=reason)
+
+
+class MoveToView(MoveView):
+    verb = "moved"
+
+    def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
+        to = queue_of(request)
+        if to is None:
+            raise invalid_field("queue", "queue is missing: name the one that the job goes to.")
+        return operations.move([job_id], to=to, actor=actor, reason=reason)
 
 
 def _job_for(caller: Caller, job_id: str) -> dict[str, Any]:
     job = queries.job(job_id)
     if job is None or (caller.tenant and job["tenant"] != caller.tenant):
-        raise ProblemError(Problem(404, "job_not_found", "No such job", f"No job has the id {job_id[:100]}."))
+        raise _not_found(job_id)
     return job
+
+
+def _not_found(job_id: str) -> ProblemError:
+    return ProblemError(Problem(404, "job_not_found", "No such job", f"No job has the id {job_id[:100]}."))

@@ -1,6 +1,7 @@
-"""The queues: read them, take back what stalled."""
+"""The queues: read, pause, resume, empty, take back what stalled."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
@@ -44,3 +45,32 @@ class RecoverStalledView(OperatorView):
         )
         result = operations.recover_stalled(actor=self.caller.actor, older_than=older_than, reason=reason_of(request))
         return Response({"recovered_alerts": result.total, "requeued": result.requeued, "dead_letters": result.dead})
+
+
+class PauseView(OperatorView):
+    """One queue, or all of them where the path names none."""
+
+    def post(self, request: Request, name: str | None = None) -> Response:
+        given = member(request, "minutes")
+        minutes = None if given in (None, "") else number_between(given, "minutes", "minutes", operations.MAX_MINUTES)
+        paused = operations.pause(name, minutes=minutes, actor=self.caller.actor, reason=reason_of(request))
+        until = None if paused.until is None else datetime.fromtimestamp(paused.until, UTC)
+        return Response({"queue": name, "paused": True, "paused_until": until, "done": paused.sentence})
+
+
+class ResumeView(OperatorView):
+    def post(self, request: Request, name: str | None = None) -> Response:
+        resumed = operations.resume(name, actor=self.caller.actor, reason=reason_of(request))
+        still = list(resumed.still_paused)
+        return Response({"queue": name, "paused": bool(still), "still_paused": still, "done": resumed.sentence})
+
+
+class EmptyView(OperatorView):
+    def post(self, request: Request, name: str) -> Response:
+        try:
+            emptied = operations.empty(name, actor=self.caller.actor, reason=reason_of(request))
+        except operations.ReasonNeeded as error:
+            raise ProblemError(
+                Problem(422, "reason_needed", "A reason is needed", str(error), field="reason", count=error.count)
+            ) from error
+        return Response({"queue": name, "trashed": emptied.moved, "done": emptied.sentence})

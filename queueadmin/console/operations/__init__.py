@@ -1,17 +1,46 @@
 """Every write of an operator. Each takes its actor, is audited, and says what it really did."""
 
+from queueadmin.console.operations.jobs import cancel, move, run_now
+from queueadmin.console.operations.moving import GONE, Elsewhere, MoveResult
+from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
-from queueadmin.console.operations.retries import POISON, RetryAllResult, RetryResult, retry, retry_all
+from queueadmin.console.operations.removals import (
+    REASON_FROM,
+    EmptyResult,
+    ReasonNeeded,
+    discard,
+    empty,
+    purge,
+    restore,
+)
+from queueadmin.console.operations.retries import POISON, RetryAllResult, retry, retry_all
 from queueadmin.console.operations.testing import SentEvent, send_test_event
 
 __all__ = [
+    "GONE",
+    "MAX_MINUTES",
     "POISON",
+    "REASON_FROM",
+    "Elsewhere",
+    "EmptyResult",
+    "MoveResult",
+    "PauseResult",
+    "ReasonNeeded",
     "RecoverResult",
+    "ResumeResult",
     "RetryAllResult",
-    "RetryResult",
     "SentEvent",
+    "cancel",
+    "discard",
+    "empty",
+    "move",
+    "pause",
+    "purge",
     "recover_stalled",
+    "restore",
+    "resume",
     "retry",
     "retry_all",
+    "run_now",
     "send_test_event",
 ]

@@ -1,13 +1,14 @@
-"""Jobs by their ids: which queue each is of, where it is now, and how to speak of them."""
+"""Jobs by their ids: which queue each is of, in chunks, and as the audit log names them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import redis
 from django.conf import settings
 
 from ingest.queue import keys
+from ingest.reading.fields import pipelined, text
 
 #: Jobs a script call, so that no call holds Redis for more than some milliseconds.
 CHUNK: Final = 100
@@ -17,22 +18,19 @@ _NAMED: Final = 10
 
 def by_queue(client: redis.Redis, ids: Sequence[str]) -> dict[str, list[str]]:
     """Ids by the queue their job names; unknown ids are left out."""
-    pipe = client.pipeline(transaction=False)
-    for job_id in ids:
-        pipe.hget(keys.job(job_id), "origin")
     found: dict[str, list[str]] = defaultdict(list)
-    for job_id, origin in zip(ids, pipe.execute(), strict=True):
+    origins = pipelined(client, "hget", [keys.job(job_id) for job_id in ids], "origin")
+    for job_id, origin in zip(ids, origins, strict=True):
         if (name := text(origin)) in settings.PRIORITIES:
             found[name].append(job_id)
     return found
 
 
-def states(client: redis.Redis, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-    pipe = client.pipeline(transaction=False)
-    for job_id in ids:
-        pipe.hget(keys.job(job_id), "status")
-    for job_id, status in zip(ids, pipe.execute(), strict=True):
-        yield job_id, text(status) or "gone"
+def known(queue: str) -> str:
+    """The queue, when there is one of that name. Raises ValueError."""
+    if queue not in settings.PRIORITIES:
+        raise ValueError(f"queue must be one of {', '.join(settings.PRIORITIES)}, not {queue!r}")
+    return queue
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -41,17 +39,6 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def target(ids: Sequence[str]) -> str:
+    """What the audit log says it was about: the ids, or the first of many."""
     named = " ".join(ids[:_NAMED])
     return named if len(ids) <= _NAMED else f"{named} and {len(ids) - _NAMED} more"
-
-
-def jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
-
-
-def joined(parts: Iterable[str]) -> str:
-    return "; ".join(parts) + "."
-
-
-def text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")

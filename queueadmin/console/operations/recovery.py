@@ -8,7 +8,8 @@ from django.conf import settings
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
-from queueadmin.console.operations.naming import CHUNK, jobs, joined
+from queueadmin.console.operations.naming import CHUNK
+from queueadmin.console.words import jobs, joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Dead letters back into their queues."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import redis
@@ -10,30 +10,14 @@ from django.conf import settings
 from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
+from ingest.reading.fields import pipelined, text
 from queueadmin.console.audit import audited
-from queueadmin.console.operations.naming import CHUNK, by_queue, chunks, jobs, joined, states, target, text
+from queueadmin.console.operations.moving import MoveResult, move_jobs
+from queueadmin.console.operations.naming import CHUNK, known
+from queueadmin.console.words import jobs, joined
 
 #: A job that killed its worker three times. Bulk retries leave these out unless asked.
 POISON: Final = "poison"
-
-
-@dataclass(frozen=True, slots=True)
-class RetryResult:
-    """`moved` really went back to their queues; `already` were no dead letters any more, with their state."""
-
-    moved: tuple[str, ...] = ()
-    already: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def sentence(self) -> str:
-        parts = []
-        if self.moved:
-            parts.append(f"{jobs(len(self.moved))} put back into the queue")
-        if self.already:
-            count = len(self.already)
-            states = sorted(set(self.already.values()))
-            parts.append(f"{jobs(count)} had moved already ({', '.join(states)})")
-        return joined(parts) if parts else "No job was named; nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +35,22 @@ class RetryAllResult:
         return joined(parts) if parts else "There was no dead letter to retry."
 
 
-def retry(ids: Sequence[str], *, actor: str, reason: str = "") -> RetryResult:
-    """Put these dead letters back into their queues, with all their retries.
+def retry(ids: Sequence[str], *, to: str | None = None, actor: str, reason: str = "") -> MoveResult:
+    """Put these dead letters back into their queues, or into the queue `to`, with all their retries.
 
-    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is.
+    Raises ValueError for an unknown queue, redis.RedisError when Redis is away, AuditUnavailable when the
+    database is.
     """
-    wanted = list(dict.fromkeys(ids))
-    with audited(actor=actor, action="retry", target=target(wanted), count=len(wanted), reason=reason) as outcome:
-        client = connection()
-        transitions = Transitions(client)
-        moved: list[str] = []
-        for name, members in by_queue(client, wanted).items():
-            for chunk in chunks(members):
-                moved += transitions.requeue(name, chunk)
-                outcome.count = len(moved)
-        gone = set(wanted).difference(moved)
-        already = dict(states(client, [job_id for job_id in wanted if job_id in gone]))
-        result = RetryResult(tuple(moved), already)
-        outcome.count, outcome.sentence = len(moved), result.sentence
-    return result
+    if to is not None:
+        known(to)
+    return move_jobs(
+        ids,
+        actor=actor,
+        action="retry",
+        done="put back into the queue" if to is None else f"put into {to}",
+        reason=reason,
+        step=lambda transitions, name, chunk: transitions.requeue(name, chunk, to=to, by=actor),
+    )
 
 
 def retry_all(
@@ -80,9 +61,7 @@ def retry_all(
     Those that fail again meanwhile stay dead. Raises ValueError for an unknown queue,
     redis.RedisError when Redis is away, AuditUnavailable when the database is.
     """
-    if queue is not None and queue not in settings.PRIORITIES:
-        raise ValueError(f"queue must be one of {', '.join(settings.PRIORITIES)}, not {queue!r}")
-    names = [queue] if queue else list(settings.PRIORITIES)
+    names = [known(queue)] if queue is not None else list(settings.PRIORITIES)
     client = connection()
     asked = sum(client.zcard(keys.failed(name)) for name in names)
     with audited(actor=actor, action="retry_all", target=queue or "all", count=asked, reason=reason) as outcome:
@@ -95,7 +74,7 @@ def retry_all(
             for chunk in _failed_before(client, name, pressed, left):
                 chosen = chunk if include_poison else list(_without_poison(client, chunk))
                 left.update(set(chunk).difference(chosen))
-                moved += len(transitions.requeue(name, chosen)) if chosen else 0
+                moved += len(transitions.requeue(name, chosen, by=actor)) if chosen else 0
                 poison += len(chunk) - len(chosen)
                 outcome.count = moved
                 outcome.sentence = RetryAllResult(moved, poison).sentence
@@ -121,9 +100,7 @@ def _failed_before(client: redis.Redis, name: str, pressed: float, left: set[str
 
 
 def _without_poison(client: redis.Redis, ids: Sequence[str]) -> Iterator[str]:
-    pipe = client.pipeline(transaction=False)
-    for job_id in ids:
-        pipe.hget(keys.job(job_id), "reason")
-    for job_id, reason in zip(ids, pipe.execute(), strict=True):
+    reasons = pipelined(client, "hget", [keys.job(job_id) for job_id in ids], keys.REASON)
+    for job_id, reason in zip(ids, reasons, strict=True):
         if text(reason) != POISON:
             yield job_id

@@ -13,6 +13,14 @@ from ingest.models import ApiKey
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 READING = ["/queue/status", "/api/admin/queue/health", "/api/v1/queues", "/api/v1/jobs/x"]
 RECOVER = "/api/admin/queue/recover-stalled"
+#: Every endpoint that changes something.
+OPERATING = [
+    RECOVER,
+    "/api/v1/queues/pause",
+    "/api/v1/queues/resume",
+    *(f"/api/v1/queues/high/{verb}" for verb in ("pause", "resume", "empty")),
+    *(f"/api/v1/jobs/x/{verb}" for verb in ("retry", "run-now", "cancel", "discard", "restore", "move")),
+]
 
 
 @pytest.fixture

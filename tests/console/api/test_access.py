@@ -12,7 +12,7 @@ from django.test import Client
 from ingest.queue import keys
 from queueadmin.console import metrics
 from queueadmin.console.models import AuditEntry
-from tests.console.api.conftest import BACKEND, READING, RECOVER, problem_of
+from tests.console.api.conftest import BACKEND, OPERATING, READING, RECOVER, problem_of
 from tests.console.conftest import Jobs
 
 pytestmark = pytest.mark.django_db
@@ -46,19 +46,22 @@ def test_whoever_is_logged_in_may_read(empty_redis: redis.Redis, make_user: Call
     assert client.get("/api/v1/queues").status_code == 200
 
 
-def test_operating_is_never_keyless(local: Client, empty_redis: redis.Redis) -> None:
-    problem_of(local.post(RECOVER), 403, "forbidden_scope")
-    problem_of(local.post("/api/v1/jobs/x/retry"), 403, "forbidden_scope")
+@pytest.mark.parametrize("path", OPERATING)
+def test_operating_is_never_keyless(path: str, local: Client, empty_redis: redis.Redis) -> None:
+    problem_of(local.post(path), 403, "forbidden_scope")
 
 
-def test_a_reading_key_may_not_operate(empty_redis: redis.Redis, with_key: Callable[..., Client]) -> None:
-    problem_of(with_key("read,ingest").post(RECOVER), 403, "forbidden_scope")
+@pytest.mark.parametrize("path", OPERATING)
+def test_a_reading_key_may_not_operate(path: str, empty_redis: redis.Redis, with_key: Callable[..., Client]) -> None:
+    problem_of(with_key("read,ingest").post(path), 403, "forbidden_scope")
 
 
-def test_x16_a_viewer_may_not_operate(empty_redis: redis.Redis, make_user: Callable[..., User]) -> None:
+@pytest.mark.parametrize("path", OPERATING)
+def test_x16_a_viewer_may_not_operate(path: str, empty_redis: redis.Redis, make_user: Callable[..., User]) -> None:
     client = Client()
     client.force_login(make_user("ada", "viewer"), BACKEND)
-    problem_of(client.post(RECOVER), 403, "forbidden_role")
+    problem_of(client.post(path), 403, "forbidden_role")
+    assert not AuditEntry.objects.exists()
 
 
 def test_a_session_operates_with_its_csrf_token_only(empty_redis: redis.Redis, make_user: Callable[..., User]) -> None:
@@ -108,9 +111,9 @@ def test_options_tells_the_methods_and_nothing_of_the_code(local: Client) -> Non
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_operating_without_redis_is_503(admin: Client) -> None:
-    problem_of(admin.post(RECOVER), 503, "redis_unavailable")
-    problem_of(admin.post("/api/v1/jobs/x/retry"), 503, "redis_unavailable")
+@pytest.mark.parametrize("path", OPERATING)
+def test_operating_without_redis_is_503(path: str, admin: Client) -> None:
+    problem_of(admin.post(path), 503, "redis_unavailable")
 
 
 def test_operating_without_the_database_is_503_and_changes_nothing(
@@ -126,7 +129,7 @@ def test_operating_without_the_database_is_503_and_changes_nothing(
     assert empty_redis.zcard(keys.failed("high")) == 1
 
 
-@pytest.mark.parametrize("path", [RECOVER, "/api/v1/jobs/x/retry"])
+@pytest.mark.parametrize("path", OPERATING)
 def test_operating_is_post_only(admin: Client, empty_redis: redis.Redis, path: str) -> None:
     response = admin.get(path)
     problem_of(response, 405, "method_not_allowed")

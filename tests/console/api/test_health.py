@@ -114,7 +114,16 @@ def test_c6_queue_status(local: Client, jobs: Jobs) -> None:
     jobs.fail(1, queue="low")
     status = local.get("/queue/status").json()
     assert status["total_pending"] == 2
-    assert status["queues"]["medium"] == {"pending": 2, "scheduled": 0, "processing": 0, "stalled": 0, "failed": 0}
+    assert status["queues"]["medium"] == {
+        "pending": 2,
+        "parked": 0,
+        "paused": False,
+        "scheduled": 0,
+        "processing": 0,
+        "stalled": 0,
+        "failed": 0,
+        "trash": 0,
+    }
     assert status["processor"]["failed"] == 1
 
 

@@ -1,13 +1,19 @@
 """One job: reading and moving it."""
 
+from typing import Any
+
 import pytest
 import redis
 from django.test import Client
+from django.utils import timezone
 
 from ingest.api import keys as api_keys
+from ingest.models import Event
+from ingest.queue import keys, limits
+from ingest.queue.calls import NEAR
 from queueadmin.console.models import AuditEntry
 from tests.console.api.conftest import RECOVER, problem_of
-from tests.console.conftest import Jobs
+from tests.console.conftest import WORKER, Jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -67,4 +73,101 @@ def test_a_key_of_a_tenant_sees_and_retries_its_own_only(
     assert admin.get(f"/api/v1/jobs/{own}").status_code == 200
     problem_of(admin.get(f"/api/v1/jobs/{other}"), 404, "job_not_found")
     problem_of(admin.post(f"/api/v1/jobs/{other}/retry"), 404, "job_not_found")
-    problem_of(admin.post(RECOVER), 403, "forbidden_tenant")
+    assert admin.post(f"/api/v1/jobs/{own}/discard").status_code == 200
+    problem_of(admin.post(f"/api/v1/jobs/{other}/discard"), 404, "job_not_found")
+    for everybodys in (RECOVER, "/api/v1/queues/pause", "/api/v1/queues/high/pause", "/api/v1/queues/high/empty"):
+        problem_of(admin.post(everybodys), 403, "forbidden_tenant")
+
+
+# --- the other moves -------------------------------------------------------------------------
+
+
+def _post(client: Client, job_id: str, verb: str, **body: object) -> Any:
+    return client.post(f"/api/v1/jobs/{job_id}/{verb}", body, content_type="application/json")
+
+
+def test_a_dead_letter_is_discarded_and_restored(admin: Client, jobs: Jobs) -> None:
+    (job_id,) = jobs.fail()
+    response = _post(admin, job_id, "discard", reason="noise")
+    assert response.status_code == 200
+    trashed = response.json()
+    assert (trashed["state"], trashed["trashed_from"], trashed["moved_by"]) == ("trash", "failed", "key:for admin")
+    assert trashed["links"].keys() >= {"restore"}
+    assert trashed["links"].keys().isdisjoint({"retry", "discard"})
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.action, entry.reason, entry.count) == ("discard", "noise", 1)
+    restored = _post(admin, job_id, "restore").json()
+    assert (restored["state"], restored["trashed_at"]) == ("failed", None)
+    assert restored["error"]["type"] == "ValueError"
+
+
+def test_a_waiting_job_is_canceled_or_moved(admin: Client, jobs: Jobs) -> None:
+    first, second = jobs.enqueue(2)
+    assert _post(admin, first, "cancel").json()["state"] == "canceled"
+    moved = _post(admin, second, "move", queue="low").json()
+    assert (moved["state"], moved["queue"], moved["position"]) == ("queued", "low", 1)
+
+
+def test_a_retry_that_waits_runs_now(admin: Client, jobs: Jobs) -> None:
+    (job_id,) = jobs.enqueue(retries=(600,))
+    claim = jobs.start()
+    jobs.transitions.fail("high", claim, WORKER, [jobs.failure(job_id, retry=True)])
+    assert admin.get(f"/api/v1/jobs/{job_id}").json()["state"] == "retrying"
+    assert _post(admin, job_id, "run-now").json()["state"] == "queued"
+
+
+def test_a_dead_letter_is_retried_in_another_queue(admin: Client, jobs: Jobs) -> None:
+    (job_id,) = jobs.fail()
+    response = _post(admin, job_id, "retry", queue="low")
+    assert (response.status_code, response.json()["queue"]) == (202, "low")
+
+
+@pytest.mark.parametrize("verb", ["retry", "run-now", "cancel", "discard", "restore", "move"])
+def test_too_late_names_the_state_and_who_moved_it(admin: Client, jobs: Jobs, verb: str) -> None:
+    """A running job is nowhere that an operator takes jobs from."""
+    (job_id,) = jobs.fail()
+    _post(admin, job_id, "retry")
+    jobs.start()
+    problem = problem_of(_post(admin, job_id, verb, queue="low"), 409, "already_moved")
+    assert (problem["state"], problem["moved_by"]) == ("started", "key:for admin")
+    assert problem["moved_at"].endswith("Z")
+    assert problem["detail"].startswith("1 job had moved already (started, by key:for admin at ")
+
+
+def test_too_late_for_a_job_that_is_done(admin: Client, jobs: Jobs) -> None:
+    """Of its hash nothing is left; the row shows that it finished, the audit log who retried it."""
+    (job_id,) = jobs.fail()
+    _post(admin, job_id, "retry")
+    jobs.transitions.complete("high", jobs.start(), WORKER, [job_id])
+    now = timezone.now()
+    Event.objects.create(id=job_id, received_at=now, processed_at=now, kind="alert", priority="high", body="{}")
+    problem = problem_of(_post(admin, job_id, "retry"), 409, "already_moved")
+    assert (problem["state"], problem["moved_by"]) == ("finished", "key:for admin")
+
+
+@pytest.mark.parametrize("body", [{}, {"queue": ""}, {"queue": "urgent"}, {"queue": 7}, {"queue": ["low"]}])
+def test_moving_needs_a_queue_that_there_is(admin: Client, jobs: Jobs, body: dict[str, object]) -> None:
+    (job_id,) = jobs.enqueue()
+    assert problem_of(_post(admin, job_id, "move", **body), 422, "invalid_field")["field"] == "queue"
+
+
+def test_the_position_leaves_out_what_is_gone(admin: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    """Ids of discarded jobs stay in a long list; nobody waits behind them."""
+    ids = jobs.enqueue(NEAR + 10, queue="critical")
+    (mine,) = jobs.enqueue()
+    jobs.transitions.discard("critical", ids[:5])
+    assert empty_redis.scard(keys.tombstones("critical")) == 5
+    sixth = admin.get(f"/api/v1/jobs/{ids[5]}").json()
+    assert (sixth["position"], sixth["ahead"]) == (1, 0)
+    assert admin.get(f"/api/v1/jobs/{ids[7]}").json()["position"] == 3
+    assert admin.get(f"/api/v1/jobs/{mine}").json()["ahead"] == NEAR + 5
+
+
+def test_a_job_that_a_rate_limit_holds_back_has_no_position(
+    admin: Client, jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    limits.set_limit(empty_redis, limits.Limit("source", "test", 1, 600))
+    _, held_back = jobs.enqueue(2)
+    jobs.start()
+    job = admin.get(f"/api/v1/jobs/{held_back}").json()
+    assert (job["state"], job["position"], job["ahead"]) == ("queued", None, None)

@@ -1,6 +1,7 @@
 """The queues: reading, pausing, emptying, taking back."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -66,3 +67,63 @@ def test_a_bad_max_processing_time_names_the_field_and_its_limit(
 def test_a_bad_max_processing_time_in_the_body(admin: Client, empty_redis: redis.Redis, value: object) -> None:
     response = admin.post(RECOVER, {"max_processing_time": value}, content_type="application/json")
     assert response.status_code in (400, 422)
+
+
+# --- pausing and emptying ----------------------------------------------------------------------
+
+
+def _post(client: Client, path: str, **body: object) -> Any:
+    return client.post(f"/api/v1/queues/{path}", body, content_type="application/json")
+
+
+def test_b3_a_queue_is_paused_for_minutes_and_resumed(admin: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    jobs.enqueue(2)
+    paused = _post(admin, "high/pause", minutes=15, reason="deploy").json()
+    assert (paused["queue"], paused["paused"]) == ("high", True)
+    assert paused["done"] == "high is paused for 15 min; what runs already goes on."
+    ends = datetime.fromisoformat(paused["paused_until"]).timestamp()
+    assert 870 < ends - empty_redis.time()[0] < 901
+    shown = admin.get("/api/v1/queues").json()["items"][1]
+    assert (shown["paused"], shown["paused_itself"], shown["clears_in"]) == (True, True, "paused")
+    assert shown["paused_until"] == pytest.approx(ends, abs=0.01)
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.actor, entry.action, entry.target, entry.reason) == ("key:for admin", "pause", "high", "deploy")
+    assert _post(admin, "high/resume").json() == {
+        "queue": "high",
+        "paused": False,
+        "still_paused": [],
+        "done": "high goes on.",
+    }
+
+
+def test_b3_all_queues_are_paused_and_resumed_at_once(admin: Client, jobs: Jobs) -> None:
+    paused = _post(admin, "pause").json()
+    assert (paused["queue"], paused["paused_until"]) == (None, None)
+    assert all(item["paused"] and not item["paused_itself"] for item in admin.get("/api/v1/queues").json()["items"])
+    held = _post(admin, "low/resume").json()
+    assert (held["paused"], held["still_paused"]) == (True, ["low"])
+    assert _post(admin, "resume").json()["paused"] is False
+
+
+@pytest.mark.parametrize("minutes", [0, -5, 10_081, "soon", True, [], float("1e300")])
+def test_bad_minutes_are_refused_with_their_bounds(admin: Client, empty_redis: redis.Redis, minutes: object) -> None:
+    problem = problem_of(_post(admin, "high/pause", minutes=minutes), 422, "invalid_field")
+    assert problem["field"] == "minutes"
+    assert "10,080" in problem["detail"]
+    assert not empty_redis.exists(keys.PAUSED)
+
+
+def test_a_queue_is_emptied_into_the_trash(admin: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    jobs.enqueue(101)
+    problem = problem_of(_post(admin, "high/empty"), 422, "reason_needed")
+    assert (problem["field"], problem["count"]) == ("reason", 101)
+    emptied = _post(admin, "high/empty", reason="a flood of tests").json()
+    assert (emptied["queue"], emptied["trashed"]) == ("high", 101)
+    shown = admin.get("/api/v1/queues").json()["items"][1]
+    assert (shown["depth"], shown["trash"]) == (0, 101)
+
+
+@pytest.mark.parametrize("path", ["urgent/pause", "urgent/resume", "urgent/empty", "%00/pause"])
+def test_an_unknown_queue_is_404_and_names_the_four(admin: Client, empty_redis: redis.Redis, path: str) -> None:
+    assert "critical, high, medium, low" in problem_of(_post(admin, path), 404, "queue_not_found")["detail"]
+    assert not AuditEntry.objects.exists()

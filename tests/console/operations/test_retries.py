@@ -1,11 +1,14 @@
 """Dead letters put back, against a real Valkey and database."""
 
+import re
+from typing import Any
+
 import pytest
 import redis
 
 from ingest.queue import keys
 from queueadmin.console import operations
-from queueadmin.console.operations import retries
+from queueadmin.console.operations import Elsewhere, retries
 from tests.console.conftest import WORKER, Jobs, outcome
 
 pytestmark = pytest.mark.django_db
@@ -26,17 +29,39 @@ def test_retry_says_what_had_moved_already(jobs: Jobs) -> None:
     (waiting,) = jobs.enqueue()
     result = operations.retry([*dead, waiting, "unknown", dead[0]], actor="ada")
     assert set(result.moved) == set(dead)
-    assert dict(result.already) == {waiting: "queued", "unknown": "gone"}
+    assert dict(result.already) == {waiting: Elsewhere("queued"), "unknown": Elsewhere("gone")}
     assert result.sentence == "2 jobs put back into the queue; 2 jobs had moved already (gone, queued)."
 
 
-def test_a_second_retry_moves_nothing(jobs: Jobs) -> None:
+def test_a_second_retry_moves_nothing_and_says_who_was_first(jobs: Jobs) -> None:
     ids = jobs.fail(3)
     operations.retry(ids, actor="ada")
     again = operations.retry(ids, actor="bob")
     assert not again.moved
-    assert set(again.already.values()) == {"queued"}
+    assert {(found.state, found.moved_by) for found in again.already.values()} == {("queued", "ada")}
+    assert all(found.moved_at for found in again.already.values())
     assert outcome().count == 0
+    one = operations.retry(ids[:1], actor="bob")
+    assert re.fullmatch(r"1 job had moved already \(queued, by ada at \d\d:\d\d:\d\d UTC\)\.", one.sentence)
+
+
+def test_who_was_first_is_told_when_the_job_is_done_and_gone_already(jobs: Jobs) -> None:
+    """Its hash went with its completion; the audit log knows."""
+    (job_id,) = jobs.fail()
+    operations.retry([job_id], actor="ada")
+    claim = jobs.start()
+    jobs.transitions.complete("high", claim, WORKER, [job_id])
+    (found,) = operations.retry([job_id], actor="bob").already.values()
+    assert (found.state, found.moved_by) == ("gone", "ada")
+
+
+def test_a_dead_letter_may_go_into_another_queue(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    (job_id,) = jobs.fail()
+    result = operations.retry([job_id], to="low", actor="ada")
+    assert result.sentence == "1 job put into low."
+    assert empty_redis.lrange(keys.queue("low"), 0, -1) == [job_id.encode()]
+    with pytest.raises(ValueError, match="critical, high, medium, low"):
+        operations.retry([job_id], to="urgent", actor="ada")
 
 
 def test_b17_retry_all_of_every_queue(jobs: Jobs, empty_redis: redis.Redis) -> None:
@@ -72,8 +97,8 @@ def test_retry_all_is_frozen_at_the_press(
     jobs.fail(150)
     requeue = retries.Transitions.requeue
 
-    def requeue_and_fail_again(self: retries.Transitions, name: str, ids: list[str]) -> list[str]:
-        moved = requeue(self, name, ids)
+    def requeue_and_fail_again(self: retries.Transitions, name: str, ids: list[str], **more: Any) -> list[str]:
+        moved = requeue(self, name, ids, **more)
         claim = jobs.start(limit=1)
         jobs.transitions.fail("high", claim, WORKER, [jobs.failure(jobs.claimed[0])])
         return moved

@@ -1,0 +1,46 @@
+"""Named jobs: run now, canceled, moved to another queue."""
+
+from collections.abc import Sequence
+
+from queueadmin.console.operations.moving import MoveResult, move_jobs
+from queueadmin.console.operations.naming import known
+
+
+def run_now(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
+    """Put these jobs, which wait for their time or their retry, to the back of their queues at once.
+
+    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is; so do the others.
+    """
+    return move_jobs(
+        ids,
+        actor=actor,
+        action="run_now",
+        done="put into the queue",
+        reason=reason,
+        step=lambda transitions, name, chunk: transitions.run_now(name, chunk, by=actor),
+    )
+
+
+def cancel(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
+    """Cancel these jobs, which wait in a queue or for their time. There is no way back."""
+    return move_jobs(
+        ids,
+        actor=actor,
+        action="cancel",
+        done="canceled",
+        reason=reason,
+        step=lambda transitions, name, chunk: transitions.cancel(name, chunk, by=actor),
+    )
+
+
+def move(ids: Sequence[str], *, to: str, actor: str, reason: str = "") -> MoveResult:
+    """Put these jobs, which wait in a queue, to the back of another. Raises ValueError for an unknown one."""
+    known(to)
+    return move_jobs(
+        ids,
+        actor=actor,
+        action="move",
+        done=f"moved to the back of {to}",
+        reason=reason,
+        step=lambda transitions, name, chunk: transitions.move(name, chunk, to=to, by=actor),
+    )

@@ -1,0 +1,110 @@
+"""What every operation on named jobs does: find their queues, move them in chunks, tell what had moved already."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import redis
+from django.utils import timezone
+
+from ingest.models import Event
+from ingest.queue import keys
+from ingest.queue.connections import connection
+from ingest.queue.transitions import Transitions
+from ingest.reading.fields import FIELDS, fields, moment, pipelined
+from ingest.reading.jobs import state_of
+from queueadmin.console import audit
+from queueadmin.console.audit import audited
+from queueadmin.console.operations.naming import by_queue, chunks, target
+from queueadmin.console.words import jobs, joined
+
+#: The state of a job that nothing is left of.
+GONE: Final = "gone"
+
+Step = Callable[[Transitions, str, Sequence[str]], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where a job is that an operation came too late for, and who moved it last, as far as that is known."""
+
+    state: str
+    moved_by: str | None = None
+    moved_at: datetime | None = None
+
+    def __str__(self) -> str:
+        if not self.moved_by:
+            return self.state
+        return f"{self.state}, by {self.moved_by}{_when(self.moved_at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveResult:
+    """`moved` really moved; `already` were not where the operation takes jobs from."""
+
+    #: What happened to those that moved: "put back into the queue".
+    done: str
+    moved: tuple[str, ...] = ()
+    already: Mapping[str, Elsewhere] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        parts = [f"{jobs(len(self.moved))} {self.done}"] if self.moved else []
+        if self.already:
+            count = len(self.already)
+            known = str(next(iter(self.already.values()))) if count == 1 else ""
+            states = known or ", ".join(sorted({found.state for found in self.already.values()}))
+            parts.append(f"{jobs(count)} had moved already ({states})")
+        return joined(parts) if parts else "No job was named; nothing was changed."
+
+
+def move_jobs(ids: Sequence[str], *, actor: str, action: str, done: str, reason: str, step: Step) -> MoveResult:
+    """Move these jobs by `step`, which gets up to 100 of one queue and returns those that moved; audited.
+
+    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is.
+    """
+    wanted = list(dict.fromkeys(ids))
+    with audited(actor=actor, action=action, target=target(wanted), count=len(wanted), reason=reason) as outcome:
+        client = connection()
+        transitions = Transitions(client)
+        moved: list[str] = []
+        for name, members in by_queue(client, wanted).items():
+            for chunk in chunks(members):
+                moved += step(transitions, name, chunk)
+                outcome.count, outcome.sentence = len(moved), MoveResult(done, tuple(moved)).sentence
+        gone = set(wanted).difference(moved)
+        already = _elsewhere(client, [job_id for job_id in wanted if job_id in gone], outcome.operation)
+        result = MoveResult(done, tuple(moved), already)
+        outcome.count, outcome.sentence = len(moved), result.sentence
+    return result
+
+
+def _elsewhere(client: redis.Redis, ids: Sequence[str], operation: str) -> dict[str, Elsewhere]:
+    """Where each of these is now, and who moved it: as its hash says, else the audit log."""
+    found = {}
+    hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], FIELDS)
+    for job_id, values in zip(ids, hashes, strict=True):
+        known = fields(values)
+        if not known["status"]:
+            found[job_id] = _ended(job_id, operation)
+        else:
+            by = known[keys.MOVED_BY] or None
+            found[job_id] = Elsewhere(state_of(known), by, moment(known[keys.MOVED_AT]) if by else None)
+    return found
+
+
+def _ended(job_id: str, operation: str) -> Elsewhere:
+    """Its hash is gone: it was processed, which its row shows, or deleted."""
+    rows = Event.objects.filter(id=job_id) if "\0" not in job_id else Event.objects.none()
+    state = "finished" if rows.exists() else GONE
+    entry = audit.last_mover(job_id, operation)
+    return Elsewhere(state, entry.actor, entry.at) if entry else Elsewhere(state)
+
+
+def _when(moved_at: datetime | None) -> str:
+    if moved_at is None:
+        return ""
+    at = moved_at.astimezone(UTC)
+    today = at.date() == timezone.now().date()
+    return f" at {at:%H:%M:%S} UTC" if today else f" on {at:%Y-%m-%d at %H:%M:%S} UTC"

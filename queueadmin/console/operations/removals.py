@@ -1,0 +1,103 @@
+"""Into the trash, back out of it, and gone for good. What is in the trash can be restored for 24 hours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.queue import keys
+from ingest.queue.connections import connection
+from ingest.queue.transitions import Transitions
+from queueadmin.console.audit import audited
+from queueadmin.console.operations.moving import MoveResult, move_jobs
+from queueadmin.console.operations.naming import known
+from queueadmin.console.words import jobs
+
+#: More jobs than this are not removed without a reason.
+REASON_FROM: Final = 100
+
+
+class ReasonNeeded(ValueError):
+    """So many jobs are not removed without saying why. Nothing was done."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{jobs(count)} would be removed; over {REASON_FROM} need a reason.")
+        self.count = count
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyResult:
+    """How many jobs of the queue went into the trash."""
+
+    queue: str
+    moved: int
+
+    @property
+    def sentence(self) -> str:
+        if not self.moved:
+            return f"No job waited in {self.queue}; nothing was changed."
+        return f"{jobs(self.moved)} of {self.queue} moved to the trash, kept for 24 h."
+
+
+def discard(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
+    """Move these jobs, which wait or are dead letters, to the trash.
+
+    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is; so do the others.
+    """
+    return move_jobs(
+        ids,
+        actor=actor,
+        action="discard",
+        done="moved to the trash, kept for 24 h",
+        reason=reason,
+        step=lambda transitions, name, chunk: transitions.discard(name, chunk, by=actor),
+    )
+
+
+def restore(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
+    """Take these jobs out of the trash, back to where they were."""
+    return move_jobs(
+        ids,
+        actor=actor,
+        action="restore",
+        done="restored",
+        reason=reason,
+        step=lambda transitions, name, chunk: transitions.restore(name, chunk, by=actor),
+    )
+
+
+def purge(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
+    """Delete these jobs, which are in the trash. There is no way back."""
+    return move_jobs(
+        ids,
+        actor=actor,
+        action="purge",
+        done="deleted for good",
+        reason=reason,
+        step=lambda transitions, name, chunk: transitions.purge(name, chunk),
+    )
+
+
+def empty(queue: str, *, actor: str, reason: str = "") -> EmptyResult:
+    """Move all that waits in the queue now to the trash; what comes later stays.
+
+    Raises ValueError for an unknown queue, ReasonNeeded for more than REASON_FROM jobs without a reason.
+    """
+    client = connection()
+    pipe = client.pipeline(transaction=True)
+    pipe.time()
+    pipe.llen(keys.queue(known(queue)))
+    pipe.scard(keys.tombstones(queue))
+    pipe.hvals(keys.parked(queue))
+    (seconds, micros), length, gone, parked = pipe.execute()
+    waiting = max(0, length - gone) + sum(map(int, parked))
+    if waiting > REASON_FROM and not reason.strip():
+        raise ReasonNeeded(waiting)
+    with audited(actor=actor, action="empty", target=queue, count=waiting, reason=reason) as outcome:
+        transitions = Transitions(client)
+        moved, more = 0, True
+        while more:
+            emptied = transitions.empty(queue, before=seconds + micros / 1e6, by=actor)
+            moved, more = moved + emptied.moved, emptied.more
+            result = EmptyResult(queue, moved)
+            outcome.count, outcome.sentence = moved, result.sentence
+    return result
