@@ -193,8 +193,8 @@ def test_a_job_page_shows_its_life_and_masks_its_secrets(
 def test_d11_what_is_a_credential_does_not_reach_the_page(operator: Client) -> None:
     body = {
         "title": "t",
-        "labels": {"response_token": "s3cret-1"},
-        "callback_url": "https://u:s3cret-2@x/?token=s3cret-3",
+        "labels": {"response_token": "s3cret-1", "link": "https://u:s3cret-2@x/?token=s3cret-3"},
+        "callback_url": "https://hooks.example/?token=s3cret-4",
     }
     sent = operator.post("/api/v1/events", json.dumps(body), content_type="application/json")
     page = _text(operator.get(f"/jobs/{sent.json()['id']}/"))  # type: ignore[attr-defined]
