@@ -50,7 +50,7 @@ _NAMES: Final = (
     *("requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "empty", "sweep", "pause", "resume"),
     *("update", "forget", "heal", "where"),
 )
-#: Jobs in one look at where they are: each walks through the whole list.
+#: Jobs in one call that walks through a list for each of them.
 _LOOK: Final = 10
 
 
@@ -133,7 +133,7 @@ class Transitions:
         By job id what became of it.
         """
         outcomes: dict[str, FailOutcome] = {}
-        for chunk, request in calls.parts(calls.chunks(failures), request_id):
+        for chunk, request in calls.parts(calls.chunks(failures, calls.FAILURES_CHUNK), request_id):
             outcomes |= calls.failed(chunk, self._run(calls.fail(queue, claim_id, worker, chunk, request)))
         return outcomes
 
@@ -151,18 +151,25 @@ class Transitions:
         """Started with a lapsed lease → the front of the queue, or failed at the third crash; up to `limit` jobs.
 
         With `older_than`, also jobs that have run for longer than that many seconds under a live lease; all
-        the live leases are looked at, in steps of `limit`.
+        the live leases are looked at then.
         """
         request_id = request_id or new_id()
         done, offset, number = Recovered(), 0, 0
         while True:
-            request = calls.part(request_id, number)
-            requeued, dead, phantom, looked_at = self._run(calls.recover(queue, limit, older_than, offset, request))
-            done += Recovered(requeued, dead, phantom)
-            if older_than is None or looked_at < limit:
+            step = min(limit, calls.FAILURES_CHUNK)
+            if older_than is None:
+                step = min(step, limit - done.total)
+            call = calls.recover(queue, step, older_than, offset, calls.part(request_id, number))
+            requeued, dead, phantom, looked_at = self._run(call)
+            now = Recovered(requeued, dead, phantom)
+            done += now
+            if older_than is None:
+                if now.total < step or done.total >= limit:
+                    return done
+            elif looked_at < step:
                 return done
             # What was taken is gone from the set; starting short of it looks at some leases twice, at worst.
-            offset += max(looked_at - requeued - dead - phantom, 0)
+            offset += max(looked_at - now.total, 0)
             number += 1
 
     def promote(self, queue: str, *, limit: int = CHUNK) -> int:
@@ -209,7 +216,13 @@ class Transitions:
         return self._each(ids, request_id, lambda chunk, request: calls.move(queue, chunk, to, by, request))
 
     def empty(
-        self, queue: str, *, before: float, by: str = "", most: int = CHUNK, request_id: str | None = None
+        self,
+        queue: str,
+        *,
+        before: float,
+        by: str = "",
+        most: int = calls.OPERATORS_CHUNK,
+        request_id: str | None = None,
     ) -> Emptied:
         """Queue → the trash: up to `most` jobs from its head that were enqueued before that Unix time.
 
@@ -247,7 +260,7 @@ class Transitions:
 
         Only for jobs that have been waiting for longer than the queue's head: long lists are searched from there.
         """
-        return self._each(ids, request_id, lambda chunk, request: calls.heal(queue, chunk, request))
+        return self._each(ids, request_id, lambda chunk, request: calls.heal(queue, chunk, request), size=_LOOK)
 
     def where(self, queue: str, ids: Iterable[str]) -> dict[str, list[str]]:
         """Every place of each job, at one instant for ten of them; reads only, and walks through the lists."""
@@ -260,11 +273,16 @@ class Transitions:
         return found
 
     def _each(
-        self, ids: Iterable[str], request_id: str | None, call: Callable[[Sequence[str], str], Call]
+        self,
+        ids: Iterable[str],
+        request_id: str | None,
+        call: Callable[[Sequence[str], str], Call],
+        *,
+        size: int = calls.OPERATORS_CHUNK,
     ) -> list[str]:
         """One call a chunk; the ids that the replies name."""
         moved: list[str] = []
-        for chunk, request in calls.parts(calls.chunks(ids), request_id):
+        for chunk, request in calls.parts(calls.chunks(ids, size), request_id):
             moved += (job_id.decode() for job_id in self._run(call(chunk, request)))
         return moved
 
@@ -330,7 +348,7 @@ class AsyncTransitions:
         self, ids: Iterable[str], request_id: str | None, call: Callable[[Sequence[str], str], Call]
     ) -> list[str]:
         moved: list[str] = []
-        for chunk, request in calls.parts(calls.chunks(ids), request_id):
+        for chunk, request in calls.parts(calls.chunks(ids, calls.OPERATORS_CHUNK), request_id):
             moved += (job_id.decode() for job_id in await self._run(call(chunk, request)))
         return moved
 

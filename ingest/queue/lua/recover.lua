@@ -31,11 +31,10 @@ local function take(member, crashed, stock)
   local attempt = number_or(found[3], 0) + 1
   local crashes = number_or(found[4], 0) + (crashed and 1 or 0)
   local worker = found[5] or ''
-  redis.call('HSET', job, 'attempts', attempt, 'crashes', crashes)
   if crashed and crashes >= CRASHES then
     local error = { text = ARGV[6], stream = ARGV[7], reason = 'poison', type = ARGV[8], message = ARGV[9] }
     local outcome = bury(queue, id, found[8] == '0', error)
-    redis.call('HSET', job, 'alone', '1')
+    redis.call('HSET', job, 'alone', '1', 'attempts', attempt, 'crashes', crashes)
     add_attempt(id, 2, worker, claim, found[6], attempt, error)
     count_job(queue, outcome == 'trash' and 'dropped' or 'dead', ours)
     count_job(queue, 'poison', ours)
@@ -45,7 +44,7 @@ local function take(member, crashed, stock)
   else
     add_attempt(id, 4, worker, claim, found[6], attempt,
       { stream = ARGV[10], reason = crashed and 'crash' or 'recovered', type = ARGV[8], message = ARGV[11] })
-    redis.call('HSET', job, 'status', 'queued', 'alone', '1', 'lapsed', claim)
+    redis.call('HSET', job, 'status', 'queued', 'alone', '1', 'lapsed', claim, 'attempts', attempt, 'crashes', crashes)
     redis.call('HDEL', job, 'worker_name', 'started_at')
     redis.call('PERSIST', job)
     count_job(queue, 'recovered', ours)
