@@ -103,12 +103,14 @@ class Batch:
             if len(entries) == 1:
                 self._settlement.failed(entries[0].claim, failure(entries[0].job.id, error))
                 return
-            middle = len(entries) // 2
-            self._run_group(kind, entries[:middle])
-            self._run_group(kind, entries[middle:])
         else:
             for entry in entries:
                 self._settlement.done(entry.claim, entry.job.id)
+            return
+        # Not in the except clause: Python would chain this error, of whichever event, to those of the halves.
+        middle = len(entries) // 2
+        self._run_group(kind, entries[:middle])
+        self._run_group(kind, entries[middle:])
 
     def _release_rest(self) -> None:
         for claim in reversed(self._claims):  # each goes in front of the one before

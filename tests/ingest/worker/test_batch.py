@@ -92,6 +92,21 @@ def test_a_dead_letter_keeps_the_errors_type_message_and_traceback(work: Work) -
     assert "faults.py" in str(result.exc_string)
 
 
+def test_a_dead_letters_traceback_names_no_error_of_its_neighbours(
+    work: Work, handle_with: Callable[..., None]
+) -> None:
+    def handler(events: Sequence[Payload]) -> None:
+        raise ValueError(", ".join(event.id for event in events))
+
+    handle_with(handler)
+    ids = work.put(*[body() for _ in range(4)], retry_delays=())
+    work.off()
+    for job_id in ids:
+        result = Job.fetch(job_id, connection=work.redis, serializer=JSONSerializer).latest_result()
+        assert result is not None
+        assert [other for other in ids if other in str(result.exc_string)] == [job_id]
+
+
 def test_error_n_fails_n_times_and_then_succeeds(work: Work) -> None:
     work.put(body(fault="error:2"))
     work.off()
