@@ -44,6 +44,8 @@ class Feed:
         """Hold this while waiting for frames."""
         self._followers += 1
         if self._task is None:
+            # Nobody listened meanwhile: the last frame may be hours old, and numbers would jump back to it.
+            self._number = 0
             self._task = asyncio.create_task(self._run())
         try:
             yield

@@ -188,6 +188,18 @@ async def test_a_slow_reader_gets_the_latest_frame_and_no_backlog() -> None:
     assert (number, text) == (5, "4")
 
 
+async def test_who_comes_first_again_gets_no_frame_of_those_who_left(empty_redis: redis.Redis) -> None:
+    source = feed.Feed()
+    async with source.followed():
+        await source._tell("old")
+    async with source.followed():
+        source._task.cancel()  # type: ignore[union-attr]
+        waiting = asyncio.ensure_future(source.after(0))
+        await asyncio.sleep(0)  # it begins to wait
+        await source._tell("new")
+        assert (await asyncio.wait_for(waiting, 10))[1] == "new"
+
+
 @pytest.mark.parametrize(
     ("host", "origin", "same"),
     [
