@@ -86,7 +86,8 @@ def _findings(
             )
         )
     found += [
-        _Finding(sentence, "Correct this setting of Redis; see Operating in the docs.") for sentence in redis.unsafe
+        _Finding(sentence, "Correct this setting of Redis; docs/design.md, section 5, says why.")
+        for sentence in redis.unsafe
     ]
     if alone := [q.name for q in queues if not q.workers]:
         found.append(
