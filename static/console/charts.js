@@ -21,10 +21,10 @@ function fit(canvas) {
 const axis = n => n >= 1e6 ? `${+(n / 1e6).toFixed(1)}M` : n >= 1e3 ? `${+(n / 1e3).toFixed(1)}k` : String(+n.toFixed(2));
 const mean = values => values.reduce((sum, v) => sum + v, 0) / values.length;
 
-/** The next round number a four-part axis can end with. */
+/** The next round number that an axis can end with so that its four parts are whole: there is no half job. */
 export function nice(most) {
-  const e = 10 ** Math.floor(Math.log10(most || 1));
-  return Math.max(4, [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10].find(k => k * e >= most) * e);
+  const e = 10 ** Math.floor(Math.log10(Math.max(most, 1)));
+  return [1, 1.2, 1.6, 2, 2.4, 3, 3.2, 4, 6, 8, 10, 12].map(k => Math.round(k * e)).find(n => n >= most && n % 4 === 0);
 }
 
 /** At most `points` values, each the mean of its slice. */
@@ -127,12 +127,14 @@ export class Chart {
     }
   }
 
-  #columns({ x, pw, ph, T, X, right }, values, colour) {
+  #columns({ x, L, pw, ph, T, X, right }, values, colour) {
     const width = Math.max(1, pw / Math.max(values.length, 60) - 0.6);
     x.fillStyle = fade(colour, 0.55);
     values.forEach((v, i) => {
       const height = Math.min(1, v / right) * ph;
-      x.fillRect(X(i) - width / 2, T + ph - height, width, height);
+      // The first and the last are half a column: the axes' numbers stand beside them.
+      const from = Math.max(L, X(i) - width / 2), to = Math.min(L + pw, X(i) + width / 2);
+      x.fillRect(from, T + ph - height, to - from, height);
     });
   }
 

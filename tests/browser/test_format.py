@@ -39,3 +39,15 @@ def test_both_ways_of_writing_agree(page: Page) -> None:
     )
     for (name, values, expected), got in zip(cases, written, strict=True):
         assert got == expected, (name, values)
+
+
+def test_an_axis_ends_where_its_four_parts_are_whole(page: Page) -> None:
+    most = [0, 0.2, 1, 4, 5, 8.3, 9, 12, 13, 21, 25, 33, 61, 99.9, 100, 101, 240, 999, 1041, 12_345, 999_999, 1e6]
+    page.goto("/")
+    ends = page.evaluate(
+        "async numbers => { const { nice } = await import('/static/console/charts.js'); return numbers.map(nice); }",
+        most,
+    )
+    for number, end in zip(most, ends, strict=True):
+        assert end % 4 == 0, (number, end)
+        assert number <= end <= max(4, 2 * number), (number, end)
