@@ -293,12 +293,14 @@ def _jobs(events: Sequence[Incoming]) -> list[NewJob]:
 
 
 def _job(event: Incoming, received_at: datetime) -> NewJob:
-    kind = event.kind
     if event.event_id is None:
-        job_id, body_hash = uuid_utils.uuid7().hex, None
-    else:
-        job_id = derived_id(kind.name, event.tenant, event.source, event.event_id)
-        body_hash = hashlib.sha256(event.body).hexdigest()
+        return job_of(event, uuid_utils.uuid7().hex, received_at, recognise=False)
+    return job_of(event, derived_id(event.kind.name, event.tenant, event.source, event.event_id), received_at)
+
+
+def job_of(event: Incoming, job_id: str, received_at: datetime, *, recognise: bool = True) -> NewJob:
+    """The job that carries an event. With `recognise` a second copy under this id is found by its marker."""
+    kind = event.kind
     priority = event.severity.mapped.value
     payload = Payload(
         id=job_id,
@@ -326,10 +328,10 @@ def _job(event: Incoming, received_at: datetime) -> NewJob:
         retry_delays=kind.retry_delays,
         delay=event.delay,
         callback=event.callback,
-        body_hash=body_hash,
         queue_limit=settings.QUEUE_LIMITS[priority],
         user=user_digest(kind.name, event.tenant, event.user) if event.user else "",
-        marker_seconds=(kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS) if body_hash else 0,
+        body_hash=hashlib.sha256(event.body).hexdigest() if recognise else None,
+        marker_seconds=(kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS) if recognise else 0,
     )
 
 

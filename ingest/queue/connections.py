@@ -10,6 +10,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import redis
@@ -104,6 +105,12 @@ def ping(client: redis.Redis | None = None) -> bool:
         return bool((client or connection()).ping())
     except redis.RedisError:
         return False
+
+
+def server_time(client: redis.Redis) -> datetime:
+    """Redis' own time, aware: what leases, due times and schedules go by, whatever this machine's clock says."""
+    seconds, microseconds = client.time()
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
 
 
 def wait_for_redis(
