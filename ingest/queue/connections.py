@@ -83,6 +83,17 @@ def async_acceptance_connection() -> redis.asyncio.Redis:
     return client
 
 
+def async_listener() -> redis.asyncio.Redis:
+    """A client of its own for a loop that listens to a channel and does its own waiting; the caller closes it."""
+    return redis.asyncio.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=settings.REDIS_SOCKET_TIMEOUT,
+        socket_connect_timeout=settings.REDIS_SOCKET_CONNECT_TIMEOUT,
+        health_check_interval=HEALTH_CHECK_INTERVAL,
+        retry=AsyncRetry(NoBackoff(), 0),
+    )
+
+
 async def close_async_connections() -> None:
     """Close the running loop's client; call it when the server stops."""
     client = _async_clients.pop(asyncio.get_running_loop(), None)

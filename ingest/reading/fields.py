@@ -30,6 +30,7 @@ FIELDS: Final = (
     keys.MOVED_AT,
     keys.TRASHED_AT,
     keys.TRASHED_FROM,
+    keys.PROGRESS,
 )
 
 

@@ -1,9 +1,10 @@
 """One job as the contract shows it: from its hash, and after its end from its event's row."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import redis
 from django.conf import settings
@@ -75,6 +76,8 @@ class Job:
     #: When it was discarded, while it is in the trash, and where it was: queued, scheduled or failed.
     trashed_at: datetime | None
     trashed_from: str | None
+    #: What its handler last said of it: any JSON value.
+    progress: Any
 
 
 def read(job_id: str) -> Job | None:
@@ -161,7 +164,15 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
         moved_at=moment(found[keys.MOVED_AT]),
         trashed_at=moment(found[keys.TRASHED_AT]),
         trashed_from=found[keys.TRASHED_FROM] or None,
+        progress=_progress(found[keys.PROGRESS]),
     )
+
+
+def _progress(found: str) -> Any:
+    try:
+        return json.loads(found) if found else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def of_row(event: Event) -> Job:

@@ -5,9 +5,10 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
 from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -19,6 +20,7 @@ from django.utils.module_loading import import_string
 from ingest.queue.connections import connection
 from queueadmin.console import history
 from queueadmin.console.feed import feed
+from queueadmin.console.following import following
 from queueadmin.console.permissions import can_read
 
 logger = logging.getLogger(__name__)
@@ -29,12 +31,24 @@ NOT_LOGGED_IN: Final = 4401
 SESSION_SECONDS: Final = 60.0
 
 
+class _Follow(msgspec.Struct):
+    #: As long as ids get.
+    follow: Annotated[str, msgspec.Meta(max_length=255)] | None
+
+
+_FOLLOW: Final = msgspec.json.Decoder(_Follow)
+
+
 class ConsoleConsumer(AsyncWebsocketConsumer):
-    """History first, then a snapshot a second. What the client sends is ignored."""
+    """History first, then a snapshot a second; and of one job, where the page asks for it, what becomes of it.
+
+    The page asks with {"follow": "<job id>"}, or null for none any more. Whatever else it sends is ignored.
+    """
 
     #: No channel of its own: the process has one for all its sockets, so a socket opens without Redis too.
     channel_layer_alias = "none"
     _task: asyncio.Task[None] | None = None
+    _job: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         if not same_origin(self.scope):
@@ -48,11 +62,19 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             return
         self._task = asyncio.create_task(self._forward())
 
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self._task is None:
+            return  # never let in
+        try:
+            wanted = _FOLLOW.decode(text_data or "").follow
+        except (msgspec.MsgspecError, RecursionError):
+            return
+        await _end(self._job)
+        self._job = asyncio.create_task(self._follow(wanted)) if wanted else None
+
     async def disconnect(self, code: int) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await _end(self._job)
+        await _end(self._task)
 
     async def _forward(self) -> None:
         try:
@@ -73,6 +95,17 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             logger.exception("a socket ended")
             await self.close(1011)
 
+    async def _follow(self, job_id: str) -> None:
+        try:
+            # Also the feed's, which brings the news of jobs: this one may outlive the other task by a moment.
+            async with feed().followed(), following().followed(job_id) as follower:
+                while True:
+                    await self.send(await follower.next())
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("a socket does not follow its job any more")
+
     async def _still_logged_in(self) -> bool:
         """Read the session again: it may be logged out, expired, or its user barred."""
         store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
@@ -82,6 +115,13 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         except Error:
             return True  # the database is away; asked again next time
         return can_read(user)
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _history() -> str:

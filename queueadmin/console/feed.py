@@ -3,11 +3,13 @@
 A reader that is slow gets the latest frame and not a backlog. When no frame comes, because Redis
 or the publisher is away, this process reads the snapshot itself, once for all its sockets: while
 Redis is away that is the last known one, marked so.
+
+What happens to jobs comes the same way, while `following` asks for it.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -18,7 +20,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
 
-from queueadmin.console import metrics, publisher
+from queueadmin.console import lifecycle, metrics, publisher
 from queueadmin.console.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,10 @@ logger = logging.getLogger(__name__)
 SILENT_SECONDS: Final = 3.0
 #: Between attempts to subscribe again.
 RETRY_SECONDS: Final = 1.0
+
+
+#: Gets each message of the group `jobs`; None: some may have been missed.
+Hear = Callable[[dict[str, Any] | None], None]
 
 
 class Feed:
@@ -38,6 +44,8 @@ class Feed:
         self._news = asyncio.Condition()
         self._number = 0
         self._text = ""
+        self._channel: str | None = None
+        self._hear: Hear | None = None
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
@@ -63,11 +71,20 @@ class Feed:
             await self._news.wait_for(lambda: self._number > number)
             return self._number, self._text
 
+    async def tell_of_jobs(self, hear: Hear | None) -> None:
+        """From now on tell `hear` what happens to jobs; None: nobody wants to know any more."""
+        self._hear = hear
+        if self._channel is None:
+            return  # joined with the next subscription
+        change = _layer().group_add if hear else _layer().group_discard
+        with suppress(redis.RedisError, OSError):
+            await change(lifecycle.GROUP, self._channel)
+        if hear:
+            hear(None)
+
     async def _run(self) -> None:
         while True:
-            layer = get_channel_layer()
-            if layer is None:
-                raise ImproperlyConfigured("CHANNEL_LAYERS must have a default.")
+            layer = _layer()
             try:
                 try:
                     await self._listen(layer)
@@ -83,23 +100,36 @@ class Feed:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self, layer: Any) -> None:
+        loop = asyncio.get_running_loop()
         channel = await layer.new_channel()
         await layer.group_add(publisher.GROUP, channel)
+        self._channel = channel
         waiting = asyncio.ensure_future(layer.receive(channel))
         try:
+            await self.tell_of_jobs(self._hear)
+            silent_at = loop.time() + SILENT_SECONDS
             while True:
-                done, _ = await asyncio.wait([waiting], timeout=SILENT_SECONDS)
+                done, _ = await asyncio.wait([waiting], timeout=silent_at - loop.time())
                 if not done:
                     await self._read()
+                    silent_at = loop.time() + SILENT_SECONDS
                     continue
-                text = waiting.result()["text"]
+                message = waiting.result()
                 waiting = asyncio.ensure_future(layer.receive(channel))
+                if message["type"] == lifecycle.MESSAGE:
+                    if self._hear is not None:
+                        self._hear(message)
+                    continue
+                silent_at = loop.time() + SILENT_SECONDS
+                text = message["text"]
                 with suppress(msgspec.MsgspecError):
                     metrics.remember(Snapshot.from_json(text))
                 await self._tell(text)
         finally:
-            with suppress(redis.RedisError, OSError):
-                await layer.group_discard(publisher.GROUP, channel)
+            self._channel = None
+            for group in (publisher.GROUP, lifecycle.GROUP):
+                with suppress(redis.RedisError, OSError):
+                    await layer.group_discard(group, channel)
             waiting.cancel()
             with suppress(asyncio.CancelledError, redis.RedisError, OSError):
                 await waiting
@@ -114,6 +144,13 @@ class Feed:
             self._number += 1
             self._text = text
             self._news.notify_all()
+
+
+def _layer() -> Any:
+    layer = get_channel_layer()
+    if layer is None:
+        raise ImproperlyConfigured("CHANNEL_LAYERS must have a default.")
+    return layer
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, Feed] = WeakKeyDictionary()

@@ -1,8 +1,9 @@
 """One process samples the snapshot once a second for all viewers.
 
 It keeps the latest one and 15 minutes of history in Redis, and sends each to the channel group
-that the sockets follow. A second publisher stands by: the lease is held by one. While Redis is
-away nothing can be sent; it tries again every second and says so once.
+that the sockets follow. Beside it, it forwards what happens to jobs (`lifecycle`). A second
+publisher stands by: the lease is held by one. While Redis is away nothing can be sent; it tries
+again every second and says so once.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from redis.lock import Lock
 
 from ingest.queue import keys
 from queueadmin.console import counts, history, metrics, rates
+from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.snapshot import DatabaseState, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Publisher:
         """Publish once a second until `stop` is set; outlives every outage of Redis and the database."""
         loop = asyncio.get_running_loop()
         turn = loop.time()
+        forwarding = asyncio.create_task(Lifecycle(lambda: self._led).run(stop))
         try:
             while not stop.is_set():
                 await self._round()
@@ -57,6 +60,9 @@ class Publisher:
                 turn = max(turn + STEP, loop.time())
                 await _until(stop, turn - loop.time())
         finally:
+            forwarding.cancel()
+            with suppress(asyncio.CancelledError):
+                await forwarding
             await asyncio.to_thread(self.close)
             if (layer := get_channel_layer()) is not None:
                 await layer.flush()

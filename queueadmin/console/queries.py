@@ -12,14 +12,15 @@ import redis
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
+from ingest.credentials import masked, masked_text
 from ingest.queue import keys, payload
 from ingest.queue.connections import connection
 from ingest.reading import jobs
 from ingest.reading.cursors import BadCursor, as_cursor, newest, read_cursor
-from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
+from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined, text
 from queueadmin.console.snapshot import Snapshot
 
-__all__ = ["BadCursor", "DeadLetter", "Page", "dead_letters", "job"]
+__all__ = ["BadCursor", "DeadLetter", "Page", "dead_letters", "job", "log"]
 
 #: A page of dead letters at most.
 MAX_LIMIT: Final = 500
@@ -105,11 +106,16 @@ def job(job_id: str) -> dict[str, Any] | None:
     return dataclasses.asdict(found) | {
         "eta_seconds": eta[0] if eta else None,
         "eta_basis": eta[1] if eta else None,
-        "progress": None,
+        "progress": masked(found.progress),
         "result": None,
         "replay": None,
         "links": _links(job_id, found.state),
     }
+
+
+def log(job_id: str) -> list[str]:
+    """The last 100 lines that the job's handler logged, without credentials. Raises redis.RedisError."""
+    return [masked_text(text(line)) for line in connection().lrange(keys.log(job_id), 0, -1)]
 
 
 def _eta(queue: str, ahead: int) -> tuple[float, str] | None:

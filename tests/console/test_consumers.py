@@ -20,9 +20,11 @@ from django.test import Client
 from ingest.queue import connections
 from queueadmin.console import consumers, feed, history, metrics, publisher
 from queueadmin.console.consumers import NOT_LOGGED_IN, same_origin
+from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.routing import router
 from queueadmin.console.snapshot import Snapshot
 from tests.conftest import Valkey
+from tests.console.conftest import Jobs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
@@ -178,6 +180,60 @@ async def _frame_with(socket: WebsocketCommunicator, status: str) -> None:
     async with asyncio.timeout(30):
         while (await _frame(socket))["redis"]["status"] != status:
             pass
+
+
+async def test_a_page_follows_one_job(session: Client, empty_redis: redis.Redis) -> None:
+    """B7: through the whole way, from the script to the socket."""
+    jobs = Jobs(empty_redis)
+    [one], [other] = await sync_to_async(jobs.enqueue)(1), await sync_to_async(jobs.enqueue)(1)
+    stop = asyncio.Event()
+    forwarding = asyncio.create_task(Lifecycle(lambda: True).run(stop))
+    try:
+        async with _socket(session) as socket:
+            await socket.connect(timeout=10)
+            await socket.send_json_to({"follow": one})
+            assert (await _job_frame(socket, one))["job"]["state"] == "queued"
+            claim = await sync_to_async(jobs.start)()
+            assert (await _job_frame(socket, one, "started"))["job"]["attempts"] == 1
+            await sync_to_async(jobs.transitions.progress)("high", claim, one, value=40, line="nearly")
+            while (frame := await _job_frame(socket, one))["job"]["progress"] is None:
+                pass
+            assert (frame["job"]["progress"], frame["log"]) == (40, ["nearly"])
+            await sync_to_async(jobs.transitions.fail)("high", claim, "w", [jobs.failure(one)])
+            assert (await _job_frame(socket, one, "failed"))["job"]["error"]["type"] == "ValueError"
+            await socket.send_json_to({"follow": other})
+            assert (await _job_frame(socket, other))["job"]["state"] == "started"
+            await socket.send_json_to({"follow": None})
+    finally:
+        stop.set()
+        await forwarding
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"follow":7}', '{"follow":"' + "x" * 256 + '"}', "[" * 100_000])
+async def test_what_a_page_may_not_say_is_ignored(session: Client, empty_redis: redis.Redis, text: str) -> None:
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await socket.send_to(text_data=text)
+        await socket.send_to(bytes_data=b"\xff")
+        await socket.send_json_to({"follow": "nobody"})
+        assert (await _job_frame(socket, "nobody"))["job"] is None
+
+
+async def test_without_a_login_nothing_is_followed(empty_redis: redis.Redis) -> None:
+    async with _socket() as socket:
+        await socket.connect(timeout=10)
+        await socket.send_json_to({"follow": "nobody"})
+        assert (await socket.receive_output(timeout=10))["code"] == NOT_LOGGED_IN
+        assert await socket.receive_nothing(timeout=0.2)
+
+
+async def _job_frame(socket: WebsocketCommunicator, job_id: str, state: str | None = None) -> dict[str, Any]:
+    """The next frame about this job, in this state."""
+    async with asyncio.timeout(20):
+        while True:
+            frame = await _frame(socket)
+            if frame["type"] == "job" and frame["id"] == job_id and (not state or frame["job"]["state"] == state):
+                return frame
 
 
 async def test_a_slow_reader_gets_the_latest_frame_and_no_backlog() -> None:
