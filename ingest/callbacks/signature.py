@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 PREFIX: Final = "whsec_"
 
 
-def keys() -> list[bytes]:
+def signing_keys() -> list[bytes]:
     """The keys to sign with: several while one replaces another."""
     if settings.CALLBACK_SECRET:
         return [key_of(secret) for secret in settings.CALLBACK_SECRET]
@@ -42,7 +42,7 @@ def secret_of(key: bytes) -> str:
 def headers(callback_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """The three headers of the specification. The id stays the same in every try, the timestamp does not."""
     signed = b"%b.%d.%b" % (callback_id.encode(), timestamp, body)
-    signatures = (base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys())
+    signatures = (base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in signing_keys())
     return {
         "webhook-id": callback_id,
         "webhook-timestamp": str(timestamp),

@@ -35,9 +35,9 @@ def test_two_keys_sign_both_while_one_replaces_the_other(settings: Any) -> None:
 def test_without_a_secret_the_key_comes_from_the_secret_key(settings: Any) -> None:
     settings.CALLBACK_SECRET = []
     settings.SECRET_KEY = "a"
-    [key] = signature.keys()
+    [key] = signature.signing_keys()
     settings.SECRET_KEY = "b"
-    assert signature.keys() != [key]
+    assert signature.signing_keys() != [key]
     assert len(key) == 32
     assert signature.key_of(signature.secret_of(key)) == key
     assert b"a" * 8 not in key
@@ -53,6 +53,6 @@ def test_what_is_no_key_is_refused_and_not_shown(secret: str) -> None:
 def test_it_is_what_a_receiver_computes(settings: Any) -> None:
     settings.CALLBACK_SECRET = []
     sent = signature.headers("id", 5, b"body")
-    key = base64.b64decode(signature.secret_of(signature.keys()[0]).removeprefix("whsec_"))
+    key = base64.b64decode(signature.secret_of(signature.signing_keys()[0]).removeprefix("whsec_"))
     digest = base64.b64encode(hmac.new(key, b"id.5.body", hashlib.sha256).digest()).decode()
     assert sent["webhook-signature"] == f"v1,{digest}"
