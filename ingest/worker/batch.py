@@ -1,32 +1,33 @@
-"""Running what was claimed: by kind in one transaction each, halving to find the event that fails."""
+"""Running what was claimed, each job as its kind's handler wants to be run."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Final
 
-from ingest import database, jobs
-from ingest.kinds import KINDS, Kind
-from ingest.queue.payload import Payload, Unreadable, decode
+from ingest import database, effects, jobs
+from ingest.kinds import Kind
+from ingest.queue.payload import Unreadable
 from ingest.queue.transitions import Claim, ClaimedJob
 from ingest.worker.alarm import Alarm, Halt, Overrun
+from ingest.worker.entries import Entry, read
 from ingest.worker.failures import failure
 from ingest.worker.leases import Leases
+from ingest.worker.pace import BATCH_SECONDS, Pace
+from ingest.worker.reports import Reports
 from ingest.worker.settle import Settlement
+from ingest.worker.slots import Slots
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One claimed job and what it carries."""
-
-    claim: Claim
-    job: ClaimedJob
-    payload: Payload
+#: Seconds in which the rows of async jobs must be saved.
+BEGIN_SECONDS: Final = 60.0
 
 
 class Batch:
-    """One or several claims, run together.
+    """One or several claims, run together for about a second.
 
-    Jobs flagged to be alone run after the others, each in a transaction of its own, when what the
-    others did has been told: if they end the process, nobody else is harmed.
+    Events for batch handlers: by kind in one transaction each, halving to find the event that fails. Events for
+    effect handlers: an async one is handed to the slots and goes on there, others run here one by one. Jobs
+    flagged to be alone run after the others, when nothing else runs in this process and what the others did
+    has been told: if they end the process, nobody else is harmed.
     """
 
     def __init__(
@@ -35,18 +36,34 @@ class Batch:
         *,
         leases: Leases,
         alarm: Alarm,
+        pace: Pace,
+        reports: Reports,
         settlement: Settlement,
+        slots: Slots,
         run_foreign: Callable[[Claim, ClaimedJob], None],
+        run_in_process: Callable[[Entry], None],
     ) -> None:
         self._claims = claims
         self._leases = leases
         self._alarm = alarm
+        self._pace = pace
+        self._reports = reports
         self._settlement = settlement
+        self._slots = slots
         self._run_foreign = run_foreign
+        self._run_in_process = run_in_process
+        self._handed_over: set[tuple[str, str]] = set()
+        self._ends_at = time.monotonic() + BATCH_SECONDS
+
+    @property
+    def jobs_run(self) -> int:
+        """How many came to an end, or are in the slots now."""
+        return self._settlement.settled + len(self._handed_over)
 
     def run(self) -> None:
         """Run everything; what was not finished is released. Raises DatabaseAway and Halt after that."""
         together: dict[str, list[Entry]] = {}
+        effect: list[Entry] = []
         alone: list[Entry] = []
         foreign: list[tuple[Claim, ClaimedJob]] = []
         try:
@@ -57,14 +74,19 @@ class Batch:
                     elif entry := self._read(claim, job):
                         if job.alone:
                             alone.append(entry)
+                        elif entry.kind.batch:
+                            together.setdefault(entry.kind.name, []).append(entry)
                         else:
-                            together.setdefault(entry.payload.kind, []).append(entry)
-            for kind, entries in together.items():
-                self._run_group(KINDS[kind], entries)
+                            effect.append(entry)
+            self._hand_over([entry for entry in effect if entry.kind.mode == "async"])
+            for entries in together.values():
+                self._run_kind(entries[0].kind, entries)
             self._settlement.tell()
+            for entry in effect:
+                if entry.kind.mode != "async":
+                    self._run_one(entry)
             for entry in alone:
-                self._run_group(KINDS[entry.payload.kind], [entry])
-                self._settlement.tell()
+                self._run_alone(entry)
             for claim, job in foreign:
                 if self._alarm.halted:
                     raise Halt
@@ -78,32 +100,44 @@ class Batch:
 
     def _read(self, claim: Claim, job: ClaimedJob) -> Entry | None:
         try:
-            payload = decode(job.data)
-            if payload.kind not in KINDS:
-                raise Unreadable(f"the kind {payload.kind!r} is not known")
+            return read(claim, job)
         except Unreadable as error:
             self._settlement.failed(claim, failure(job.id, error))
             return None
-        except Exception as error:  # what cannot be read must never end the worker
-            self._settlement.failed(claim, failure(job.id, Unreadable(f"the job cannot be read: {error!r}")))
-            return None
-        return Entry(claim, job, payload)
+
+    # --- batch handlers -----------------------------------------------------------------------
+
+    def _run_kind(self, kind: Kind, entries: Sequence[Entry]) -> None:
+        """As many as the batch's time allows, in transactions of what fits into the rest of it."""
+        rest = entries
+        while rest:
+            size = self._pace.slice(kind.name, self._ends_at - time.monotonic())
+            if size < 1:
+                if self._settlement.settled:
+                    return  # the rest is released; it is claimed again after whatever is more urgent
+                size = 1
+            part, rest = rest[:size], rest[size:]
+            self._run_group(kind, part)
 
     def _run_group(self, kind: Kind, entries: Sequence[Entry]) -> None:
         """Run all in one transaction; if that fails, each half again, until the bad event stands alone."""
         entries = [entry for entry in entries if self._leases.still(entry.claim, entry.job.id)]
-        if not entries:
+        # A halving may outlast the batch's time, but only until one event of the batch has been settled: what
+        # is released then is claimed again, and so every batch brings the queue forward.
+        if not entries or (self._settlement.settled and time.monotonic() > self._ends_at):
             return
+        started = time.monotonic()
         try:
             with self._alarm.watch(kind.timeout):
                 jobs.process(kind, [(entry.payload, entry.job.attempts) for entry in entries])
         except (database.DatabaseAway, Halt):
             raise
-        except (Exception, Overrun) as error:
+        except BaseException as error:  # also SystemExit: a handler's is a failure of its event, not our end
             if len(entries) == 1:
                 self._settlement.failed(entries[0].claim, failure(entries[0].job.id, error))
                 return
         else:
+            self._pace.ran(kind.name, len(entries), time.monotonic() - started)
             for entry in entries:
                 self._settlement.done(entry.claim, entry.job.id)
             return
@@ -112,7 +146,78 @@ class Batch:
         self._run_group(kind, entries[:middle])
         self._run_group(kind, entries[middle:])
 
+    # --- effect handlers ----------------------------------------------------------------------
+
+    def _run_one(self, entry: Entry) -> None:
+        """A sync effect handler, here or in a process of its own."""
+        if self._settlement.settled and time.monotonic() > self._ends_at:
+            return
+        if not self._leases.still(entry.claim, entry.job.id):
+            return
+        if entry.kind.mode == "process":
+            self._run_in_process(entry)
+        else:
+            self._run_here(entry)
+        self._settlement.tell()
+
+    def _run_here(self, entry: Entry) -> None:
+        try:
+            with self._alarm.watch(entry.kind.timeout):
+                if effects.begin([entry.payload]):
+                    self._settlement.done(entry.claim, entry.job.id)
+                    return
+                result = effects.run(entry.kind, entry.payload, self._reports.context(entry))
+        except (database.DatabaseAway, Halt):
+            raise
+        except BaseException as error:
+            self._reports.flush([entry])
+            self._settlement.failed(entry.claim, failure(entry.job.id, error))
+        else:
+            self._settlement.effect(entry, result)
+
+    def _hand_over(self, entries: Sequence[Entry]) -> None:
+        """Async effect handlers: their rows are saved here, in one transaction."""
+        entries = [entry for entry in entries if self._leases.still(entry.claim, entry.job.id)]
+        if not entries:
+            return
+        try:
+            with self._alarm.watch(BEGIN_SECONDS):
+                done = effects.begin([entry.payload for entry in entries])
+        except Overrun as error:
+            raise database.DatabaseAway(str(error)) from error
+        for entry in entries:
+            if entry.payload.id in done:
+                self._settlement.done(entry.claim, entry.job.id)
+        fresh = [entry for entry in entries if entry.payload.id not in done]
+        self._handed_over.update(entry.key for entry in fresh)
+        self._slots.start(fresh)
+
+    def _run_alone(self, entry: Entry) -> None:
+        in_this_process = entry.kind.mode != "process"
+        if in_this_process:
+            self._wait_for_slots()
+        if entry.kind.batch:
+            self._run_group(entry.kind, [entry])
+            self._settlement.tell()
+        elif entry.kind.mode == "async":
+            self._hand_over([entry])
+            self._wait_for_slots()
+        else:
+            self._run_one(entry)
+
+    def _wait_for_slots(self) -> None:
+        """Return when no async handler runs."""
+        while self._slots.busy:
+            if self._alarm.halted:
+                raise Halt
+            self._slots.wait(0.1)
+
     def _release_rest(self) -> None:
         for claim in reversed(self._claims):  # each goes in front of the one before
-            if rest := [job.id for job in claim.jobs if self._leases.still(claim, job.id)]:
+            rest = [
+                job.id
+                for job in claim.jobs
+                if (job.id, claim.id) not in self._handed_over and self._leases.still(claim, job.id)
+            ]
+            if rest:
                 self._settlement.release(claim, rest)

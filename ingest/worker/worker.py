@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from contextlib import suppress
 from types import FrameType
@@ -22,42 +23,48 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import Worker, worker_registration
+from rq import worker_registration
 from rq.exceptions import StopRequested
-from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.suspension import is_suspended
-from rq.utils import now, utcformat
+from rq.utils import now
 from rq.worker import WorkerStatus
 
-from ingest import database
+from ingest import database, effects
 from ingest.queue import keys
 from ingest.queue.connections import RedisUnavailable, wait_for_redis
 from ingest.queue.transitions import CHUNK, Claim, ClaimedJob, Transitions, new_id
 from ingest.worker.alarm import Alarm, Halt
 from ingest.worker.batch import Batch
+from ingest.worker.entries import Entry
 from ingest.worker.foreign import run_foreign
+from ingest.worker.horse import Horse, HorseDied, HorseFailed, LeaseLost
 from ingest.worker.leases import Leases
 from ingest.worker.pace import Pace
+from ingest.worker.reports import Reports
 from ingest.worker.settle import Settlement
+from ingest.worker.slots import Slots
+from ingest.worker.stock import StockWorker
 
 logger = logging.getLogger("rq.worker")
 
-#: Seconds that a batch may go on after SIGTERM. Everything stops within 10 s of Ctrl-C.
+#: Seconds that what runs may go on after SIGTERM. Everything stops within 10 s of Ctrl-C.
 GRACE: Final = 5.0
 #: Seconds between two looks at RQ's `suspended` flag.
 SUSPENSION: Final = 1.0
+#: Seconds until the next claim while every slot for async jobs is in use, unless one gets free before.
+SLOT_WAIT: Final = 0.1
 #: Waits for Redis or the database to come back, in seconds, each twice the one before.
 SHORTEST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 10.0
 
 
-class BatchWorker(Worker):
+class BatchWorker(StockWorker):
     """`manage.py rqworker critical high medium low`.
 
-    Serves its queues in strict priority order, as many jobs at a time as about a second of work.
-    Goes on through outages of Redis and of the database. SIGTERM: no new claim, the batch has GRACE
-    seconds, the rest goes back to the front of its queue.
+    Serves its queues in strict priority order, as many jobs at a time as about a second of work; async handlers
+    run beside that. Goes on through outages of Redis and of the database. SIGTERM: no new claim, what runs has
+    GRACE seconds, the rest goes back to the front of its queue.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,7 +86,7 @@ class BatchWorker(Worker):
             self.connection.set_retry(Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)))
         self._alarm = Alarm()
         self._pace = Pace(settings.CLAIM_LIMIT)
-        self._pending: tuple[str, int] | None = None  # a claim without an answer: its id and limit
+        self._pending: tuple[str, int, int] | None = None  # a claim without an answer: its id and limits
         self._suspension_seen = 0.0
         self._waits_for = ""
         self._wait = SHORTEST_WAIT
@@ -108,38 +115,60 @@ class BatchWorker(Worker):
         connection_created.connect(_bound_transactions, dispatch_uid="ingest.worker")
         connections.close_all()  # a pool forks its workers
         self._transitions = Transitions(self.connection)
-        done, idle_since = 0, time.monotonic()
+        self._leases = Leases(self.connection, settings.LEASE_SECONDS, self._tick)
+        self._reports = Reports(self.connection)
+        self._slots = Slots(
+            leases=self._leases,
+            alarm=self._alarm,
+            reports=self._reports,
+            settlement=self._settlement,
+            give_up=self._give_up,
+        )
+        done = 0
         try:
             self._begin(logging_level, date_format, log_format)
-            with Leases(self.connection, settings.LEASE_SECONDS, self._beat) as self._leases:
-                while not self._stop_requested:
-                    try:
-                        self._keep_house(burst)
-                        claims = self._claim(self._limit(max_jobs, done))
-                        if claims:
-                            done += self._run(claims)
-                            idle_since = time.monotonic()
-                        elif burst or (max_idle_time is not None and time.monotonic() - idle_since >= max_idle_time):
-                            break
-                        else:
-                            self._say(WorkerStatus.IDLE)
-                            self.connection.blpop([keys.BELL], 1)
-                            self._wait = SHORTEST_WAIT
-                        self._redis_away = False
-                    except StopRequested:
-                        break
-                    except redis.RedisError as error:
-                        self._back_off_redis(error)
-                    except Exception:
-                        logger.exception("Worker %s: a batch could not be run; it is back in its queue", self.name)
-                        self._back_off()
-                    if max_jobs is not None and done >= max_jobs:
-                        break
-                self._give_back_pending()
+            with self._leases, self._reports:
+                try:
+                    done = self._loop(burst, max_jobs, max_idle_time)
+                finally:
+                    self._slots.stop()
+                    self._give_back_pending()
             logger.info("Worker %s: ends after %d jobs", self.name, done)
         finally:
             self._leave()
         return done > 0
+
+    def _loop(self, burst: bool, max_jobs: int | None, max_idle_time: int | None) -> int:
+        """Claim and run until it is enough; return the number of jobs that ran, or run now in their slots."""
+        done, idle_since = 0, time.monotonic()
+        while not self._stop_requested and (max_jobs is None or done < max_jobs):
+            try:
+                self._keep_house(burst)
+                full = not self._slots.free
+                claims = self._claim(None if max_jobs is None else max_jobs - done)
+                if claims:
+                    done += self._run(claims)
+                elif full or (burst and self._slots.busy):
+                    self._slots.wait(SLOT_WAIT)  # what waits may be for the slots, and what runs may come back
+                elif burst:
+                    break
+                else:
+                    self._say(WorkerStatus.BUSY if self._slots.busy else WorkerStatus.IDLE)
+                    self.connection.blpop([keys.BELL], 1)
+                    self._wait = SHORTEST_WAIT
+                self._redis_away = False
+                if claims or self._slots.busy:
+                    idle_since = time.monotonic()
+            except StopRequested:
+                break
+            except redis.RedisError as error:
+                self._back_off_redis(error)
+            except Exception:
+                logger.exception("Worker %s: a batch could not be run; it is back in its queue", self.name)
+                self._back_off()
+            if max_idle_time is not None and time.monotonic() - idle_since > max_idle_time:
+                break
+        return done
 
     def _begin(self, *logging_options: Any) -> None:
         """Register and listen for commands; an outage in the middle of it is waited for."""
@@ -152,19 +181,22 @@ class BatchWorker(Worker):
             else:
                 return
 
-    def _limit(self, max_jobs: int | None, done: int) -> int:
-        return self._pace.limit if max_jobs is None else min(self._pace.limit, max_jobs - done)
-
-    def _claim(self, limit: int) -> list[Claim]:
-        """Join claims until `limit` jobs, while each comes back full."""
+    def _claim(self, most: int | None) -> list[Claim]:
+        """Up to `most` jobs: join claims of batch jobs until they are a second's work, while each comes back full."""
         claims: list[Claim] = []
-        room = limit
+        room = self._pace.limit if most is None else min(self._pace.limit, most)
         while room > 0:
-            self._pending = self._pending or (new_id(), min(room, CHUNK))
-            claim_id, size = self._pending
+            free = self._slots.free if most is None else min(self._slots.free, most)
+            self._pending = self._pending or (new_id(), min(room, CHUNK), free)
+            claim_id, size, async_size = self._pending
             try:
                 claim = self._transitions.claim(
-                    self.name, self.queue_names(), claim_id=claim_id, limit=size, lease=settings.LEASE_SECONDS
+                    self.name,
+                    self.queue_names(),
+                    claim_id=claim_id,
+                    limit=size,
+                    async_limit=async_size,
+                    lease=settings.LEASE_SECONDS,
                 )
             except redis.RedisError:
                 if claims:
@@ -176,23 +208,28 @@ class BatchWorker(Worker):
             self._leases.hold(claim)
             claims.append(claim)
             room -= len(claim.jobs)
-            if len(claim.jobs) < size:
+            if len(claim.jobs) < size or claim.jobs[0].mode:
                 break
         return claims
 
+    def _settlement(self) -> Settlement:
+        return Settlement(self._transitions, self._leases, self._reports, self.name, self._alarm)
+
     def _run(self, claims: list[Claim]) -> int:
-        """Run a batch; return the number of its jobs. An outage of the database is waited for."""
+        """Run a batch; return the number of its jobs that ran. An outage of the database is waited for."""
         self._say(WorkerStatus.BUSY)
-        count = sum(len(claim.jobs) for claim in claims)
-        settlement = Settlement(self._transitions, self._leases, self.name, give_up=lambda: self._alarm.halted)
+        settlement = self._settlement()
         batch = Batch(
             claims,
             leases=self._leases,
             alarm=self._alarm,
+            pace=self._pace,
+            reports=self._reports,
             settlement=settlement,
+            slots=self._slots,
             run_foreign=lambda claim, job: self._run_foreign(claim, job, settlement),
+            run_in_process=lambda entry: self._run_in_process(entry, settlement),
         )
-        started = time.monotonic()
         try:
             batch.run()
         except database.DatabaseAway as error:
@@ -200,12 +237,31 @@ class BatchWorker(Worker):
         except Halt:
             logger.warning("Worker %s: the grace time is over; what was not finished is back in its queue", self.name)
         else:
-            self._pace.ran(count, time.monotonic() - started)
             self._wait = SHORTEST_WAIT
-        return count
+        return batch.jobs_run
 
     def _run_foreign(self, claim: Claim, job: ClaimedJob, settlement: Settlement) -> None:
         run_foreign(self, claim, job, self._leases, settlement)
+
+    def _run_in_process(self, entry: Entry, settlement: Settlement) -> None:
+        """Run one job in a work horse, which commands may end meanwhile."""
+        if effects.begin([entry.payload]):
+            settlement.done(entry.claim, entry.job.id)
+            return
+        self._horse = Horse(entry, worker=self.name)
+        try:
+            result = self._horse.run(leases=self._leases, alarm=self._alarm, reports=self._reports)
+        except HorseFailed as error:
+            self._reports.flush([entry])
+            settlement.failed(entry.claim, error.failure)
+        except HorseDied as error:
+            settlement.lapse(entry, str(error))
+        except LeaseLost:
+            logger.warning("job %s is not ours any more; its process was ended", entry.job.id)
+        else:
+            settlement.effect(entry, result)
+        finally:
+            self._horse = None
 
     def _wait_for_database(self, error: Exception) -> None:
         """Return when the database takes writes again or the worker is to stop; the jobs wait in their queue."""
@@ -222,7 +278,7 @@ class BatchWorker(Worker):
         if self._pending is None:
             return
         try:
-            for claim in self._claim(self._pending[1]):
+            for claim in self._claim(1):
                 ids = [job.id for job in claim.jobs]
                 self._transitions.release(claim.queue, claim.id, ids)
                 self._leases.drop(claim, ids)
@@ -257,6 +313,12 @@ class BatchWorker(Worker):
 
     request_force_stop = request_stop
 
+    def _give_up(self, sentence: str) -> None:
+        """A handler cannot be ended: the worker ends, as it would at a SIGTERM, and its supervisor starts another."""
+        logger.critical("Worker %s ends: %s", self.name, sentence)
+        self._stop_requested = True
+        self._alarm.halt_in(GRACE)
+
     # --- what others see of this worker -------------------------------------------------------
 
     def _say(self, state: WorkerStatus) -> None:
@@ -265,15 +327,10 @@ class BatchWorker(Worker):
                 self.set_state(state)
             self.procline(f"{state.value} on {','.join(self.queue_names())}")  # type: ignore[no-untyped-call]
 
-    def register_birth(self) -> None:
-        if self.birth_date is not None:
-            self.connection.delete(self.key)  # of a first try that an outage cut short; RQ would take it for another's
-        super().register_birth()  # type: ignore[no-untyped-call]
-        self._register_queues(self.connection)
-
-    def _register_queues(self, connection: redis.Redis) -> None:
-        """`rq info` and django-rq list a queue from now on, and not only from its first job on."""
-        connection.sadd(keys.QUEUES, *(queue.key for queue in self.queues))
+    def _tick(self, connection: redis.Redis, held: int) -> None:
+        """Called three times a lease, by the thread that renews them."""
+        self._slots.check()
+        self._beat(connection, held)
 
     def _beat(self, connection: redis.Redis, held: int) -> None:
         """Rewrite the whole hash: it may have expired, or Redis may have come back empty."""
@@ -303,54 +360,11 @@ class BatchWorker(Worker):
         except redis.RedisError as error:
             logger.error("Redis does not answer (%s); this worker's entry expires by itself", error)
         connections.close_all()
-
-    # --- RQ's own habits that would harm us ---------------------------------------------------
-
-    @property
-    def connection_timeout(self) -> int:
-        """RQ would set 415 s, so that a black-holed Redis held the worker for seven minutes."""
-        return int(settings.REDIS_SOCKET_TIMEOUT)
-
-    def _start_scheduler(self, *args: Any, **kwargs: Any) -> None:
-        """Maintenance promotes; a pool always asks for a scheduler."""
-
-    def clean_registries(self) -> None:
-        """Forget workers whose hash expired. RQ's clean-up of job registries would move our jobs."""
-        for queue in self.queues:
-            worker_registration.clean_worker_registry(queue)
-        self.last_cleaned_at = now()  # type: ignore[assignment]
-
-    def clean_group_registries(self) -> None:
-        """Groups are the stock workers' own."""
-
-    def get_current_job_id(self) -> str | None:
-        """None: there is no work horse that `stop-job` could kill, and RQ would kill our process group."""
-        return None
-
-    def get_current_job(self) -> Job | None:
-        return None
-
-    def request_stop_execution(self, execution_id: str) -> None:
-        logger.warning("Worker %s: a job that runs inside the worker cannot be stopped", self.name)
-
-    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """There is none."""
-
-    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
-        """The thread that listens for commands outlives every outage; RQ's ends at a timeout."""
-        logger.debug("Worker %s: no commands at the moment: %s", self.name, exc)
-        time.sleep(2)
-
-    def unsubscribe(self) -> None:
-        """RQ stops its thread after the message that wakes it, and so waits a second in vain."""
-        if self.pubsub_thread and self.pubsub:
-            self.pubsub_thread.stop()
-            self.pubsub.unsubscribe()
-            self.pubsub_thread.join(timeout=1)
-            self.pubsub.close()
-
-    def set_shutdown_requested_date(self) -> None:
-        self.connection.hset(self.key, "shutdown_requested_date", utcformat(self._shutdown_requested_date or now()))
+        if self._slots.stuck:
+            # Python waits for its threads at the end, and one of them never ends.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(1)
 
 
 def _bound_transactions(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:

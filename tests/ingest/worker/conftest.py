@@ -9,8 +9,10 @@ import msgspec
 import pytest
 import redis
 from django.db import connection
+from rq.job import Job
+from rq.serializers import JSONSerializer
 
-from ingest.kinds import KINDS, Kind
+from ingest.kinds import KINDS, Context, Kind
 from ingest.queue import keys
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import NewJob, Transitions, new_id
@@ -29,6 +31,8 @@ class Work:
     def put(self, *events: dict[str, Any], queue: str = "high", **job: Any) -> list[str]:
         """Enqueue events as acceptance does; return their ids."""
         jobs = []
+        kind = KINDS.get(job.get("kind", "alert"))
+        as_kind = {"mode": kind.mode, "result_ttl": kind.result_ttl, "dead_letters": kind.dead_letters} if kind else {}
         for event in events:
             job_id = new_id()
             payload = Payload(
@@ -41,7 +45,7 @@ class Work:
                 event_id=None,
                 body=msgspec.json.encode(event),
             )
-            defaults = {"data": encode(payload), "kind": "alert", "retry_delays": (0, 0, 0)}
+            defaults = {"data": encode(payload), "kind": "alert", "retry_delays": (0, 0, 0), **as_kind}
             jobs.append(NewJob(**{"id": job_id, "queue": queue, **defaults, **job}))
         assert all(result.accepted for result in self.transitions.enqueue(jobs))
         return [new.id for new in jobs]
@@ -49,6 +53,8 @@ class Work:
     def worker(self, *queues: str) -> BatchWorker:
         worker = django_rq.get_worker(*(queues or QUEUES))
         assert isinstance(worker, BatchWorker)
+        for kind in KINDS:
+            worker._pace.ran(kind, 1000, 0.1)  # as a worker knows them that has run for a while
         return worker
 
     def off(self, *queues: str) -> BatchWorker:
@@ -67,6 +73,13 @@ class Work:
     def waiting(self, queue: str = "high") -> list[str]:
         return [job_id.decode() for job_id in self.redis.lrange(keys.queue(queue), 0, -1)]
 
+    def result(self, job_id: str) -> Any:
+        """What the handler returned."""
+        return Job.fetch(job_id, connection=self.redis, serializer=JSONSerializer).return_value()
+
+    def log(self, job_id: str) -> list[str]:
+        return [line.decode() for line in self.redis.lrange(keys.log(job_id), 0, -1)]
+
     def started(self, queue: str = "high") -> int:
         return int(self.redis.zcard(keys.started(queue)))
 
@@ -78,6 +91,18 @@ class Work:
 def work(empty_redis: redis.Redis, transactional_db: None) -> Iterator[Work]:
     yield Work(empty_redis)
     connection.close()
+
+
+@pytest.fixture
+def effect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kind]:
+    """Register an effect handler's kind, `mail`, for one test."""
+
+    def register(handler: Callable[[Payload, Context], Any], **fields: Any) -> Kind:
+        kind = Kind(name="mail", validate=lambda event: None, handler=handler, batch=False, **fields)
+        monkeypatch.setitem(KINDS, "mail", kind)
+        return kind
+
+    return register
 
 
 @pytest.fixture

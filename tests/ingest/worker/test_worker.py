@@ -274,14 +274,23 @@ def test_a_batch_is_about_a_second_of_work() -> None:
     pace = Pace(200)
     assert pace.limit == 200
     for _ in range(20):
-        pace.ran(10, 1.0)
+        pace.ran("alert", 10, 1.0)
     assert pace.limit == 10
     for _ in range(20):
-        pace.ran(1, 5.0)
+        pace.ran("alert", 1, 5.0)
     assert pace.limit == 1
     for _ in range(40):
-        pace.ran(100, 0.01)
+        pace.ran("alert", 100, 0.01)
     assert pace.limit == 200
+
+
+def test_a_kind_has_its_own_pace_and_begins_with_one() -> None:
+    pace = Pace(200)
+    assert pace.slice("alert", 1.0) == pace.slice("slow", 1.0) == 1
+    pace.ran("alert", 100, 0.01)
+    pace.ran("slow", 1, 0.3)
+    assert (pace.slice("alert", 1.0), pace.slice("slow", 1.0), pace.slice("slow", 0.2)) == (200, 3, 0)
+    assert pace.slice("alert", 0.0) == 0
 
 
 def test_rqworker_says_in_one_sentence_that_redis_is_away(tmp_path: Any) -> None:
