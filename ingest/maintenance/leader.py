@@ -14,8 +14,9 @@ from ingest.queue import keys
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a leader that says nothing stays the leader.
-LEASE: Final = 15
+#: Seconds for which a leader that says nothing stays the leader; with a standby that asks each second it is replaced
+#: within 15 s.
+LEASE: Final = 12
 
 
 class Leadership:

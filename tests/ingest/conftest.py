@@ -1,12 +1,14 @@
 """What tests of taking in share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest.queue.connections import close_connections
 from tests.conftest import Valkey
+from tests.programs import Program, Start
 
 
 @pytest.fixture
@@ -16,3 +18,20 @@ def mortal(own_valkey: Valkey, settings: Any) -> Iterator[Valkey]:
     settings.REDIS_URL = own_valkey.url
     yield own_valkey
     close_connections()
+
+
+@pytest.fixture
+def start(own_valkey: Valkey, tmp_path: Path) -> Iterator[Start]:
+    """Start a command on `own_valkey`; killed at the end if it still runs."""
+    programs: list[Program] = []
+
+    def start(*command: str, **settings: str) -> Program:
+        if not programs and command[0] != "migrate":
+            assert start("migrate", **settings).process.wait() == 0
+        programs.append(Program(tmp_path, own_valkey.url, *command, **settings))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        program.process.kill()
+        program.process.wait()

@@ -17,12 +17,12 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "PATIENCE", 0)
 
 
-def abandoned(work: Work, number: int = 1, queue: str = "high") -> list[str]:
+def abandoned(work: Work, number: int = 1, queue: str = "high", claim: str = "c") -> list[str]:
     """Jobs whose worker claimed them and died."""
     ids = work.put(*[{"title": "x"}] * number, queue=queue)
     claimed = 0
     while claimed < number:
-        claim = work.transitions.claim("dead", [queue], claim_id=f"c{claimed}", lease=-1)
-        assert claim is not None
-        claimed += len(claim.jobs)
+        found = work.transitions.claim("dead", [queue], claim_id=f"{claim}{claimed}", lease=-1)
+        assert found is not None
+        claimed += len(found.jobs)
     return ids

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,56 +13,7 @@ import redis
 from tests.conftest import Valkey, wait_until
 from tests.ingest.worker.conftest import QUEUES, Work
 from tests.postgres import Cluster
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-
-Start = Callable[..., "Program"]
-
-
-class Program:
-    """One management command beside the test."""
-
-    def __init__(self, home: Path, url: str, *command: str, **settings: str) -> None:
-        self.log = home / f"{command[0]}.log"
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
-            "DJANGO_SETTINGS_MODULE": "queueadmin.settings",
-            "QUEUEADMIN_HOME": str(home),
-            "REDIS_URL": url,
-            **settings,
-        }
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", *command],
-                cwd=REPOSITORY,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-            )
-
-    def said(self, text: str) -> int:
-        return self.log.read_text().count(text)
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(timeout=60)
-
-
-@pytest.fixture
-def start(own_valkey: Valkey, tmp_path: Path) -> Iterator[Start]:
-    """Start a command on `own_valkey`; killed at the end if it still runs."""
-    programs: list[Program] = []
-
-    def start(*command: str, **settings: str) -> Program:
-        if not programs and command[0] != "migrate":
-            assert start("migrate", **settings).process.wait() == 0
-        programs.append(Program(tmp_path, own_valkey.url, *command, **settings))
-        return programs[-1]
-
-    yield start
-    for program in programs:
-        program.process.kill()
-        program.process.wait()
+from tests.programs import Start
 
 
 def test_both_wait_through_an_outage_and_go_on_as_the_same_processes(own_valkey: Valkey, start: Start) -> None:
@@ -97,20 +47,6 @@ def test_sigterm_in_mid_batch_finishes_what_it_can_and_puts_the_rest_back(own_va
         assert worker.stop() == 0
         assert (work.waiting(), work.started(), work.count("released")) == (ids, 0, 2)
         assert client.scard("rq:workers") == 0
-
-
-@pytest.mark.long
-def test_a_standby_takes_over_when_the_leader_is_killed(own_valkey: Valkey, start: Start) -> None:
-    first = start("maintain")
-    with redis.Redis.from_url(own_valkey.url) as client:
-        wait_until(lambda: client.exists("rq:qa:leader"), seconds=60)
-        leader = client.get("rq:qa:leader")
-        second = start("maintain")
-        wait_until(lambda: second.said("stands by") or second.process.poll() is not None, seconds=60)
-        first.process.kill()
-        wait_until(lambda: client.get("rq:qa:leader") not in (None, leader), seconds=30, what="the new leader")
-        assert second.stop() == 0
-        assert not client.exists("rq:qa:leader")
 
 
 @pytest.mark.long

@@ -1,0 +1,41 @@
+"""Management commands as processes beside the test."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Program:
+    """One management command beside the test."""
+
+    def __init__(self, home: Path, url: str, *command: str, **settings: str) -> None:
+        self.log = home / f"{command[0]}.log"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+            "DJANGO_SETTINGS_MODULE": "queueadmin.settings",
+            "QUEUEADMIN_HOME": str(home),
+            "REDIS_URL": url,
+            **settings,
+        }
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", *command],
+                cwd=REPOSITORY,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    def said(self, text: str) -> int:
+        return self.log.read_text().count(text)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=60)
+
+
+Start = Callable[..., Program]
