@@ -8,9 +8,10 @@ to `Transitions.heal`, which checks everything again in one step.
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 import redis
@@ -86,7 +87,10 @@ class Healing:
         now = time.monotonic()
         held = self._held()
         ids = dict.fromkeys((*(suspect.id for suspect in self._suspects), *held, *self._scanned()))
-        lost = self._lost_looking(self._jobs(ids), held)
+        jobs = self._jobs(ids, held)
+        # Nobody else cleans those lists up, since this process holds RQ's locks.
+        lost = [job for job in jobs if job.id in held]
+        lost += self._lost_looking([job for job in jobs if job.id not in held])
         before = self._suspects
         self._suspects = {job: before.get(job, now) for job in lost[:SUSPECTS]}
         due = [job for job, since in self._suspects.items() if now - since >= PATIENCE][:HEALED]
@@ -100,13 +104,13 @@ class Healing:
         """Begin to watch anew."""
         self._suspects.clear()
 
-    def _heal(self, queue: str, ids: Sequence[str], held: dict[str, str]) -> None:
+    def _heal(self, queue: str, ids: Sequence[str], held: Mapping[str, str]) -> None:
         for start in range(0, len(ids), CALL):
             chunk = ids[start : start + CALL]
             for job_id in chunk:
-                if held.get(job_id) == queue:
-                    # Now it is nowhere, also if we die here. A worker that lives after all takes it out itself.
-                    self._connection.lrem(_intermediate(queue), 0, job_id)
+                if job_id in held:
+                    # A job that waits is nowhere then, also if we die here. One that runs has a lease besides.
+                    self._connection.lrem(_intermediate(held[job_id]), 0, job_id)
             if healed := self._transitions.heal(queue, chunk):
                 logger.warning("queue %s: %d jobs were in no list and no registry; they are back", queue, len(healed))
 
@@ -127,7 +131,8 @@ class Healing:
             for job_id in ids
         }
 
-    def _jobs(self, ids: Iterable[str]) -> list[Job]:
+    def _jobs(self, ids: Iterable[str], held: Mapping[str, str] = MappingProxyType({})) -> list[Job]:
+        """Those of our queues; `held` names the queue where there is no hash any more."""
         wanted = list(ids)
         pipe = self._connection.pipeline(transaction=False)
         for job_id in wanted:
@@ -137,13 +142,13 @@ class Healing:
         for job_id, found in zip(wanted, pipe.execute(raise_on_error=False), strict=True):
             if not isinstance(found, Exception):
                 status, queue, kind, *times = (value.decode(errors="replace") if value else "" for value in found)
-                jobs.append(Job(job_id, status, queue, bool(kind), *times))
+                jobs.append(Job(job_id, status, queue or held.get(job_id, ""), bool(kind), *times))
         return [job for job in jobs if job.queue in self._queues]
 
-    def _lost_looking(self, jobs: Sequence[Job], held: dict[str, str]) -> list[Job]:
+    def _lost_looking(self, jobs: Sequence[Job]) -> list[Job]:
         waiting = [job for job in jobs if job.status == "queued"]
         lines = {queue: self._waiting(queue) for queue in {job.queue for job in waiting}}
-        lost = [job for job in waiting if job.id in held or _is_missing(job, lines[job.queue])]
+        lost = [job for job in waiting if _is_missing(job, lines[job.queue])]
         started = [job for job in jobs if job.status == "started"]
         running = {queue: self._running(queue) for queue in {job.queue for job in started}}
         lost += [job for job in started if job.id not in running[job.queue]]

@@ -11,7 +11,10 @@ from ingest.queue.connections import connection, single_try
 
 
 class Command(BaseCommand):
-    help = "Recover stalled jobs and promote what is due, as leader or as its standby, until SIGTERM or Ctrl-C."
+    help = (
+        "Recover stalled jobs, promote what is due, fire schedules and watch over Redis, as leader or as its standby,"
+        " until SIGTERM or Ctrl-C."
+    )
 
     _stopped = False
 

@@ -140,6 +140,17 @@ def test_what_a_single_queue_stock_worker_held_when_it_died_comes_back(work: Wor
     assert work.redis.llen(f"{keys.queue('high')}:intermediate") == 0
 
 
+def test_what_it_held_of_jobs_that_are_elsewhere_by_now_is_cleaned_away(work: Work, heals: Heals) -> None:
+    """RQ's own clean-up does not run while maintenance holds its lock."""
+    gone, waits, dead = work.put(*[{"title": "x"}] * 3)
+    work.transitions.cancel("high", [dead])
+    work.redis.rpush(f"{keys.queue('high')}:intermediate", gone, waits, dead)
+    work.redis.delete(keys.job(gone))
+    heals.twice()
+    assert work.redis.llen(f"{keys.queue('high')}:intermediate") == 0
+    assert work.transitions.where("high", [waits, dead]) == {waits: ["queued"], dead: ["canceled"]}
+
+
 def test_what_such_a_worker_still_runs_is_left_alone(work: Work, heals: Heals) -> None:
     (job_id,) = work.put({"title": "x"})
     work.redis.lmove(keys.queue("high"), f"{keys.queue('high')}:intermediate")

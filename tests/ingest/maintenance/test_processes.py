@@ -64,7 +64,7 @@ def test_a_leader_that_was_stopped_and_goes_on_doubles_nothing(
             wait_until(lambda other=other: leads(client, other), what="the other's lead")  # type: ignore[misc]
             wait_until(lambda before=before: work.count("enqueued", "medium") > before, seconds=60)  # type: ignore[misc]
             stopped.process.send_signal(signal.SIGCONT)
-            wait_until(lambda number=number: programs[0].said("stands by") == number + 1, seconds=60)  # type: ignore[misc]
+            wait_until(lambda number=number: programs[0].said("stands by") > number, seconds=60)  # type: ignore[misc]
             wait_until(lambda: len(work.waiting("low")) == 4, seconds=60)
             assert work.waiting("low") == ids
             assert work.count("recovered", "low") == 4 * number
