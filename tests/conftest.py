@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,56 +11,16 @@ import pytest
 import redis
 
 from tests.postgres import Cluster, programs
+from tests.valkey import Valkey
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.instance import Instance
 
+__all__ = ["Valkey", "wait_until"]
 
 #: Made by tests/settings.py.
 _HOME = Path(os.environ["QUEUEADMIN_HOME"])
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = 30, what: str = "the condition") -> None:
-    """Return as soon as `condition()` is true; fail after the deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not hold within {seconds} s")
-        time.sleep(0.02)
-
-
-class Valkey:
-    """A server that tests may also kill and start again on the same files."""
-
-    def __init__(self, folder: Path, *, fsync: str = "no") -> None:
-        self.folder = folder
-        self.url = f"unix://{folder}/valkey.sock"
-        self._fsync = fsync
-        self.start()
-
-    def start(self) -> None:
-        from queueadmin.run.valkey import find_server, server_arguments
-
-        arguments = server_arguments(self.folder, maxmemory="512mb", fsync=self._fsync)
-        self.process = subprocess.Popen(
-            [str(find_server()), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_until(self.answers, what="Valkey's first answer")
-
-    def answers(self) -> bool:
-        try:
-            with redis.Redis.from_url(self.url) as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ import requests
 from queueadmin.run import children
 from queueadmin.run.home import socket_folder
 from queueadmin.run.supervise import Supervisor
-from tests.conftest import wait_until
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ADMIN_PASSWORD = "lantern-orbit-42"  # known to tests only; every instance here is thrown away
@@ -135,7 +135,8 @@ class Instance:
 
     def redis(self) -> "redis.Redis":
         """A client of its Valkey; the caller closes it."""
-        return redis.Redis.from_url((self.home / "redis.url").read_text().strip())
+        url = self.environment.get("REDIS_URL") or (self.home / "redis.url").read_text().strip()
+        return redis.Redis.from_url(url)
 
     def manage(self, *arguments: str) -> str:
         """Run a management command beside it and return what it wrote."""

@@ -117,7 +117,6 @@ class Instance:
                     "QUEUEADMIN_HOME": str(self._home.path),
                     "PORT": str(port),
                     "PYTHONUNBUFFERED": "1",
-                    "DJANGO_SETTINGS_MODULE": "queueadmin.settings",
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,0 +1,133 @@
+"""Every event that was sent, what it was answered, and what became of it."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import redis
+
+from ingest.queue import keys
+from tests.chaos.conservation import unbalanced
+from tests.chaos.databases import Database
+
+QUEUES: Final = ("critical", "high", "medium", "low")
+#: Faults of events that end in the dead letters.
+DEADLY: Final = ("permanent", "error", "crash", "segfault", "hang")
+
+
+@dataclass(slots=True)
+class Sent:
+    event: dict[str, Any]
+    #: Ours, once it is accepted.
+    job_id: str = ""
+
+    @property
+    def dies(self) -> bool:
+        return self.event.get("fault") in DEADLY
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The ledger against what the stores hold."""
+
+    processed: int
+    dead_letters: int
+    lost: int
+    doubled: int
+    wrong: list[str]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One source's events, by the ids that their sender gave them. Several threads write."""
+
+    source: str
+    sent: dict[str, Sent] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, events: Iterable[dict[str, Any]]) -> None:
+        with self._lock:
+            self.sent.update((event["id"], Sent(event)) for event in events)
+
+    def accept(self, event_id: str, job_id: str) -> None:
+        """A 202, or an accepted item of a 207. The id must be the same each time."""
+        with self._lock:
+            sent = self.sent[event_id]
+            if sent.job_id not in ("", job_id):
+                self.wrong.append(f"{event_id} was given two ids: {sent.job_id} and {job_id}")
+            sent.job_id = job_id
+
+    def complain(self, sentence: str) -> None:
+        with self._lock:
+            self.wrong.append(sentence)
+
+    @property
+    def accepted(self) -> int:
+        with self._lock:
+            return sum(bool(sent.job_id) for sent in self.sent.values())
+
+    def account(self, client: redis.Redis, database: Database) -> Account:
+        """Compare, when everything has come to its end."""
+        rows = Counter({str(event_id): 0 for event_id in self.sent})
+        rows.update(dict(database.read(_ROWS, self.source)))
+        effects = {str(title): int(number) for title, number in database.read(_EFFECTS, self.source)}
+        dead = Counter(self._dead_letters(client))
+
+        lost, doubled, wrong = [], [], list(self.wrong)
+        for event_id, sent in self.sent.items():
+            times = rows[event_id] + dead[event_id]
+            if times > 1:
+                doubled.append(event_id)
+                wrong.append(f"{event_id} is there {times} times: {rows[event_id]} rows, {dead[event_id]} dead letters")
+            elif sent.job_id and times == 0:
+                lost.append(event_id)
+                wrong.append(f"{event_id} (job {sent.job_id}) was accepted and is nowhere: {_looked_up(client, sent)}")
+            elif dead[event_id] and not sent.dies:
+                lost.append(event_id)
+                wrong.append(f"{event_id} is a dead letter and must not be: {_looked_up(client, sent)}")
+            elif rows[event_id] and sent.dies:
+                wrong.append(f"{event_id} was processed and asked to fail")
+
+        expected = Counter(self.sent[event_id].event["title"] for event_id in rows if rows[event_id])
+        for title in sorted({*expected, *effects}):
+            there = effects.get(title, 0)
+            if there != expected[title]:
+                (doubled if there > expected[title] else lost).extend([title] * abs(there - expected[title]))
+                wrong.append(f"the problem {title!r} counts {there} occurrences of {expected[title]} events")
+        for queue in QUEUES:
+            wrong += unbalanced(client, queue)
+        return Account(sum(1 for n in rows.values() if n), sum(dead.values()), len(lost), len(doubled), wrong)
+
+    def _dead_letters(self, client: redis.Redis) -> list[str]:
+        found = []
+        for queue in QUEUES:
+            for job_id in client.zrange(keys.failed(queue), 0, -1):
+                source, event_id = client.hmget(keys.job(job_id.decode()), keys.SOURCE, keys.EVENT_ID)
+                if source == self.source.encode() and event_id is not None:
+                    found.append(event_id.decode())
+        return found
+
+
+_ROWS: Final = "SELECT event_id, COUNT(*) FROM ingest_event WHERE source = %s GROUP BY event_id"
+_EFFECTS: Final = "SELECT title, SUM(occurrences) FROM ingest_alert WHERE source = %s GROUP BY title"
+
+
+def _looked_up(client: redis.Redis, sent: Sent) -> str:
+    """What Redis knows of the job, for whoever looks for the reason."""
+    names = ("status", "reason", "error_type", "error_message", "attempts", "crashes")
+    values = client.hmget(keys.job(sent.job_id), names)
+    known = {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
+    return ", ".join(f"{name} {value}" for name, value in known.items()) or "no such job in Redis"
+
+
+def unfinished(client: redis.Redis, queues: Sequence[str] = QUEUES) -> int:
+    """Jobs that are still to be worked off."""
+    return sum(
+        int(client.llen(keys.queue(queue)))
+        + int(client.zcard(keys.started(queue)))
+        + int(client.zcard(keys.scheduled(queue)))
+        for queue in queues
+    )

@@ -1,0 +1,159 @@
+"""The whole product under chaos: an instance as `make run` starts it, its stores, and ways to take them away."""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import redis
+import requests
+
+from tests.chaos import clocks
+from tests.chaos.databases import Database, Postgresql, Sqlite
+from tests.chaos.ledger import QUEUES, unfinished
+from tests.chaos.proxy import Proxy, Treatment
+from tests.chaos.wires import Message, Resp
+from tests.instance import Instance
+from tests.postgres import Cluster
+from tests.valkey import Valkey
+from tests.waiting import wait_until
+
+#: Seconds after which nothing can be on its way any more, on a busy machine.
+DEADLINE: Final = 120.0
+WORKERS: Final = 2
+
+
+class Product:
+    """Started by `start`, removed by `discard`. With `proxied`, a proxy is in front of a Valkey of our own."""
+
+    def __init__(self, cluster: Cluster | None, *, proxied: bool) -> None:
+        """On PostgreSQL in that cluster, else on the home's SQLite; on the home's own Valkey unless `proxied`."""
+        self.proxied = proxied
+        self.folder = Path(tempfile.mkdtemp(prefix="qa-chaos-"))
+        self.treat: Callable[[Message], Treatment] = untouched
+        settings = {
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+            "WORKERS": str(WORKERS),
+            "LEASE_SECONDS": str(clocks.LEASE),
+            "CLAIM_LIMIT": "50",
+            "QUEUEADMIN_FAULTS": "1",
+        }
+        self._valkey: Valkey | None = None
+        self._proxy: Proxy | None = None
+        if proxied:
+            (self.folder / "valkey").mkdir()
+            self._valkey = Valkey(self.folder / "valkey", fsync="always")
+            listen = self.folder / "proxy.sock"
+            self._proxy = Proxy(listen, self._valkey.folder / "valkey.sock", Resp, lambda message: self.treat(message))
+            settings["REDIS_URL"] = f"unix://{listen}"
+        self.database: Database
+        if cluster is not None:
+            self.database = Postgresql(cluster, f"product_{'proxied' if proxied else 'direct'}")
+            settings["DATABASE_URL"] = self.database.url
+        self.instance = Instance(self.folder, **settings)
+        if cluster is None:
+            self.database = Sqlite(self.instance.home / "queueadmin.sqlite3")
+        self._redis: redis.Redis | None = None
+
+    def start(self) -> "Product":
+        self.instance.start()
+        return self
+
+    def discard(self) -> None:
+        self.treat = untouched
+        if self._redis is not None:
+            self._redis.close()
+        self.instance.discard()
+        if self._proxy is not None:
+            self._proxy.close()
+        if self._valkey is not None:
+            self._valkey.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- its stores ---------------------------------------------------------------------------
+
+    @property
+    def redis(self) -> redis.Redis:
+        """A client past the proxy."""
+        if self._redis is None:
+            url = self._valkey.url if self._valkey else (self.instance.home / "redis.url").read_text().strip()
+            self._redis = redis.Redis.from_url(url)
+        return self._redis
+
+    def redis_answers(self) -> bool:
+        with contextlib.suppress(redis.RedisError):
+            return bool(self.redis.ping())
+        return False
+
+    @property
+    def valkey_pid(self) -> int:
+        return self._valkey.process.pid if self._valkey else self.instance.pids()["valkey"]
+
+    def started(self) -> int:
+        """Jobs that workers hold."""
+        return sum(int(self.redis.zcard(f"rq:wip:{queue}")) for queue in QUEUES)
+
+    def counted(self, name: str) -> int:
+        return sum(int(self.redis.hget(f"rq:qa:count:{queue}", name) or 0) for queue in QUEUES)
+
+    def settled(self) -> bool:
+        """Whether nothing is left to be worked off."""
+        with contextlib.suppress(redis.RedisError):
+            return unfinished(self.redis) == 0
+        return False
+
+    # --- its programs -------------------------------------------------------------------------
+
+    def kill(self, program: str) -> None:
+        """kill -9; return when supervisor has started it again."""
+        killed = self.instance.kill(program)
+        wait_until(lambda: self._pid(program) not in (None, killed), seconds=DEADLINE, what=f"{program}'s new start")
+        self.wait_for_all()
+
+    def _pid(self, program: str) -> int | None:
+        with contextlib.suppress(OSError):
+            return self.instance.pids().get(program)
+        return None
+
+    def wait_for_all(self) -> None:
+        """Until it can take in and all its workers are there."""
+
+        def ready() -> bool:
+            with contextlib.suppress(redis.RedisError):
+                return self.instance.answers("/readyz") and int(self.redis.scard("rq:workers")) >= WORKERS
+            return False
+
+        wait_until(ready, seconds=DEADLINE, what="readiness")
+
+    def kill_everything(self) -> None:
+        """kill -9 of every process, the database's and Valkey's too, and start it all again."""
+        assert self.instance.process is not None
+        pids = [self.instance.process.pid, *(child.pid for child in self.instance.alive())]
+        if self._valkey:
+            pids.append(self._valkey.process.pid)
+        if isinstance(self.database, Postgresql):
+            self.database.cluster.stop("immediate")
+        # The supervisor first, so that it starts nothing anew.
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.instance.process.wait()
+        if isinstance(self.database, Postgresql):
+            self.database.cluster.start()
+        if self._valkey:
+            self._valkey.process.wait()
+            self._valkey.start()
+        self.instance.start()
+
+    def accepts(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.instance.url}/readyz", timeout=5).ok
+        return False
+
+
+def untouched(message: Message) -> Treatment:
+    return None

@@ -1,0 +1,51 @@
+"""One fault on one running product: load, fault, recovery, and the ledger's account of it."""
+
+import random
+import time
+
+from tests.chaos.faults import Fault, Scene
+from tests.chaos.ledger import Ledger
+from tests.chaos.load import Load
+from tests.chaos.product import DEADLINE, Product, untouched
+from tests.chaos.table import Row
+from tests.waiting import NotInTime, wait_until
+
+
+def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int) -> Row:
+    """`number` tells the runs of one product apart. What goes wrong is in the row."""
+    ledger = Ledger(source=f"{fault.name}-{number}")
+    load = Load(product.instance.url, ledger, rng, rare=dict(fault.rare))
+    scene = Scene(product, load, ledger, rng)
+    late = []
+    load.start()
+    try:
+        fault.bring(scene)
+    except NotInTime as error:
+        late.append(str(error))
+    finally:
+        product.treat = untouched
+        healed = time.monotonic()
+    try:
+        accepted = ledger.accepted
+        wait_until(lambda: ledger.accepted > accepted, seconds=DEADLINE, what="taking in again")
+    except NotInTime as error:
+        late.append(str(error))
+    load.stop()
+    try:
+        wait_until(product.settled, seconds=DEADLINE, what="the end of all jobs")
+    except NotInTime as error:
+        late.append(str(error))
+    seconds = time.monotonic() - healed
+    account = ledger.account(product.redis, product.database)
+    return Row(
+        fault.name,
+        product.database.vendor,
+        sent=len(ledger.sent),
+        accepted=ledger.accepted,
+        processed=account.processed,
+        dead_letters=account.dead_letters,
+        lost=account.lost,
+        doubled=account.doubled,
+        seconds=seconds,
+        wrong=[*late, *account.wrong],
+    )
