@@ -200,7 +200,10 @@ def database_killed(scene: Scene) -> None:
         wait_until(lambda: _answers(database), seconds=DEADLINE, what="PostgreSQL's recovery")
 
 
-_BACKENDS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+_BACKENDS: Final = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 
 
 def _answers(database: Postgresql) -> bool:
