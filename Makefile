@@ -7,7 +7,7 @@ TEMPLATES := $(shell find templates -name '*.html')
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check requirements dev-requirements
+.PHONY: help run demo test test-all chaos check requirements dev-requirements
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ test: dev-requirements ## Run every test but the long ones
 
 test-all: dev-requirements ## Run every test
 	@$(PYTEST)
+
+chaos: dev-requirements ## Break everything on purpose and count what was lost; ARGS="--seed 7 --minutes 10 --only NAME"
+	@exec $(PY) -m tests.chaos $(ARGS)
 
 # A home of its own: a check must not touch the instance that may run in ./var.
 check: export QUEUEADMIN_HOME := $(CURDIR)/.venv/check-home

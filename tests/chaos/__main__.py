@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -21,6 +22,7 @@ def main() -> int:
     }
     from tests.chaos.command import run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped then, too
     try:
         return run(sys.argv[1:])
     except KeyboardInterrupt:

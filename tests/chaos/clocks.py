@@ -13,13 +13,13 @@ TIMEOUT: Final = 3
 
 def shorten() -> None:
     """For this process, and those that it forks."""
-    from ingest import maintenance
     from ingest.kinds import KINDS
+    from ingest.maintenance import leader, process, recovery
     from ingest.worker import worker
 
-    maintenance.PATIENCE = 1.0  # type: ignore[misc]
-    maintenance.ROUND = 0.2  # type: ignore[misc]
-    maintenance.LEASE = 3  # type: ignore[misc]
+    recovery.PATIENCE = 1.0  # type: ignore[misc]
+    process.ROUND = 0.2  # type: ignore[misc]
+    leader.LEASE = 3  # type: ignore[misc]
     worker.GRACE = 0.5  # type: ignore[misc]
     for name, kind in KINDS.items():
         KINDS[name] = replace(kind, timeout=TIMEOUT, retry_delays=RETRY_DELAYS)

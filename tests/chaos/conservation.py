@@ -1,57 +1,40 @@
-"""Where a job is, and whether what was counted adds up with what is there."""
-
-from typing import Final
+"""Whether what the queue counted adds up with what is there."""
 
 import redis
 
 from ingest.queue import keys
-
-#: Where a job can be. `started` and the rest are sorted sets; the queue is a list.
-PLACES: Final = ("queue", "started", "scheduled", "failed", "trash", "canceled", "finished")
-_KEYS: Final = {
-    "queue": keys.queue,
-    "started": keys.started,
-    "scheduled": keys.scheduled,
-    "failed": keys.failed,
-    "finished": keys.finished,
-    "canceled": lambda name: f"{keys.PREFIX}:canceled:{name}",
-    "trash": lambda name: f"{keys.PREFIX}:qa:trash:{name}",
-}
+from tests.ingest.queue.conftest import Queue
 
 
-def places(client: redis.Redis, job_id: str, queues: tuple[str, ...]) -> list[str]:
-    """Every place that holds the job, as `<place> <queue>`; twice in one is there twice."""
-    found = []
-    for queue in queues:
-        for place in PLACES:
-            for member in _members(client, _KEYS[place](queue), place):
-                if member.partition(":")[0] == job_id:
-                    found.append(f"{place} {queue}")
-    return found
-
-
-def _members(client: redis.Redis, key: str, place: str) -> list[str]:
-    held = client.lrange(key, 0, -1) if place == "queue" else client.zrange(key, 0, -1)
-    return [member.decode() for member in held]
-
-
-def unbalanced(client: redis.Redis, queue: str) -> list[str]:
-    """The rules of `keys.counters` that do not hold, each as a sentence; none when all is well."""
-    counted = {name.decode(): int(number) for name, number in client.hgetall(keys.counters(queue)).items()}
+def unbalanced(client: redis.Redis, name: str) -> list[str]:
+    """The rules of `keys.counters` that do not hold in a queue, each as a sentence; none when all is well."""
+    queue = Queue(client)
+    counted = queue.counters(name)
 
     def c(*names: str) -> int:
         return sum(counted.get(name, 0) for name in names)
 
-    held = {place: len(_members(client, _KEYS[place](queue), place)) for place in PLACES}
+    started, scheduled, failed, trash = (
+        int(client.zcard(key(name))) for key in (keys.started, keys.scheduled, keys.failed, keys.trash)
+    )
     rules = {
-        "enqueued = queued + scheduled + started + failed + completed": (
-            c("enqueued"),
-            held["queue"] + held["scheduled"] + held["started"] + held["failed"] + c("completed"),
+        "enqueued + moved in = all that is there + completed + purged + canceled + moved out": (
+            c("enqueued", "moved_in"),
+            queue.waiting(name)
+            + (scheduled + started + failed + trash)
+            + c("completed", "purged", "canceled", "moved_out"),
         ),
-        "failed = dead - requeued": (held["failed"], c("dead") - c("requeued")),
-        "started = claimed - (completed - late) - retried - dead - released - recovered": (
-            held["started"],
-            c("claimed", "late") - c("completed", "retried", "dead", "released", "recovered"),
+        "trash = trashed + dropped - restored - purged": (
+            trash,
+            c("trashed", "dropped") - c("restored", "purged"),
+        ),
+        "failed = dead - requeued - trashed dead letters + restored ones": (
+            failed,
+            c("dead", "restored_failed") - c("requeued", "trashed_failed"),
+        ),
+        "started = claimed - (completed - late) - retried - dead - dropped - released - recovered": (
+            started,
+            c("claimed", "late") - c("completed", "retried", "dead", "dropped", "released", "recovered"),
         ),
     }
-    return [f"queue {queue}: {rule}: {left} ≠ {right}" for rule, (left, right) in rules.items() if left != right]
+    return [f"queue {name}: {rule}: {left} ≠ {right}" for rule, (left, right) in rules.items() if left != right]

@@ -15,6 +15,7 @@ from typing import Final
 
 from tests.chaos.lane import Ends, Findings, Lane, Point, Strike, When
 from tests.chaos.lives import Life
+from tests.chaos.wires import sources
 from tests.waiting import NotInTime
 
 WHENS: Final[tuple[When, ...]] = ("before", "after", "reply")
@@ -67,7 +68,10 @@ def points(lane: Lane, life: Life) -> list[Point]:
 
 
 def _moves(point: Point) -> bool:
-    return point.store != "redis" or point.name.startswith("script ")
+    """Whether the message can change a job or its row; maintenance's own rows are about no job."""
+    if point.store == "redis":
+        return point.name.removeprefix("script ") in sources()
+    return point.program == "worker"
 
 
 def strikes(of: Sequence[Point]) -> Iterator[Strike]:

@@ -31,7 +31,7 @@ class Scene:
     ledger: Ledger
     rng: random.Random
 
-    def under_load(self, number: int = 60) -> None:
+    def under_load(self, number: int = 120) -> None:
         """Return when so many more events were accepted."""
         before = self.ledger.accepted
         wait_until(lambda: self.ledger.accepted >= before + number, seconds=DEADLINE, what="the load")

@@ -18,13 +18,15 @@ from typing import Any, Final, Literal
 import redis
 import requests
 
+from ingest.queue import keys
 from ingest.queue.transitions import Claim, Failure
 from tests.chaos import clocks, roles
-from tests.chaos.conservation import places, unbalanced
+from tests.chaos.conservation import unbalanced
 from tests.chaos.databases import SOCKET, Database, Postgresql, Sqlite
 from tests.chaos.proxy import Cut, Proxy, Treatment
-from tests.chaos.roles import QUEUE, StatementKill, Surroundings
+from tests.chaos.roles import OTHER, QUEUE, StatementKill, Surroundings
 from tests.chaos.wires import Frontend, Message, Resp, Wire, sources
+from tests.ingest.queue.conftest import Queue
 from tests.ingest.worker.conftest import Work
 from tests.instance import NOT_PASSED_ON, REPOSITORY, free_port
 from tests.postgres import Cluster
@@ -245,10 +247,10 @@ class Lane:
                 cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
-    def operate(self, method: str, *arguments: object) -> None:
+    def operate(self, method: str, *arguments: object, **options: object) -> None:
         """An operator asks for a transition; killed or refused, they ask again."""
         for _ in range(3):
-            process = self._running["operator"] = self._fork("operator", roles.operation, method, arguments)
+            process = self._running["operator"] = self._fork("operator", roles.operation, method, arguments, options)
             deadline = time.monotonic() + DEADLINE
             while self.is_alive("operator"):
                 if time.monotonic() > deadline:
@@ -314,11 +316,13 @@ class Lane:
     # --- what became of them ------------------------------------------------------------------
 
     def state(self, job_id: str) -> str:
-        """`processed`, or the one place where the job is; several are joined by `and`."""
-        found = places(self.redis, job_id, (QUEUE,))
-        if not found:
-            return "processed" if self._rows(job_id) else "nowhere"
-        return " and ".join(place.partition(" ")[0] for place in found)
+        """`processed`, or the one place where the job is; several are joined by `and`. `gone`: nothing is left."""
+        found = Queue(self.redis).places(job_id, QUEUE, OTHER)
+        if found not in ([], ["finished"]):
+            return " and ".join(found)
+        if self._rows(job_id):
+            return "processed"
+        return "nowhere" if self.redis.exists(keys.job(job_id)) else "gone"
 
     def _rows(self, job_id: str) -> int:
         return int(self.database.read("SELECT COUNT(*) FROM ingest_event WHERE id = %s", job_id)[0][0])
@@ -343,7 +347,7 @@ class Lane:
             dead_letters=sum(state == "failed" for state in states.values()),
             lost=lost,
             doubled=doubled,
-            wrong=[*wrong, *unbalanced(self.redis, QUEUE)],
+            wrong=[*wrong, *unbalanced(self.redis, QUEUE), *unbalanced(self.redis, OTHER)],
         )
 
 

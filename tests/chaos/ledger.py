@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import redis
 from ingest.queue import keys
 from tests.chaos.conservation import unbalanced
 from tests.chaos.databases import Database
+from tests.ingest.queue.conftest import Queue
 
 QUEUES: Final = ("critical", "high", "medium", "low")
 #: Faults of events that end in the dead letters.
@@ -91,14 +92,18 @@ class Ledger:
             elif rows[event_id] and sent.dies:
                 wrong.append(f"{event_id} was processed and asked to fail")
 
-        expected = Counter(self.sent[event_id].event["title"] for event_id in rows if rows[event_id])
-        for title in sorted({*expected, *effects}):
+        expected: Counter[str] = Counter()
+        for event_id, number in rows.items():
+            expected[self.sent[event_id].event["title"]] += number
+        for title in sorted({*(+expected), *effects}):
             there = effects.get(title, 0)
             if there != expected[title]:
                 (doubled if there > expected[title] else lost).extend([title] * abs(there - expected[title]))
                 wrong.append(f"the problem {title!r} counts {there} occurrences of {expected[title]} events")
         for queue in QUEUES:
             wrong += unbalanced(client, queue)
+        for kind, held, missing in database.read("SELECT kind, waiting, missing FROM ingest_redisloss"):
+            wrong.append(f"a loss of Redis was found that was none: {kind}, {held} waited, {missing} missing")
         return Account(sum(1 for n in rows.values() if n), sum(dead.values()), len(lost), len(doubled), wrong)
 
     def _dead_letters(self, client: redis.Redis) -> list[str]:
@@ -123,11 +128,10 @@ def _looked_up(client: redis.Redis, sent: Sent) -> str:
     return ", ".join(f"{name} {value}" for name, value in known.items()) or "no such job in Redis"
 
 
-def unfinished(client: redis.Redis, queues: Sequence[str] = QUEUES) -> int:
+def unfinished(client: redis.Redis) -> int:
     """Jobs that are still to be worked off."""
+    held = Queue(client)
     return sum(
-        int(client.llen(keys.queue(queue)))
-        + int(client.zcard(keys.started(queue)))
-        + int(client.zcard(keys.scheduled(queue)))
-        for queue in queues
+        held.waiting(queue) + int(client.zcard(keys.started(queue))) + int(client.zcard(keys.scheduled(queue)))
+        for queue in QUEUES
     )

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import deque
 from typing import Any, Final
 
@@ -15,8 +16,8 @@ MOST: Final = 4000
 BATCH: Final = 25
 #: Seconds between two requests of one sender.
 PAUSE: Final = 0.05
-#: Times that an event is sent until its sender gives up.
-TRIES: Final = 60
+#: Times that an event is sent after the load was stopped, until its sender gives up.
+TRIES: Final = 50
 #: Problems that the events of one load are about: enough that two batches meet in one, and are in each other's way.
 PROBLEMS: Final = 40
 #: Of 1,000 events so many ask to fail in this way.
@@ -65,13 +66,9 @@ class Load:
                     left = [self._event(sender, number + n, rng) for n in range(rng.randint(1, BATCH))]
                     number += len(left)
                     self._ledger.send(left)
-                if left:
-                    left, tries = self._post(session, left), tries + 1
-                    if not left or tries >= TRIES:
-                        left, tries = [], 0
-                self._stopped.wait(PAUSE * 4 if left else PAUSE)
-                if left and self._stopped.is_set():
-                    threading.Event().wait(PAUSE * 4)
+                left = self._post(session, left) if left else left
+                tries += self._stopped.is_set()
+                time.sleep(PAUSE * 4 if left else PAUSE)
 
     def _event(self, sender: int, number: int, rng: random.Random) -> dict[str, Any]:
         event: dict[str, Any] = {

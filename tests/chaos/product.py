@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,14 @@ class Product:
         with contextlib.suppress(redis.RedisError):
             return unfinished(self.redis) == 0
         return False
+
+    def verified(self) -> list[str]:
+        """What `manage.py verify` says when it is not content."""
+        try:
+            self.instance.manage("verify")
+        except subprocess.CalledProcessError as error:
+            return [f"manage.py verify: {line}" for line in f"{error.stdout}{error.stderr}".splitlines() if line]
+        return []
 
     # --- its programs -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -32,6 +32,8 @@ from tests.chaos import clocks  # noqa: E402
 
 #: Events of crash points go to one queue, so that maintenance has the fewest messages to number.
 QUEUE: Final = "high"
+#: Which no program serves.
+OTHER: Final = "low"
 _SIGKILL: Final = 9
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -63,10 +65,10 @@ def command(where: Surroundings, words: Sequence[str]) -> None:
     call_command(*words)
 
 
-def operation(where: Surroundings, method: str, arguments: Sequence[Any]) -> None:
+def operation(where: Surroundings, method: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
     """One transition that an operator asks for."""
     _enter(where)
-    getattr(Transitions(connection()), method)(*arguments)
+    getattr(Transitions(connection()), method)(*arguments, **options)
 
 
 def _enter(where: Surroundings) -> None:

@@ -37,6 +37,7 @@ def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int
         late.append(str(error))
     seconds = time.monotonic() - healed
     account = ledger.account(product.redis, product.database)
+    late += product.verified()
     return Row(
         fault.name,
         product.database.vendor,
