@@ -38,20 +38,27 @@ class Rejected:
     problem: Problem
 
 
-def read_event(raw: bytes, sender: Sender, *, default_priority: Priority | None = None) -> Incoming | Rejected:
-    """One event of a body, checked against every rule; `default_priority` wins over its kind's."""
+def read_event(
+    raw: bytes, sender: Sender, *, default_priority: Priority | None = None, internal: bool = False
+) -> Incoming | Rejected:
+    """One event of a body, checked against every rule; `default_priority` wins over its kind's.
+
+    With `internal` it may be of a kind that only code of this project sends.
+    """
     try:
         event = parse(raw)
     except Refused as refused:
         return Rejected(None, refused.problem)
     try:
-        return _incoming(raw, event, sender, default_priority)
+        return _incoming(raw, event, sender, default_priority, internal)
     except Invalid as invalid:
         return Rejected(_shown_id(event), _validation(invalid))
 
 
-def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, default_priority: Priority | None) -> Incoming:
-    kind = _kind(event)
+def _incoming(
+    raw: bytes, event: Mapping[str, Any], sender: Sender, default_priority: Priority | None, internal: bool
+) -> Incoming:
+    kind = _kind(event, internal)
     event_id = _name(event, "id")
     if event_id == "":
         raise Invalid("id", "invalid_value", "id must not be empty; leave it out to have one made.")
@@ -78,13 +85,13 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, default_prio
     )
 
 
-def _kind(event: Mapping[str, Any]) -> Kind:
+def _kind(event: Mapping[str, Any], internal: bool) -> Kind:
     name = event.get("kind")
     if name is None:
         return KINDS["alert"]
     kind = KINDS.get(name) if isinstance(name, str) else None
-    if kind is None or kind.internal:
-        known = ", ".join(name for name, each in KINDS.items() if not each.internal)
+    if kind is None or (kind.internal and not internal):
+        known = ", ".join(name for name, each in KINDS.items() if internal or not each.internal)
         raise Invalid("kind", "unknown_kind", f"kind must be one of {known}.")
     return kind
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.connections import connection
+from ingest.reading import runs
 from ingest.reading.fields import FIELDS, failed_at, fields, moment, number
 
 #: The position is looked for in so many ids from the head; beyond, only "more than" is told.
@@ -76,13 +77,15 @@ class Job:
     #: When it was discarded, while it is in the trash, and where it was: queued, scheduled or failed.
     trashed_at: datetime | None
     trashed_from: str | None
-    #: What its handler last said of it: any JSON value.
+    #: What its handler last said of it: any JSON value; None: nothing yet.
     progress: Any
+    #: What its handler returned, while that is kept; only `read` looks for it.
+    result: Any
 
 
-def read(job_id: str) -> Job | None:
+def read(job_id: str, client: redis.Redis | None = None) -> Job | None:
     """One job; None when neither Redis nor a row knows it. Raises redis.RedisError when Redis is away."""
-    client = connection()
+    client = client or connection()
     pipe = client.pipeline(transaction=True)
     pipe.hmget(keys.job(job_id), FIELDS)
     for name in settings.PRIORITIES:
@@ -96,6 +99,8 @@ def read(job_id: str) -> Job | None:
     if not found["status"]:
         return _from_row(job_id)
     job = shape(job_id, found)
+    if job.state == "finished":
+        return replace(job, result=runs.result(client, job_id))
     if job.queue not in settings.PRIORITIES:
         return job
     order = settings.PRIORITIES.index(job.queue)
@@ -165,6 +170,7 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
         trashed_at=moment(found[keys.TRASHED_AT]),
         trashed_from=found[keys.TRASHED_FROM] or None,
         progress=_progress(found[keys.PROGRESS]),
+        result=None,
     )
 
 

@@ -3,6 +3,8 @@
 import zlib
 from dataclasses import dataclass
 
+import redis
+
 from ingest.models import Event
 from ingest.queue import keys, payload
 from ingest.queue.connections import connection
@@ -16,14 +18,16 @@ class Carried:
     traceback: str
 
 
-def carried(job_id: str) -> Carried:
+def carried(job_id: str, client: redis.Redis | None = None) -> Carried:
     """Raises redis.RedisError when Redis is away."""
-    data, error = connection().hmget(keys.job(job_id), "data", "exc_info")
+    data, error = (client or connection()).hmget(keys.job(job_id), "data", "exc_info")
     if data is not None:
         try:
             return Carried(payload.decode(_bytes(data)).body, _text(error))
         except payload.Unreadable:
             return Carried(None, _text(error))
+    if "\0" in job_id:
+        return Carried(None, "")  # PostgreSQL refuses the question
     event = Event.objects.filter(id=job_id).order_by("-received_at").first()
     return Carried(event.body.encode() if event else None, "")
 

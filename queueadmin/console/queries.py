@@ -77,7 +77,7 @@ def dead_letters(*, queue: str | None = None, cursor: str | None = None, limit: 
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"limit must be between 1 and {MAX_LIMIT}, not {limit}")
     names = [queue] if queue else list(settings.PRIORITIES)
-    stood = read_cursor(cursor, names)
+    stood = {name: place for name, place in read_cursor(cursor).items() if name in names}
     client = connection()
     total = sum(pipelined(client, "zcard", [keys.failed(name) for name in names]))
     # One more than the page, of each queue: the newest of all must be among them.
@@ -107,7 +107,7 @@ def job(job_id: str) -> dict[str, Any] | None:
         "eta_seconds": eta[0] if eta else None,
         "eta_basis": eta[1] if eta else None,
         "progress": masked(found.progress),
-        "result": None,
+        "result": masked(found.result),
         "replay": None,
         "links": _links(job_id, found.state),
     }

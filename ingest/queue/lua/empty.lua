@@ -19,7 +19,7 @@ local function consider(id)
     return true
   end
   if (moment(found[3]) or 0) >= before then return false end
-  put_in_trash(queue, id, 'queued', '0')
+  put_in_trash(queue, id, 'queued', '0', moved)
   stamp(id, by)
   count_job(queue, 'trashed', found[2])
   tell('trash', queue, id, found[4])

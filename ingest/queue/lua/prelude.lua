@@ -224,11 +224,12 @@ local function write_error(id, status, error)
 end
 
 -- A place that RQ has no name for: its status is `canceled`, and a field says that it is the trash.
-local function put_in_trash(queue, id, from, old_score)
+-- `nth` of one call: a microsecond after one another keeps their order.
+local function put_in_trash(queue, id, from, old_score, nth)
   redis.call('HSET', key('job', id), 'status', 'canceled', 'trashed_at', NOW, 'trashed_from', from,
     'trashed_score', old_score)
   redis.call('PERSIST', key('job', id)) -- a stock client may have given it a time to live
-  redis.call('ZADD', key('qa:trash', queue), score(now), id)
+  redis.call('ZADD', key('qa:trash', queue), score(now + (nth or 0) / 1000000), id)
 end
 
 -- started (already taken out of its set) → dead letter, or the trash where the kind keeps none. Returns which.

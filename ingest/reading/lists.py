@@ -1,0 +1,191 @@
+"""Jobs by their state, page by page. A page's cost is bounded, whatever the number of jobs.
+
+Queued jobs come in the order in which they will be claimed, scheduled ones the soonest first, started ones by the
+end of their lease, all others the newest first. Jobs that move meanwhile may be shown twice or not at all; one that
+stays where it is is on exactly one page, with one exception that `_ids_behind` tells.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import redis
+from django.db.models import Q
+
+from ingest.kinds import KINDS
+from ingest.models import Event
+from ingest.queue import keys
+from ingest.reading.cursors import BadCursor, Place, as_cursor, newest, oldest, read_cursor
+from ingest.reading.fields import FIELDS, failed_at, fields, pipelined, text
+from ingest.reading.jobs import Job, of_row, shape
+
+#: Jobs of one page at most.
+MAX_LIMIT: Final = 500
+#: Jobs looked at for one page: few may match.
+LOOKED_AT: Final = 5_000
+#: A queue is listed so far from its head: a list has no index, and further on every page walks through all before.
+DEPTH: Final = 20_000
+#: Jobs that may have come in front of the place where the page before ended.
+_CAME_IN_FRONT: Final = 1_000
+
+#: States that sorted sets hold: by state the key and whether its highest score comes first.
+_SETS: Final[dict[str, tuple[Callable[[str], str], bool]]] = {
+    "scheduled": (keys.scheduled, False),
+    "retrying": (keys.scheduled, False),
+    "started": (keys.started, False),
+    "failed": (keys.failed, True),
+    "trash": (keys.trash, True),
+    "canceled": (keys.canceled, True),
+}
+#: What can be listed.
+STATES: Final = ("queued", *_SETS, "finished")
+
+#: Where an entry stands, for the cursor (its set or list, its score or index, its member), and its job.
+_Entry = tuple[str, float, str, Job | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: tuple[Job, ...]
+    #: Give it back as `cursor` for the next page; None: this was the last.
+    next: str | None
+    #: Jobs that were looked at for this page.
+    scanned: int
+    #: False: the queue is longer than DEPTH, and its rest is not listed.
+    complete: bool = True
+
+
+def jobs(
+    client: redis.Redis, state: str, *, queues: Sequence[str], kind: str | None, cursor: str | None, limit: int
+) -> Page:
+    """One page. Raises cursors.BadCursor."""
+    if state == "finished":
+        stood = read_cursor(cursor)
+        entries = _rows(list(KINDS) if kind is None else [kind], stood, limit)
+    elif state == "queued":
+        stood = read_cursor(cursor)
+        entries = _listed(client, queues, stood, limit)
+    else:
+        stood = read_cursor(cursor)
+        entries = _merged(client, state, queues, stood, limit)
+    items: list[Job] = []
+    scanned = 0
+    complete = state != "queued" or max(pipelined(client, "llen", [keys.queue(name) for name in queues])) <= DEPTH
+    for name, score, member, job in entries:
+        if len(items) == limit or scanned == LOOKED_AT:
+            return Page(tuple(items), as_cursor(stood), scanned, complete)
+        if state == "queued":
+            stood.clear()  # the lists follow one another, so the last place says it all
+        stood[name] = (score, member)
+        scanned += 1
+        if job is not None and job.state == state and kind in (None, job.kind) and job.queue in queues:
+            items.append(job)
+    return Page(tuple(items), None, scanned, complete)
+
+
+def _merged(
+    client: redis.Redis, state: str, queues: Sequence[str], stood: Mapping[str, Place], limit: int
+) -> Iterator[_Entry]:
+    """The entries of one sorted set a queue, in the order of their scores."""
+    of_queue, descending = _SETS[state]
+    following = newest if descending else oldest
+
+    def entries(name: str) -> Iterator[tuple[float, _Entry]]:
+        place = stood.get(name)
+        while found := following(client, of_queue(name), place, limit + 1):
+            ids = [member.rpartition(":")[0] if state == "started" else member for member, _ in found]
+            for (member, score), job in zip(found, _read(client, ids), strict=True):
+                yield -score if descending else score, (name, score, member, _dated(job, score))
+                place = (score, member)
+
+    for _, entry in heapq.merge(*map(entries, queues), key=lambda scored: scored[0]):
+        yield entry
+
+
+def _listed(client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Place], limit: int) -> Iterator[_Entry]:
+    """The entries of one list after the other: what a rate limit holds back of a queue comes before its list."""
+    lists = []
+    buckets = pipelined(client, "hkeys", [keys.parked(name) for name in queues])
+    for order, (name, held_back) in enumerate(zip(queues, buckets, strict=True)):
+        lists += [((order, 0, text(each)), keys.parked_jobs(name, text(each))) for each in sorted(held_back)]
+        lists += [((order, 1, ""), keys.queue(name))]
+    reached, place = _reached(queues, stood)
+    for rank, key in lists:
+        if reached is not None and rank < reached:
+            continue
+        here = place if rank == reached else None
+        while ids := _ids_behind(client, key, here, limit + 1):
+            for (index, job_id), job in zip(ids, _read(client, [job_id for _, job_id in ids]), strict=True):
+                yield f"{queues[rank[0]]} {rank[2]}".strip(), index, job_id, job
+                here = (index, job_id)
+
+
+def _reached(queues: Sequence[str], stood: Mapping[str, Place]) -> tuple[tuple[int, int, str] | None, Place | None]:
+    """The rank of the list that the page before ended in, which may be gone by now, and the place in it."""
+    for source, place in stood.items():
+        name, _, bucket = source.partition(" ")
+        if name in queues and 0 <= place[0] < DEPTH:
+            return (queues.index(name), 0 if bucket else 1, bucket), place
+    return None, None
+
+
+def _ids_behind(client: redis.Redis, key: str, place: Place | None, count: int) -> list[tuple[float, str]]:
+    """The next `count` ids of a list with their indexes; none beyond DEPTH.
+
+    A list has no keys to go on from, so the id of the place is looked for. When it was claimed, all before it was,
+    and the head is next; when it was taken out, the list begins anew, which shows some jobs twice and leaves none out.
+    """
+    start = 0
+    if place is not None:
+        found = client.lpos(key, place[1], maxlen=int(place[0]) + 1 + _CAME_IN_FRONT)
+        start = found + 1 if isinstance(found, int) else 0
+    if start >= DEPTH:
+        return []
+    ids = client.lrange(key, start, min(start + count, DEPTH) - 1)
+    return [(start + offset, text(job_id)) for offset, job_id in enumerate(ids)]
+
+
+def _rows(kinds: Sequence[str], stood: Mapping[str, Place], limit: int) -> Iterator[_Entry]:
+    """Processed events, by their rows; each kind has an index of its own."""
+
+    def entries(kind: str) -> Iterator[tuple[float, _Entry]]:
+        place = stood.get(kind)
+        done = Event.objects.filter(kind=kind, processed_at__isnull=False).order_by("-received_at", "-id").defer("body")
+        while True:
+            rows = list((done if place is None else done.filter(_before(place)))[: limit + 1])
+            for event in rows:
+                at = event.received_at.timestamp()
+                yield -at, (kind, at, event.id, of_row(event))
+                place = (at, event.id)
+            if not rows:
+                return
+
+    for _, entry in heapq.merge(*map(entries, kinds), key=lambda scored: scored[0]):
+        yield entry
+
+
+def _before(place: Place) -> Q:
+    try:
+        at = datetime.fromtimestamp(place[0], UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadCursor("cursor is not one that this list gave") from error
+    return Q(received_at__lt=at) | Q(received_at=at, id__lt=place[1])
+
+
+def _read(client: redis.Redis, ids: Sequence[str]) -> list[Job | None]:
+    """Jobs by their hashes alone; None for one whose hash has gone."""
+    hashes = [fields(values) for values in pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], FIELDS)]
+    return [shape(job_id, found) if found["status"] else None for job_id, found in zip(ids, hashes, strict=True)]
+
+
+def _dated(job: Job | None, score: float) -> Job | None:
+    """The time that the set knows and the hash does not."""
+    if job is None:
+        return None
+    if job.state in ("scheduled", "retrying"):
+        return replace(job, next_attempt_at=datetime.fromtimestamp(score, UTC))
+    if job.state == "failed" and job.error is not None and score >= keys.SCORE_OFFSET:
+        return replace(job, error=replace(job.error, at=failed_at(score, "")))
+    return job
