@@ -251,8 +251,9 @@ local function forget(id)
   redis.call('DEL', key('job', id), key('results', id), key('executions', id), key('qa:log', id), key('qa:seen', id))
 end
 
+-- Also without a name: healing must see that a job stands at the back of its list with an old time.
 local function stamp(id, by)
-  if by ~= '' then redis.call('HSET', key('job', id), 'moved_by', by, 'moved_at', NOW) end
+  redis.call('HSET', key('job', id), 'moved_by', by, 'moved_at', NOW)
 end
 
 -- RQ's own counts on the worker's hash; not on a worker that is gone, since that would leave half a hash for ever.
