@@ -16,6 +16,7 @@ from django.http.request import split_domain_port, validate_host
 from ingest.accept import Unavailable, accept_async
 from ingest.api import intake, limits
 from ingest.api.access import Visit, visit
+from ingest.api.inflate import inflate
 from ingest.api.intake import Answer, Endpoint
 from ingest.api.keys import authenticate_async, require
 from ingest.api.problems import Problem, ProblemError, disallowed_host, server_error
@@ -72,7 +73,7 @@ class FastLane:
         sender = await authenticate_async(headers, peer=_peer(scope), host=host)
         this.sender = sender.name
         require(sender, "ingest")
-        form = intake.check_head(endpoint, headers)
+        head = intake.check_head(endpoint, headers)
         held = 0
         try:
             chunks = []
@@ -81,10 +82,14 @@ class FastLane:
                 held += len(chunk)
                 chunks.append(chunk)
             body = b"".join(chunks)
+            if head.encoding:
+                body = await asyncio.to_thread(inflate, head.encoding, body)
+                self._in_flight.take(len(body))
+                held += len(body)
             if len(body) < THREAD_BYTES:
-                taken = intake.read_body(endpoint, form, body, sender)
+                taken = intake.read_body(endpoint, head, body, sender)
             else:
-                taken = await asyncio.to_thread(intake.read_body, endpoint, form, body, sender)
+                taken = await asyncio.to_thread(intake.read_body, endpoint, head, body, sender)
             this.events = len(taken.items)
             events = taken.events
             receipts = await _finish(accept_async(events)) if events else []

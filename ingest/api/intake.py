@@ -1,6 +1,6 @@
 """What both faces of taking in have in common: a request's bytes → events, receipts → the answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -9,16 +9,25 @@ import uuid_utils
 from django.conf import settings
 
 from ingest.accept import Incoming, Receipt, Unavailable
-from ingest.api import decode, limits
+from ingest.api import cloudevents, decode, limits
+from ingest.api.inflate import check_encoding
 from ingest.api.keys import Sender
 from ingest.api.problems import PROBLEM_TYPE, Problem, ProblemError
 from ingest.api.schema import Rejected, read_event
 from ingest.priorities import Priority
 
-Format = Literal["json", "ndjson"]
+Format = Literal["json", "ndjson", "cloudevent", "cloudevents", "binary"]
 
-_JSON: Final = frozenset({"application/json"})
-_NDJSON: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+_FORMATS: Final[dict[str, Format]] = {
+    "application/json": "json",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    cloudevents.STRUCTURED: "cloudevent",
+    cloudevents.BATCH: "cloudevents",
+}
+#: What an answer names, one for each format.
+_OFFERED: Final = ("application/json", "application/x-ndjson", cloudevents.STRUCTURED, cloudevents.BATCH)
 
 
 #: Outcomes that are worth another try.
@@ -39,6 +48,16 @@ class Endpoint:
 EVENTS: Final = Endpoint("/api/v1/events", batch=True)
 ALERT: Final = Endpoint("/api/alerts/event", batch=False, default_priority=Priority.LOW)
 ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT)}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a request's headers say about its body."""
+
+    format: Format
+    #: "" for none.
+    encoding: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +83,42 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def check_head(endpoint: Endpoint, headers: Mapping[str, str]) -> Format:
-    """The body's format; refuses what can be refused without reading it. Raises ProblemError 413 or 415."""
-    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise ProblemError(
-            Problem(
-                415,
-                "unsupported_encoding",
-                "Encoding not supported",
-                "The body must come without Content-Encoding.",
-                headers={"Accept-Encoding": "identity"},
-                field="Content-Encoding",
-            )
-        )
+def check_head(endpoint: Endpoint, headers: Mapping[str, str]) -> Head:
+    """Refuses what can be refused without reading the body. Raises ProblemError 413 or 415."""
+    encoding = check_encoding(headers.get("content-encoding", ""))
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.WIRE_BYTES:
         raise limits.body_too_large()
-    return _format(endpoint, headers.get("content-type", ""))
+    return Head(_format(endpoint, headers), encoding, headers)
 
 
-def read_body(endpoint: Endpoint, form: Format, body: bytes, sender: Sender) -> Taken:
-    """A body's events. Raises ProblemError when the body as a whole cannot be read."""
-    if len(body) > limits.WIRE_BYTES:
-        raise limits.body_too_large()
-    if form == "ndjson":
-        items, single = decode.split_lines(body), False
-    else:
-        items, many = decode.split_json(body)
-        single = not many
-        if many and not endpoint.batch:
-            raise ProblemError(
-                Problem(422, "wrong_type", "One event, please", f"{endpoint.path} takes one JSON object, not an array.")
-            )
+def read_body(endpoint: Endpoint, head: Head, body: bytes, sender: Sender) -> Taken:
+    """The events of a body that is unpacked. Raises ProblemError when the body as a whole cannot be read."""
+    read: Callable[[decode.Item], decode.Item] | None = None
+    match head.format:
+        case "ndjson":
+            items, single = decode.split_lines(body), False
+        case "binary":
+            items, single = [decode.Item(body)], True
+            read = lambda item: cloudevents.read_binary(head.headers, item.raw)  # noqa: E731
+        case _:
+            items, many = decode.split_json(body)
+            single = not many
+            if many != (head.format == "cloudevents") and head.format != "json":
+                raise _wrong_shape(
+                    f"{_OFFERED[2 + (head.format == 'cloudevents')]} is one object, and the batch an array."
+                )
+            if many and not endpoint.batch:
+                raise _wrong_shape(f"{endpoint.path} takes one JSON object, not an array.")
+            if head.format != "json":
+                read = cloudevents.read_structured
     if not items:
         raise ProblemError(Problem(422, "no_events", "No events", "The body holds no event."))
-    return Taken(tuple(_read(endpoint, item, sender) for item in items), single)
+    return Taken(tuple(_read(endpoint, item, sender, read) for item in items), single)
+
+
+def _wrong_shape(detail: str) -> ProblemError:
+    return ProblemError(Problem(422, "wrong_type", "Not the right shape", detail))
 
 
 def answer(endpoint: Endpoint, taken: Taken, receipts: Sequence[Receipt], *, prefer: str = "") -> Answer:
@@ -124,16 +144,17 @@ def problem_answer(problem: Problem) -> Answer:
     return Answer(problem.status, problem.body(), PROBLEM_TYPE, problem.headers)
 
 
-def _format(endpoint: Endpoint, content_type: str) -> Format:
+def _format(endpoint: Endpoint, headers: Mapping[str, str]) -> Format:
+    content_type = headers.get("content-type", "")
     media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
     charset = parameters.partition("charset=")[2].strip(' "').lower()
-    if charset in {"", "utf-8", "utf8", "us-ascii"}:
-        if not media or media in _JSON:
-            return "json"
-        if media in _NDJSON and endpoint.batch:
-            return "ndjson"
-    possible = ["application/json", *(["application/x-ndjson"] if endpoint.batch else [])]
+    if endpoint.batch and cloudevents.BINARY in headers and media not in (cloudevents.STRUCTURED, cloudevents.BATCH):
+        return "binary"
+    found = _FORMATS.get(media or "application/json")
+    if charset in {"", "utf-8", "utf8", "us-ascii"} and found and (endpoint.batch or found == "json"):
+        return found
+    possible = _OFFERED if endpoint.batch else _OFFERED[:1]
     raise ProblemError(
         Problem(
             415,
@@ -146,11 +167,16 @@ def _format(endpoint: Endpoint, content_type: str) -> Format:
     )
 
 
-def _read(endpoint: Endpoint, item: decode.Item, sender: Sender) -> Incoming | Rejected:
-    read = read_event(item.raw, sender, default_priority=endpoint.default_priority)
-    if isinstance(read, Rejected) and item.line is not None:
-        read.problem.extra["line"] = item.line
-    return read
+def _read(
+    endpoint: Endpoint, item: decode.Item, sender: Sender, read: Callable[[decode.Item], decode.Item] | None
+) -> Incoming | Rejected:
+    try:
+        event = read_event((read(item) if read else item).raw, sender, default_priority=endpoint.default_priority)
+    except decode.Refused as refused:
+        event = Rejected(None, refused.problem)
+    if isinstance(event, Rejected) and item.line is not None:
+        event.problem.extra["line"] = item.line
+    return event
 
 
 def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Receipt]) -> Answer:

@@ -10,6 +10,11 @@ ITEM_BYTES: Final = 256 * 1024
 ITEMS: Final = 1_000
 #: Bytes of one request's body.
 WIRE_BYTES: Final = 5 * 1024 * 1024
+#: Bytes of one body after it is unpacked, and how many times larger than on the wire it may become. Below
+#: RATIO_FROM bytes nobody is harmed, and a few like alerts do compress so well.
+INFLATED_BYTES: Final = 20 * 1024 * 1024
+RATIO: Final = 100
+RATIO_FROM: Final = 256 * 1024
 #: Objects and arrays inside each other, the event itself included.
 DEPTH: Final = 32
 #: Keys in all objects of one event together.
@@ -29,6 +34,22 @@ def body_too_large() -> ProblemError:
     return ProblemError(
         too_large("wire_too_large", f"The body is larger than {WIRE_BYTES:,} bytes.", "wire_bytes", WIRE_BYTES)
     )
+
+
+def inflated_too_large() -> ProblemError:
+    return ProblemError(
+        too_large(
+            "inflated_too_large",
+            f"The body is larger than {INFLATED_BYTES:,} bytes when it is unpacked.",
+            "inflated_bytes",
+            INFLATED_BYTES,
+        )
+    )
+
+
+def ratio_too_large() -> ProblemError:
+    detail = f"The body becomes more than {RATIO} times as large when it is unpacked."
+    return ProblemError(too_large("ratio_too_large", detail, "inflation_ratio", RATIO))
 
 
 def item_too_large() -> Problem:

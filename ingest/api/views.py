@@ -13,6 +13,7 @@ from ingest.accept import Unavailable, accept
 from ingest.api import intake, limits
 from ingest.api.access import Visit, visit
 from ingest.api.errors import exception_handler
+from ingest.api.inflate import inflate
 from ingest.api.intake import Endpoint
 from ingest.api.keys import authenticate, require
 
@@ -35,10 +36,12 @@ class TakeInView(APIView):
         sender = authenticate(headers, peer=request.META.get("REMOTE_ADDR"), host=request.get_host())
         self.this.sender = sender.name
         require(sender, "ingest")
-        form = intake.check_head(self.endpoint, headers)
+        head = intake.check_head(self.endpoint, headers)
         # Not `body`: Django refuses to read one of more than DATA_UPLOAD_MAX_MEMORY_SIZE.
         body = request._request.read(limits.WIRE_BYTES + 1)
-        taken = intake.read_body(self.endpoint, form, body, sender)
+        if len(body) > limits.WIRE_BYTES:
+            raise limits.body_too_large()
+        taken = intake.read_body(self.endpoint, head, inflate(head.encoding, body), sender)
         self.this.events = len(taken.items)
         events = taken.events
         try:

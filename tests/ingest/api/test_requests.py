@@ -94,12 +94,6 @@ def test_json_goes_by_its_usual_names(post: Post, content_type: str) -> None:
     assert post(EVENTS, b"{}", content_type=content_type).status == 202
 
 
-def test_a_compressed_body_is_refused_until_it_can_be_read(post: Post) -> None:
-    answer = post(EVENTS, b"\x1f\x8b", headers={"content-encoding": "gzip"})
-
-    assert (answer.status, answer.json["code"]) == (415, "unsupported_encoding")
-
-
 def test_the_answer_is_json_whatever_accept_says(post: Post) -> None:
     for accept in ("text/html", "image/png", "nonsense"):
         answer = post(EVENTS, {}, headers={"accept": accept})
