@@ -64,6 +64,8 @@ def _place(job: Mapping[str, Any]) -> str:
 
 def _attempts(job: Mapping[str, Any]) -> str:
     count = job["attempts"]
+    if count and job["state"] == "started":
+        count -= 1  # the one that runs now has not failed
     ran = "" if count is None else f"{count} attempt{'' if count == 1 else 's'} so far"
     crashed = f"{job['crashes']} crash{'' if job['crashes'] == 1 else 'es'}" if job["crashes"] else ""
     return ", ".join(part for part in (ran, crashed) if part)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from django.conf import settings
+
 from ingest.credentials import IN_TEXT, cover, is_secret, masked_text
 
-__all__ = ["Part", "Shown", "is_secret", "masked_text", "show"]
+__all__ = ["Part", "Shown", "is_secret", "masked_text", "masked_traceback", "show"]
 
 Kind = Literal["plain", "key", "string", "number", "mask"]
 
@@ -49,6 +51,11 @@ def show(body: bytes | str) -> Shown:
     lines = [tuple(line) for line in _lines(value, 0, secret=False)]
     masked = sum(part.kind == "mask" for line in lines for part in line)
     return Shown(tuple(lines[:MAX_LINES]), masked, max(0, len(lines) - MAX_LINES))
+
+
+def masked_traceback(text: str) -> str:
+    """A traceback for people. Where the programs lie is nobody's business, and makes the lines short."""
+    return masked_text(text.replace(f"{settings.BASE_DIR}/", ""))
 
 
 def _lines(value: Any, depth: int, *, secret: bool) -> Iterator[list[Part]]:

@@ -64,6 +64,8 @@ def job(request: Request, job_id: str) -> HttpResponse:
     try:
         found = queries.job(job_id)
         carried = payloads.carried(job_id) if found else None
+        attempts = queries.attempts(job_id) if found else []
+        log = queries.log(job_id) if found else []
     except redis.RedisError:
         return render(request, "console/away.html", {"away": REDIS_AWAY}, status=503)
     if found is None or carried is None:
@@ -75,8 +77,10 @@ def job(request: Request, job_id: str) -> HttpResponse:
         "life": life(found),
         "payload": None if carried.body is None else masking.show(carried.body),
         "size": len(carried.body or b""),
-        # Where the programs lie is nobody's business, and makes the lines short.
-        "traceback": masking.masked_text(carried.traceback.replace(f"{settings.BASE_DIR}/", "")),
+        "attempts": attempts,
+        "log": log,
+        # A stock worker's failure before RQ kept results has only this.
+        "traceback": masking.masked_traceback(carried.traceback),
         "message": masking.masked_text((error or {}).get("message") or ""),
     }
     return render(request, "console/job.html", context)

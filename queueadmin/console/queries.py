@@ -15,12 +15,13 @@ from django.urls import NoReverseMatch, reverse
 from ingest.credentials import masked, masked_text
 from ingest.queue import keys, payload
 from ingest.queue.connections import connection
-from ingest.reading import jobs
+from ingest.reading import jobs, runs
 from ingest.reading.cursors import BadCursor, as_cursor, newest, read_cursor
-from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined, text
+from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
+from queueadmin.console.masking import masked_traceback
 from queueadmin.console.snapshot import Snapshot
 
-__all__ = ["BadCursor", "DeadLetter", "Page", "dead_letters", "job", "log"]
+__all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log"]
 
 #: A page of dead letters at most.
 MAX_LIMIT: Final = 500
@@ -113,9 +114,17 @@ def job(job_id: str) -> dict[str, Any] | None:
     }
 
 
+def attempts(job_id: str) -> list[runs.Attempt]:
+    """The last 20 executions that failed, newest first, without credentials. Raises redis.RedisError."""
+    return [
+        dataclasses.replace(each, message=masked_text(each.message), traceback=masked_traceback(each.traceback))
+        for each in reversed(runs.attempts(connection(), job_id))
+    ]
+
+
 def log(job_id: str) -> list[str]:
     """The last 100 lines that the job's handler logged, without credentials. Raises redis.RedisError."""
-    return [masked_text(text(line)) for line in connection().lrange(keys.log(job_id), 0, -1)]
+    return [masked_text(line) for line in runs.log(connection(), job_id)]
 
 
 def _eta(queue: str, ahead: int) -> tuple[float, str] | None:

@@ -54,6 +54,16 @@ export const memory = redis => redis.max_memory > 0
   ? `${Math.round(redis.used_memory / redis.max_memory * 100)} % of ${bytes(redis.max_memory)}`
   : bytes(redis.used_memory);
 
+/** Whether what a handler says of its progress can be a bar. */
+export const isPercent = value => typeof value === 'number' && value >= 0 && value <= 100;
+
+/** What a handler says of its progress: "40 %", its own words, or JSON. */
+export function progressWords(value) {
+  if (value === null || value === undefined) return '';
+  if (isPercent(value)) return `${+value.toPrecision(6)} %`;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 /* Times: the browser's zone, or UTC when the reader chose so. */
 let utc = false;
 try { utc = localStorage.getItem('zone') === 'utc'; } catch { /* storage is off: the browser's zone */ }

@@ -13,6 +13,14 @@ export function recent(seconds) {
   return from < 0 ? [] : live.rows.slice(from);
 }
 
+let followed = null, ask = () => {};
+/** Calls `reader({id, job, log})` with this job's present state and at each change of it. One job a page. */
+export function follow(id, reader) { followed = { id, reader, held: null }; ask(); }
+function takeJob(frame) {
+  if (followed?.id !== frame.id) return;
+  if (live.paused) followed.held = frame; else followed.reader(frame);
+}
+
 const readers = { snapshot: [], state: [] };
 /** Calls `reader` at each new snapshot (or change of state), and at once when there is one already. */
 export function onSnapshot(reader) { readers.snapshot.push(reader); if (live.snapshot) reader(live.snapshot); }
@@ -27,6 +35,7 @@ function tellState(state) {
 export function pause(on) {
   live.paused = on;
   if (!on && held) { const frame = held; held = null; take(frame); }
+  if (!on && followed?.held) { const frame = followed.held; followed.held = null; takeJob(frame); }
   tellState(on ? { ...live.state, name: 'paused' } : { ...live.state, name: 'live' });
 }
 let held = null;
@@ -52,6 +61,11 @@ function take(snapshot) {
 export function start() {
   listen({
     state: tellState,
+    open(send) {
+      ask = () => { if (followed) send(JSON.stringify({ follow: followed.id })); };
+      ask();
+    },
+    job: takeJob,
     history({ columns, rows }) {
       live.rows = rows.map(values => Object.fromEntries(columns.map((name, i) => [name, values[i] ?? 0])));
       schedule();

@@ -13,7 +13,7 @@ SIZES = [0, 512, 1023, 1024, 1536, 10_240, 5 * 2**20, 2**30, 5.9 * 2**30]
 
 def test_both_ways_of_writing_agree(page: Page) -> None:
     page.goto("/")
-    cases: list[tuple[str, list[Any], str]] = []
+    cases: list[tuple[str, list[Any], str | bool]] = []
     for n in NUMBERS:
         for name in ("number", "short", "rate", "duration"):
             cases.append((name, [n], getattr(words, name)(n)))
@@ -30,6 +30,9 @@ def test_both_ways_of_writing_agree(page: Page) -> None:
     for used, most in ((0, 0), (5 * 2**20, 0), (38, 100), (2**31, 2**32)):
         redis = {"used_memory": used, "max_memory": most}
         cases.append(("memory", [redis], words.memory(redis)))
+    for value in (None, 0, 40, 33.3333333, 100, 100.5, -1, "half", "", True, {"done": 3, "of": ["ä", None]}, [1]):
+        cases.append(("progressWords", [value], words.progress_words(value)))
+        cases.append(("isPercent", [value], words.is_percent(value)))
     written = page.evaluate(
         """async cases => {
             const format = await import('/static/console/format.js');

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,10 +33,16 @@ class Jobs:
         self.numbers = itertools.count(1)
 
     def enqueue(
-        self, count: int = 1, *, queue: str = "high", retries: tuple[float, ...] = (), **fields: str
+        self,
+        count: int = 1,
+        *,
+        queue: str = "high",
+        retries: tuple[float, ...] = (),
+        result_ttl: int = 0,
+        **fields: str,
     ) -> list[str]:
         """Their ids, in the queue's order."""
-        jobs = [self._job(queue, retries, fields) for _ in range(count)]
+        jobs = [replace(self._job(queue, retries, fields), result_ttl=result_ttl) for _ in range(count)]
         assert all(result.outcome == "queued" for result in self.transitions.enqueue(jobs))
         return [job.id for job in jobs]
 

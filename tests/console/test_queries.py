@@ -8,6 +8,7 @@ import redis
 
 from ingest.models import Event
 from ingest.queue import keys
+from ingest.queue.transitions import Failure
 from ingest.reading import jobs as jobs_read
 from queueadmin.console import queries
 from tests.console.conftest import WORKER, Jobs
@@ -171,6 +172,47 @@ def test_a_dead_letter_tells_its_error_and_how_to_retry(jobs: Jobs) -> None:
 
 
 @pytest.mark.both_databases
+def _fail(jobs: Jobs, message: str, *, retry: bool) -> None:
+    claim = jobs.start()
+    error = f"Traceback\n{message}"
+    failures = [Failure(job_id, error, "error", retry, "KeyError", message) for job_id in jobs.claimed]
+    jobs.transitions.fail("high", claim, WORKER, failures)
+
+
+def test_every_failed_attempt_is_told_newest_first_and_without_credentials(jobs: Jobs) -> None:
+    """D11: what an exception says, and its traceback, may hold the event's credentials."""
+    [job_id] = jobs.enqueue(1, retries=(0,))
+    _fail(jobs, "first {'response_token': 'hunter2'}", retry=True)
+    _fail(jobs, "second", retry=True)
+
+    second, first = queries.attempts(job_id)
+    assert (first.number, second.number) == (1, 2)
+    assert (first.message, first.error_type, first.reason) == ("first {'response_token': •••}", "KeyError", "error")
+    assert first.traceback == "Traceback\nfirst {'response_token': •••}"
+    assert (first.worker, first.retried, second.retried) == (WORKER, True, False)
+    assert first.started_at is not None
+    assert first.started_at <= first.ended_at <= datetime.now(UTC) + timedelta(minutes=1)
+    assert queries.attempts("nobody") == []
+
+
+def test_b6_progress_log_and_result_are_told_without_credentials(jobs: Jobs) -> None:
+    [job_id] = jobs.enqueue(1, result_ttl=60)
+    claim = jobs.start()
+    jobs.transitions.progress(
+        "high", claim, job_id, value={"done": 3, "token": "hunter2"}, line="api_key=hunter2 works"
+    )
+    found = queries.job(job_id)
+    assert found is not None
+    assert found["progress"] == {"done": 3, "token": "•••"}
+    assert found["result"] is None
+    assert queries.log(job_id) == ["api_key=••• works"]
+
+    jobs.transitions.complete("high", claim, WORKER, [job_id], results={job_id: {"sent": 1, "token": "hunter2"}})
+    found = queries.job(job_id)
+    assert found is not None
+    assert (found["state"], found["result"]) == ("finished", {"sent": 1, "token": "•••"})
+
+
 def test_a_finished_job_is_told_from_its_row(empty_redis: redis.Redis) -> None:
     received = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
     Event.objects.create(

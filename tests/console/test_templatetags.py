@@ -22,6 +22,14 @@ def test_a_change_has_its_sign_first_and_nothing_is_empty(value: float, text: st
     assert words.change(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (40, "40 %"), (33.33333333, "33.3333 %"), ("half", "half"), (101, "101"), ({"n": [1]}, '{"n":[1]}')],
+)
+def test_b6_progress_is_a_percentage_or_the_handlers_own_words(value: object, text: str) -> None:
+    assert words.progress_words(value) == text
+
+
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (9999, "9,999"), (12_345, "12.3k"), (2_000_000, "2M")])
 def test_badges_are_short(value: int, text: str) -> None:
     assert words.short(value) == text

@@ -12,6 +12,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from ingest.queue import keys
+from ingest.queue.transitions import Failure
 from queueadmin.console.models import AuditEntry
 from tests.console.conftest import Jobs
 
@@ -188,6 +189,34 @@ def test_a_job_page_shows_its_life_and_masks_its_secrets(
     assert "ValueError" in page
     assert "Problem 1" in page
     assert operator.get("/jobs/nobody/").status_code == 404
+
+
+def test_a_job_page_shows_every_failed_attempt_with_its_traceback(operator: Client, jobs: Jobs) -> None:
+    (job_id,) = jobs.enqueue(1, retries=(0,))
+    for message in ("first, token=s3cret", "second <b>"):
+        claim = jobs.start()
+        error = f"Traceback\n  the end: {message}"
+        failure = Failure(job_id, error, retry=True, error_type="KeyError", message=message)
+        jobs.transitions.fail("high", claim, "the-worker", [failure])
+    page = _text(operator.get(f"/jobs/{job_id}/"))
+    assert page.index("Attempt 2") < page.index("Attempt 1")
+    assert page.count("<details") == 2
+    assert "the end: first, token=•••" in page
+    assert "the end: second &lt;b&gt;" in page
+    assert "the-worker" in page
+    assert "s3cret" not in page
+
+
+def test_b6_a_job_page_shows_progress_and_log(operator: Client, jobs: Jobs) -> None:
+    (job_id,) = jobs.enqueue(1)
+    assert 'id="job-progress" hidden' in _text(operator.get(f"/jobs/{job_id}/"))
+    claim = jobs.start()
+    jobs.transitions.progress("high", claim, job_id, value=40, line="<b>nearly")
+    page = _text(operator.get(f"/jobs/{job_id}/"))
+    assert 'id="job-progress">' in page
+    assert 'value="40"' in page
+    assert "40 %" in page
+    assert "<li>&lt;b&gt;nearly</li>" in page
 
 
 def test_d11_what_is_a_credential_does_not_reach_the_page(operator: Client) -> None:

@@ -3,14 +3,17 @@
 Mirrors static/console/format.js, which writes the live page: the two must never differ.
 """
 
+import json
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ingest.reading.runs import Attempt
 from queueadmin.console.masking import masked_text
 
 register = template.Library()
@@ -70,6 +73,28 @@ def duration(seconds: float | None) -> str:
     if s < 172_800:
         return f"{_fixed(s / 3600)} h"
     return f"{number(s / 86_400)} d"
+
+
+@register.filter
+def took(attempt: Attempt) -> float | None:
+    """How many seconds one execution took."""
+    return (attempt.ended_at - attempt.started_at).total_seconds() if attempt.started_at else None
+
+
+@register.filter
+def is_percent(progress: Any) -> bool:
+    """Whether what a handler says of its progress can be a bar: a number from 0 to 100."""
+    return isinstance(progress, int | float) and not isinstance(progress, bool) and 0 <= progress <= 100
+
+
+@register.filter
+def progress_words(progress: Any) -> str:
+    """What a handler says of its progress: "40 %", its own words, or JSON."""
+    if progress is None:
+        return ""
+    if is_percent(progress):
+        return f"{progress:g} %"
+    return progress if isinstance(progress, str) else json.dumps(progress, ensure_ascii=False, separators=(",", ":"))
 
 
 @register.filter
