@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import redis
 
 from ingest import effects
+from ingest.credentials import masked_text
 from ingest.database import DatabaseAway
 from ingest.queue.transitions import Claim, Failure, Transitions, new_id
 from ingest.worker.alarm import Alarm, Halt, Overrun
@@ -159,7 +160,9 @@ class Settlement:
             )
         for failure in failures:
             outcome = (outcomes or {}).get(failure.job_id, "refused")
-            logger.warning("job %s failed (%s): %s: %s", failure.job_id, outcome, failure.error_type, failure.message)
+            # What an exception says may hold the event's credentials.
+            said = masked_text(failure.message)
+            logger.warning("job %s failed (%s): %s: %s", failure.job_id, outcome, failure.error_type, said)
 
     @contextmanager
     def _dropped(self, claim: Claim, ids: list[str]) -> Iterator[None]:
