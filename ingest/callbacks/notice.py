@@ -12,6 +12,7 @@ from ingest.credentials import masked, masked_text
 
 #: Bytes of a result, as JSON, that are told; a larger one is to be asked for.
 RESULT_BYTES: Final = 64 * 1024
+_ENCODED_BYTES: Final = (RESULT_BYTES + 2) // 3 * 4
 #: The execution that is going on, or just ended well, is not counted in the job's hash yet.
 _RUNS: Final = frozenset({"started", "finished"})
 
@@ -85,7 +86,7 @@ def notice(line: Line) -> dict[str, Any]:
 
 
 def _result(given: str | None) -> Any:
-    if not given or len(given) > RESULT_BYTES * 4 // 3:
+    if not given or len(given) > _ENCODED_BYTES:
         return None
     try:
         return masked(msgspec.json.decode(base64.b64decode(given)))

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from ingest import outbox
+from ingest.callbacks import notice
 from ingest.kinds.callbacks import Task
 from ingest.outbox import dispatch
 from ingest.queue import keys, payload
@@ -112,6 +113,18 @@ def test_trash_and_canceled_are_told_each_time_they_happen(told: Told) -> None:
         "queued",
         "canceled",
     ]
+
+
+def test_a_large_result_does_not_fill_the_outbox(told: Told) -> None:
+    """A hundred of 1 MiB, the most that a handler may return, would be read at once."""
+    for size, is_told in ((notice.RESULT_BYTES - 2, True), (notice.RESULT_BYTES + 2, False)):
+        told.job()
+        claim, [job_id] = told.claim()
+        told.redis.delete(keys.OUTBOX)
+        told.transitions.complete("high", claim, "w1", [job_id], results={job_id: "x" * size})
+        [line] = told.redis.lrange(keys.OUTBOX, 0, -1)
+        assert (len(line) > notice.RESULT_BYTES) is is_told
+        assert (notice.notice(notice.read(line))["result"] is not None) is is_told
 
 
 def test_a_job_without_a_callback_is_told_to_nobody(told: Told) -> None:

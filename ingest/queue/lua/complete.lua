@@ -8,6 +8,7 @@ if earlier then return earlier end
 local queue, claim, worker, most_kept = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local list, wip, finished = key('queue', queue), key('wip', queue), key('finished', queue)
 local NEAR_HEAD = 1000
+local TOLD = 87384 -- base64 of notice.RESULT_BYTES, 64 KiB: a hundred lines of the outbox are read at a time
 local NULL = 'bnVsbA==' -- base64 of null
 
 local refused, gone = {}, {}
@@ -43,7 +44,7 @@ for i = 6, #ARGV, 2 do
   if on_time or (not held and take_back(id, found)) then
     local ttl = number_or(found[2], 0)
     if on_time then observe('run', queue, found[3], found[5]) end
-    tell('finished', queue, id, found[6], result ~= '' and { result = result } or nil)
+    tell('finished', queue, id, found[6], result ~= '' and #result <= TOLD and { result = result } or nil)
     if ttl > 0 then
       keep_result(id, job, ttl, found[5], result)
     else
