@@ -34,7 +34,16 @@ from ingest.client.queues import (
     set_rate_limit,
     statistics,
 )
+from ingest.client.schedules import (
+    pause_schedule,
+    resume_schedule,
+    run_schedule,
+    schedule,
+    schedules,
+    unschedule,
+)
 from ingest.client.sending import enqueue, enqueue_many
+from ingest.models import Schedule
 from ingest.queue.limits import Limit
 from ingest.reading.counts import Counts, Statistics
 from ingest.reading.cursors import BadCursor
@@ -55,6 +64,7 @@ __all__ = [
     "NotFound",
     "Page",
     "Receipt",
+    "Schedule",
     "Statistics",
     "Unavailable",
     "attempts",
@@ -71,6 +81,7 @@ __all__ = [
     "log",
     "move",
     "pause",
+    "pause_schedule",
     "payload",
     "position",
     "progress",
@@ -80,11 +91,16 @@ __all__ = [
     "remove_rate_limit",
     "restore",
     "resume",
+    "resume_schedule",
     "retry",
     "retry_dead",
     "run_now",
+    "run_schedule",
+    "schedule",
+    "schedules",
     "set_rate_limit",
     "statistics",
     "undo_clear",
+    "unschedule",
     "update_payload",
 ]
