@@ -7,7 +7,7 @@ TEMPLATES := $(shell find templates -name '*.html')
 PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all chaos check requirements dev-requirements
+.PHONY: help run demo test test-all chaos bench check requirements dev-requirements
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ test-all: dev-requirements ## Run every test
 
 chaos: dev-requirements ## Break everything on purpose and count what was lost; ARGS="--seed 7 --minutes 10 --only NAME"
 	@exec $(PY) -m tests.chaos $(ARGS)
+
+bench: requirements ## Measure it beside its peers; ARGS="--only drain --seconds 3", see docs/bench.md
+	@$(PY) -m bench $(ARGS)
 
 # A home of its own: a check must not touch the instance that may run in ./var.
 check: export QUEUEADMIN_HOME := $(CURDIR)/.venv/check-home

@@ -1,0 +1,30 @@
+"""Bytes of Redis' memory that one queued alert takes."""
+
+from collections.abc import Iterator
+
+from bench.contestants import BullMQ, Celery, Contestant, Dramatiq, Ours, SimpleWorker, beside
+from bench.ground import Ground
+from bench.report import Goal, Row
+
+JOBS = 20_000
+
+
+def rows(ground: Ground) -> Iterator[Row]:
+    def measure(contestant: Contestant) -> float:
+        ground.empty()
+        before = _used(ground)
+        count = ground.size(JOBS)
+        contestant.fill(count, "nothing")
+        return (_used(ground) - before) / count
+
+    ours = measure(Ours(ground))
+    yield Row(
+        "memory", "Redis memory of a queued 0.9 KB alert", "bytes", "less", ours,
+        beside(ground, measure, SimpleWorker, Celery, Dramatiq, BullMQ), (Goal(1_024),),
+    )  # fmt: skip
+
+
+def _used(ground: Ground) -> float:
+    # The buffers of connections come and go and are nobody's job.
+    info = ground.redis.info("memory")
+    return float(info["used_memory"]) - float(info["mem_clients_normal"])
