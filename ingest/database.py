@@ -93,8 +93,9 @@ _SQLITE_AWAY: Final = frozenset(
 )
 #: Serialization failure, deadlock, lock not available.
 _SQLSTATE_AGAIN: Final = frozenset({"40001", "40P01", "55P03"})
-#: Connection, resources, shutdown, idle timeouts, a replica's read-only answer, the server's own disk.
-_SQLSTATE_AWAY: Final = ("08", "53", "57P", "25P03", "25006", "58")
+#: Connection, resources, shutdown, a replica's read-only answer, the server's own disk. Not 25P03, a handler that
+#: left its transaction idle for longer than a lease: released uncounted it would do so for ever.
+_SQLSTATE_AWAY: Final = ("08", "53", "57P", "25006", "58")
 
 
 def answers() -> bool:

@@ -51,7 +51,7 @@ DEADLOCK = {
         (OperationalError, psycopg.errors.AdminShutdown("shut down"), "away"),
         (OperationalError, psycopg.errors.TooManyConnections("full"), "away"),
         (OperationalError, psycopg.errors.DiskFull("full"), "away"),
-        (DatabaseError, psycopg.errors.IdleInTransactionSessionTimeout("stopped"), "away"),
+        (DatabaseError, psycopg.errors.IdleInTransactionSessionTimeout("idle"), None),
         (DatabaseError, psycopg.errors.ReadOnlySqlTransaction("a replica"), "away"),
         (OperationalError, psycopg.errors.SerializationFailure("again"), "again"),
         (OperationalError, psycopg.errors.DeadlockDetected("again"), "again"),

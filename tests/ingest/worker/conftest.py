@@ -1,7 +1,8 @@
-"""A burst worker in this process, over the shared Valkey and a real database."""
+"""A burst worker in this process, over the shared Valkey and a real database; and real workers beside it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import django_rq
@@ -17,6 +18,9 @@ from ingest.queue import keys
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import NewJob, Transitions, new_id
 from ingest.worker import BatchWorker
+from tests.conftest import Valkey, wait_until
+from tests.programs import Program, Start
+from tests.workshop.kinds import KINDS as WORKSHOP_KINDS
 
 QUEUES = ("critical", "high", "medium", "low")
 
@@ -91,6 +95,52 @@ class Work:
 def work(empty_redis: redis.Redis, transactional_db: None) -> Iterator[Work]:
     yield Work(empty_redis)
     connection.close()
+
+
+class Shop:
+    """Real processes with the workshop's kinds, over a Valkey and a home of their own."""
+
+    def __init__(self, client: redis.Redis, valkey: Valkey, home: Path, start: Start) -> None:
+        self.work = Work(client)
+        self.redis = client
+        self.valkey = valkey
+        self._home = home
+        self._start = start
+
+    def start(self, *command: str, **settings: str) -> Program:
+        return self._start(*command, **{"DJANGO_SETTINGS_MODULE": "tests.workshop.settings", **settings})
+
+    def worker(self, *options: str, **settings: str) -> Program:
+        """`manage.py rqworker` on all queues; returns when it is registered."""
+        before = self.redis.scard(keys.WORKERS)
+        program = self.start("rqworker", *QUEUES, *options, **settings)
+        wait_until(lambda: self.redis.scard(keys.WORKERS) > before, seconds=60, what="the worker's start")
+        return program
+
+    def name(self) -> str:
+        """Of the one worker."""
+        (key,) = self.redis.smembers(keys.WORKERS)
+        return key.decode().removeprefix(keys.worker(""))
+
+    def put(self, kind: str, *events: dict[str, Any], **job: Any) -> list[str]:
+        return self.work.put(*(events or ({},)), kind=kind, **job)
+
+    def effects(self, what: str = "") -> list[tuple[str, int, int]]:
+        """(kind, the event's n, pid) of what handlers have written, in order."""
+        log = self._home / "effects.log"
+        lines = [line.split(maxsplit=3) for line in (log.read_text() if log.exists() else "").splitlines()]
+        return [(kind, int(number), int(pid)) for kind, number, pid, said in lines if said == what or not what]
+
+    def completed(self, number: int, queue: str = "high") -> None:
+        wait_until(lambda: self.work.count("completed", queue) >= number, seconds=90, what=f"{number} completions")
+
+
+@pytest.fixture
+def shop(own_valkey: Valkey, tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    for kind in WORKSHOP_KINDS:
+        monkeypatch.setitem(KINDS, kind.name, kind)
+    with redis.Redis.from_url(own_valkey.url) as client:
+        yield Shop(client, own_valkey, tmp_path, start)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from ingest.queue.payload import Payload
 from ingest.worker import horse as horses
 from tests.conftest import wait_until
 from tests.ingest.worker.conftest import Work
+from tests.programs import is_alive
 
 Effect = Callable[..., Kind]
 
@@ -165,13 +166,6 @@ def test_one_that_does_not_is_killed_with_what_it_started(
     assert (work.dead(), work.field(job_id, "reason")) == ([job_id], "timeout")
     assert "was killed" in str(work.field(job_id, "error_message"))
     wait_until(lambda: not is_alive(int(child.read_text())))
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.mark.parametrize(

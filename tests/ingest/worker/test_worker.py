@@ -22,7 +22,6 @@ from ingest.queue.transitions import Transitions
 from ingest.worker import BatchWorker
 from ingest.worker.alarm import Alarm, Halt, Overrun
 from ingest.worker.leases import Leases
-from ingest.worker.pace import Pace
 from tests.conftest import wait_until
 from tests.ingest.worker.conftest import QUEUES, Work
 
@@ -248,7 +247,7 @@ def test_the_renewing_thread_outlives_every_error(empty_redis: redis.Redis) -> N
         wait_until(lambda: len(beats) > 3)
 
 
-# --- the alarm and the pace ----------------------------------------------------------------------
+# --- the alarm ------------------------------------------------------------------------------------
 
 
 def test_the_alarm_ends_a_body_at_its_timeout_and_never_after_it() -> None:
@@ -268,29 +267,6 @@ def test_the_alarm_ends_a_body_when_the_worker_must_stop_and_starts_no_other() -
     assert alarm.halted
     with pytest.raises(Halt), alarm.watch(60):
         pytest.fail("the grace time is over")
-
-
-def test_a_batch_is_about_a_second_of_work() -> None:
-    pace = Pace(200)
-    assert pace.limit == 200
-    for _ in range(20):
-        pace.ran("alert", 10, 1.0)
-    assert pace.limit == 10
-    for _ in range(20):
-        pace.ran("alert", 1, 5.0)
-    assert pace.limit == 1
-    for _ in range(40):
-        pace.ran("alert", 100, 0.01)
-    assert pace.limit == 200
-
-
-def test_a_kind_has_its_own_pace_and_begins_with_one() -> None:
-    pace = Pace(200)
-    assert pace.slice("alert", 1.0) == pace.slice("slow", 1.0) == 1
-    pace.ran("alert", 100, 0.01)
-    pace.ran("slow", 1, 0.3)
-    assert (pace.slice("alert", 1.0), pace.slice("slow", 1.0), pace.slice("slow", 0.2)) == (200, 3, 0)
-    assert pace.slice("alert", 0.0) == 0
 
 
 def test_rqworker_says_in_one_sentence_that_redis_is_away(tmp_path: Any) -> None:
