@@ -1,13 +1,13 @@
 """How a button is guarded, and how it answers: a toast for htmx, else a redirect to a page with the sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Final
 
 import redis
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -16,11 +16,16 @@ from django_htmx.http import trigger_client_event
 
 from ingest.accept import Unavailable
 from queueadmin.console.audit import AuditUnavailable
+from queueadmin.console.forms import JOB_ID
 from queueadmin.console.lists import REDIS_AWAY, dead_list
+from queueadmin.console.operations import MoveResult
 from queueadmin.console.permissions import can_operate
 from queueadmin.console.request import Request
 
 View = Callable[..., HttpResponse]
+
+#: Of all ids of one Undo: a page of a list has 1,650, and proxies pass headers of 4 KB.
+UNDO_CHARACTERS: Final = 3000
 
 OUTCOME_UNKNOWN: Final = "Redis stopped answering. What was done until then shows in the list once it is back."
 
@@ -45,27 +50,55 @@ class Said:
         self.sentence = sentence
 
 
-def do(request: Request, operation: Callable[[str], Any], back: str, *, fresh_list: bool = False) -> HttpResponse:
-    """Run an operation and say in its own words what it did, as a toast or after a redirect."""
+def do(
+    request: Request, operation: Callable[[str], Any], back: str, *, undo: bool = False, fresh_list: bool = False
+) -> HttpResponse:
+    """Run an operation and say in its own words what it did, as a toast or after a redirect.
+
+    With `undo` the sentence offers to restore what was moved.
+    """
     try:
-        sentence = operation(request.user.get_username()).sentence
+        result = operation(request.user.get_username())
     except (AuditUnavailable, Unavailable) as error:
-        return answer(request, str(error) or REDIS_AWAY, messages.ERROR, back, status=503)
+        return answer(request, str(error) or REDIS_AWAY, messages.ERROR, back, 503)
     except redis.RedisError:
-        return answer(request, OUTCOME_UNKNOWN, messages.ERROR, back, status=503)
-    return answer(request, sentence, messages.SUCCESS, back, fresh_list=fresh_list)
+        return answer(request, OUTCOME_UNKNOWN, messages.ERROR, back, 503)
+    nothing = isinstance(result, MoveResult) and not result.moved
+    level = messages.WARNING if nothing else messages.SUCCESS
+    restorable = result.moved if undo and not nothing else ()
+    return answer(request, result.sentence, level, back, undo=restorable, fresh_list=fresh_list)
 
 
 def answer(
-    request: Request, sentence: str, level: int, back: str, *, status: int = 200, fresh_list: bool = False
+    request: Request,
+    sentence: str,
+    level: int,
+    back: str,
+    status: int = 200,
+    *,
+    undo: Sequence[str] = (),
+    fresh_list: bool = False,
 ) -> HttpResponse:
+    """The sentence, beside it an Undo for the jobs `undo`, in the way that the page asked for."""
+    undo = undo if _may_be_undone(undo) else ()
     if not request.htmx:
-        messages.add_message(request, level, sentence)
+        messages.add_message(request, level, sentence, extra_tags=" ".join(undo))
         return redirect(back)
     response = HttpResponse(status=status)
     if fresh_list:
         response = dead_list(request, request.POST.get("queue", ""), "")
-    return trigger_client_event(response, "said", {"text": sentence, "level": messages.DEFAULT_TAGS[level]})
+    said = {"text": sentence, "level": messages.DEFAULT_TAGS[level], "undo": list(undo)}
+    return trigger_client_event(response, "said", said)
+
+
+def _may_be_undone(ids: Sequence[str]) -> bool:
+    """The ids travel in a header or a session: not too many, and none that the form would refuse."""
+    try:
+        for job_id in ids:
+            JOB_ID(job_id)
+    except ValidationError:
+        return False
+    return sum(map(len, ids)) <= UNDO_CHARACTERS
 
 
 def back_of(request: Request) -> str:

@@ -1,16 +1,22 @@
 """The buttons: HTTP only. What they do is in operations."""
 
+from collections.abc import Callable
+
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from queueadmin.console import operations
-from queueadmin.console.answers import Said, answer, back_of, do, operator_required
-from queueadmin.console.forms import DeadLettersForm, SelectionForm
+from queueadmin.console import metrics, operations
+from queueadmin.console.answers import Said, View, answer, back_of, do, operator_required
+from queueadmin.console.forms import DeadLettersForm, PauseForm, ReasonForm, SelectionForm, UnderstoodForm
 from queueadmin.console.lists import here
+from queueadmin.console.operations import MoveResult
 from queueadmin.console.request import Request
+
+# --- the overview ------------------------------------------------------------------------------
 
 
 @require_POST
@@ -29,24 +35,93 @@ def send_test_event(request: Request) -> HttpResponse:
     return do(request, send, reverse("console:overview"))
 
 
+@operator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def pause(request: Request, name: str | None = None) -> HttpResponse:
+    """GET asks for how long, POST does: one queue, or all of them."""
+    _known(name)
+    back = reverse("console:overview")
+    if request.method != "POST":
+        return render(request, "console/pause.html", {"page": "overview", "queue": name})
+    form = PauseForm(request.POST)
+    if not form.is_valid():
+        return answer(request, f"A pause lasts up to {operations.MAX_MINUTES:,} minutes.", messages.WARNING, back, 422)
+    wanted = form.cleaned_data
+    return do(
+        request,
+        lambda actor: operations.pause(name, minutes=wanted["minutes"], actor=actor, reason=wanted["reason"]),
+        back,
+    )
+
+
 @require_POST
 @operator_required
-def retry_job(request: Request, job_id: str) -> HttpResponse:
-    """One dead letter. htmx takes the row out itself, so nothing under the cursor moves."""
-    return do(request, lambda actor: operations.retry([job_id], actor=actor), back_of(request))
+def resume(request: Request, name: str | None = None) -> HttpResponse:
+    _known(name)
+    return do(request, lambda actor: operations.resume(name, actor=actor), reverse("console:overview"))
+
+
+@operator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def empty(request: Request, name: str) -> HttpResponse:
+    """GET asks, POST does: all that waits in the queue goes to the trash."""
+    _known(name)
+    if request.method != "POST":
+        snapshot = metrics.snapshot().as_dict()
+        queue = next(q for q in snapshot["queues"] if q["name"] == name)
+        needs_reason = queue["depth"] > operations.REASON_FROM
+        context = {"page": "overview", "queue": queue, "snapshot": snapshot, "needs_reason": needs_reason}
+        return render(request, "console/empty.html", context)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
+    reason = form.cleaned_data["reason"]
+    try:
+        return do(
+            request, lambda actor: operations.empty(name, actor=actor, reason=reason), reverse("console:overview")
+        )
+    except operations.ReasonNeeded as error:
+        return answer(request, str(error), messages.WARNING, request.path, 422)
+
+
+def _known(name: str | None) -> None:
+    if name is not None and name not in settings.PRIORITIES:
+        raise Http404("no such queue")
+
+
+# --- dead letters --------------------------------------------------------------------------------
 
 
 @require_POST
 @operator_required
 def retry(request: Request) -> HttpResponse:
     """The dead letters that were ticked."""
+    return _on_selection(request, lambda ids, actor: operations.retry(ids, actor=actor))
+
+
+@require_POST
+@operator_required
+def discard(request: Request) -> HttpResponse:
+    """The dead letters that were ticked go to the trash."""
+    return _on_selection(request, lambda ids, actor: operations.discard(ids, actor=actor), undo=True)
+
+
+@require_POST
+@operator_required
+def restore(request: Request) -> HttpResponse:
+    """Undo of a discard. A list that shows what was restored fetches itself anew."""
+    return _on_selection(request, lambda ids, actor: operations.restore(ids, actor=actor), fresh_list=False)
+
+
+def _on_selection(
+    request: Request, operation: Callable[[list[str], str], MoveResult], *, undo: bool = False, fresh_list: bool = True
+) -> HttpResponse:
     form = SelectionForm(request.POST)
     if not form.is_valid():
-        return answer(
-            request, " ".join(map(str, form.non_field_errors())), messages.WARNING, back_of(request), status=422
-        )
+        sentence = " ".join(map(str, form.non_field_errors()))
+        return answer(request, sentence, messages.WARNING, back_of(request), 422)
     ids = form.cleaned_data["ids"]
-    return do(request, lambda actor: operations.retry(ids, actor=actor), back_of(request), fresh_list=True)
+    return do(request, lambda actor: operation(ids, actor), back_of(request), undo=undo, fresh_list=fresh_list)
 
 
 @operator_required
@@ -62,3 +137,38 @@ def retry_all(request: Request) -> HttpResponse:
     return do(
         request, lambda actor: operations.retry_all(actor=actor, queue=queue or None), back_of(request), fresh_list=True
     )
+
+
+# --- one job -------------------------------------------------------------------------------------
+
+
+def _on_job(operation: Callable[..., MoveResult], *, undo: bool = False) -> View:
+    """A button on one job. In a list htmx takes the row out itself, so nothing under the cursor moves."""
+
+    @require_POST
+    @operator_required
+    def press(request: Request, job_id: str) -> HttpResponse:
+        return do(request, lambda actor: operation([job_id], actor=actor), back_of(request), undo=undo)
+
+    return press
+
+
+retry_job = _on_job(operations.retry)
+run_now_job = _on_job(operations.run_now)
+cancel_job = _on_job(operations.cancel)
+discard_job = _on_job(operations.discard, undo=True)
+restore_job = _on_job(operations.restore)
+
+
+# --- a loss of Redis -------------------------------------------------------------------------------
+
+
+@require_POST
+@operator_required
+def understood(request: Request) -> HttpResponse:
+    """Somebody has read that Redis lost its jobs; the banner goes."""
+    form = UnderstoodForm(request.POST)
+    if not form.is_valid():
+        raise Http404("no such loss")
+    loss_id = form.cleaned_data["loss"]
+    return do(request, lambda actor: operations.acknowledge_loss(loss_id, actor=actor), back_of(request))

@@ -9,10 +9,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.http import QueryDict
 
+from queueadmin.console.operations import MAX_MINUTES
+
 #: Rows of one page of a list; a selection is never more.
 MAX_SELECTED: Final = 500
 #: RQ lets a client name its jobs; anything printable without spaces, slashes or control characters.
-_JOB_ID = RegexValidator(r"^[\w.:@+=~-]{1,200}$", "“%(value)s” is not a job id.")
+JOB_ID = RegexValidator(r"^[\w.:@+=~-]{1,200}$", "“%(value)s” is not a job id.")
 
 
 class LoginForm(AuthenticationForm):
@@ -39,8 +41,27 @@ class SelectionForm(forms.Form):
         if len(self._sent) > MAX_SELECTED:
             raise ValidationError(f"At most {MAX_SELECTED} jobs can be selected at once, not {len(self._sent)}.")
         for job_id in self._sent:
-            _JOB_ID(job_id)
+            JOB_ID(job_id)
         return {"ids": list(dict.fromkeys(self._sent))}
+
+
+class PauseForm(forms.Form):
+    """For how many minutes; nothing: until somebody resumes it."""
+
+    minutes = forms.FloatField(required=False, min_value=0.01, max_value=MAX_MINUTES)
+    reason = forms.CharField(required=False, max_length=500)
+
+
+class ReasonForm(forms.Form):
+    """Why it is done."""
+
+    reason = forms.CharField(required=False, max_length=500)
+
+
+class UnderstoodForm(forms.Form):
+    """Which loss of Redis somebody has understood."""
+
+    loss = forms.IntegerField(min_value=1, max_value=2**63 - 1)
 
 
 class DeadLettersForm(forms.Form):

@@ -35,7 +35,8 @@ def life(job: Mapping[str, Any]) -> list[Moment]:
     if job["received_at"]:
         moments.append(Moment(job["received_at"], "Received", f"from {source}" if source else "", "inbox", "ok"))
     if job["enqueued_at"]:
-        moments.append(Moment(job["enqueued_at"], f"Queued in {job['queue']}", _place(job), "layers"))
+        detail = ", ".join(part for part in (_by(job, job["enqueued_at"]), _place(job)) if part)
+        moments.append(Moment(job["enqueued_at"], f"Queued in {job['queue']}", detail, "layers"))
     if job["started_at"]:
         run = f"attempt {job['attempts']}" if job["attempts"] else ""
         moments.append(Moment(job["started_at"], "Claimed by a worker", run, "cpu", "run"))
@@ -46,12 +47,24 @@ def life(job: Mapping[str, Any]) -> list[Moment]:
     if job["state"] == "failed":
         reason = REASONS.get(error["reason"] if error else "", "")
         moments.append(Moment(error["at"] if error else None, "Dead letter", reason, "skull", "bad"))
+    if job["trashed_at"]:
+        whence = {"queued": "its queue", "scheduled": "those that wait for their time", "failed": "the dead letters"}
+        by, place = _by(job, job["trashed_at"]), f"from {whence.get(job['trashed_from'], 'elsewhere')}"
+        detail = ", ".join(part for part in (by, place) if part)
+        moments.append(Moment(job["trashed_at"], "Moved to the trash", detail, "trash-2", "warn"))
+    if job["state"] == "canceled":
+        moments.append(Moment(job["finished_at"], "Canceled", _by(job, job["finished_at"]), "ban", "warn"))
     if job["next_attempt_at"]:
         word = "Next attempt" if job["state"] == "retrying" else "Due"
         moments.append(Moment(job["next_attempt_at"], word, f"then into {job['queue']}", "clock", "warn"))
     if job["state"] == "finished":
         moments.append(Moment(job["finished_at"], "Finished", "its row is in the database", "circle-check", "ok"))
     return moments
+
+
+def _by(job: Mapping[str, Any], at: datetime) -> str:
+    """Who did it, if it was the operator who moved the job last: then both bear the same instant."""
+    return f"by {job['moved_by']}" if job["moved_by"] and job["moved_at"] == at else ""
 
 
 def _place(job: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
 from ingest.queue.connections import acceptance_connection
-from queueadmin.console import counts, rates, verdict
+from queueadmin.console import counts, losses, rates, verdict
 from queueadmin.console.counts import Counts
 from queueadmin.console.rates import Rates
 from queueadmin.console.snapshot import (
@@ -34,25 +34,26 @@ logger = logging.getLogger(__name__)
 PUBLISHED_FRESH_SECONDS: Final = 5
 
 _last: Snapshot | None = None
+_loss: Loss | None = None
 
 
 def snapshot() -> Snapshot:
     """The counts now. While Redis is away: the last ones this process knew, and it says so. Never raises."""
     if not settings.REDIS:
         return lost(None, status="disabled")
-    state = database_state()
+    state, loss = database_facts()
     try:
         # The client of acceptance: a page or a probe must not wait for 5 s and several tries.
         read = counts.read(acceptance_connection())
     except redis.RedisError as error:
         _tell("Redis", error)
-        return lost(_last, database_state=state)
+        return lost(_last, database_state=state, loss=loss)
     _tell("Redis", None)
-    return build(read, _rates_of(read), state, seq=read.published.seq if read.published else 0)
+    return build(read, _rates_of(read), state, loss, seq=read.published.seq if read.published else 0)
 
 
 def build(
-    read: Counts, by_queue: Mapping[str, Rates], state: DatabaseState, *, loss: Loss | None = None, seq: int
+    read: Counts, by_queue: Mapping[str, Rates], state: DatabaseState, loss: Loss | None, *, seq: int
 ) -> Snapshot:
     """A reading with its rates and its verdict; remembered as the last known one."""
     global _last
@@ -75,7 +76,11 @@ def build(
 
 
 def lost(
-    last: Snapshot | None, *, database_state: DatabaseState | None = None, status: str = "disconnected"
+    last: Snapshot | None,
+    *,
+    database_state: DatabaseState | None = None,
+    loss: Loss | None = None,
+    status: str = "disconnected",
 ) -> Snapshot:
     """The last known counts, marked: Redis is away."""
     state = RedisState("disabled" if status == "disabled" else "disconnected")
@@ -97,22 +102,25 @@ def lost(
         state = dataclasses.replace(last.redis, status=state.status)
     known_database = database_state or last.database
     judged = verdict.judge(
-        redis=state, database=known_database, maintenance=last.maintenance, queues=last.queues, loss=last.loss
+        redis=state, database=known_database, maintenance=last.maintenance, queues=last.queues, loss=loss
     )
-    return dataclasses.replace(last, redis=state, database=known_database, verdict=judged)
+    return dataclasses.replace(last, redis=state, database=known_database, loss=loss, verdict=judged)
 
 
-def database_state() -> DatabaseState:
-    """Does the database answer now? May take as long as its connect timeout."""
+def database_facts() -> tuple[DatabaseState, Loss | None]:
+    """Does the database answer now, and the loss of Redis that it tells of: while it is away the last one known.
+
+    May take as long as the database's connect timeout.
+    """
+    global _loss
     try:
-        with database.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        _loss = losses.open_loss()
     except (DatabaseError, InterfaceError) as error:
         _tell("the database", error)
         close_database()
-        return DatabaseState("disconnected")
+        return DatabaseState("disconnected"), _loss
     _tell("the database", None)
-    return DatabaseState("connected")
+    return DatabaseState("connected"), _loss
 
 
 _away: set[str] = set()
@@ -142,8 +150,8 @@ def remember(known: Snapshot) -> None:
 
 def forget() -> None:
     """Be as a process that never saw Redis."""
-    global _last
-    _last = None
+    global _last, _loss
+    _last = _loss = None
     counts.forget_settings()
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from ingest.reading import payloads
 from queueadmin.console import masking, metrics, queries
+from queueadmin.console.actions import BUTTONS
 from queueadmin.console.forms import DeadLettersForm, LoginForm
 from queueadmin.console.life import life
 from queueadmin.console.lists import REDIS_AWAY, dead_list
@@ -75,6 +76,7 @@ def job(request: Request, job_id: str) -> HttpResponse:
         "page": "job",
         "job": found,
         "life": life(found),
+        "buttons": [BUTTONS[verb] for verb in queries.ACTIONS.get(found["state"], ()) if verb in BUTTONS],
         "payload": None if carried.body is None else masking.show(carried.body),
         "size": len(carried.body or b""),
         "attempts": attempts,

@@ -16,8 +16,10 @@ function show() {
   head.indeterminate = chosen > 0 && chosen < all.length;
   for (const box of all) box.closest('tr').setAttribute('aria-selected', String(box.checked));
   $('#bar').classList.toggle('on', chosen > 0);
-  $('#retry-chosen').disabled = !chosen;
-  setText($('#retry-chosen span'), chosen ? `Retry ${number(chosen)}` : 'Retry selected');
+  for (const [id, verb] of [['#retry-chosen', 'Retry'], ['#discard-chosen', 'Discard']]) {
+    $(id).disabled = !chosen;
+    setText($('span', $(id)), chosen ? `${verb} ${number(chosen)}` : `${verb} selected`);
+  }
   $('#said').hidden = !chosen;
   setText($('#chosen'), number(chosen));
 }
@@ -34,6 +36,11 @@ document.addEventListener('click', event => {
 });
 document.addEventListener('change', event => {
   if (event.target.id === 'all') { boxes().forEach(b => { b.checked = event.target.checked; }); show(); }
+});
+
+/* What an Undo brought back is on the list again, so the list is fetched. */
+document.addEventListener('htmx:afterRequest', event => {
+  if (event.detail.successful && event.detail.requestConfig.path.endsWith('/restore/')) $('#dead-new').click();
 });
 
 /* After a retry the row goes and nothing else moves; an emptied page asks for the next one. */

@@ -42,6 +42,9 @@ export function ago(then, now) {
 
 export const clearsIn = value => value === null || value === undefined ? 'clear' : typeof value === 'string' ? value : duration(value);
 
+/** A pause and what is left of it: "paused, 12 min left", or "paused" when somebody must resume it. */
+export const pauseLeft = (until, now) => until === null ? 'paused' : `paused, ${duration(until - now)} left`;
+
 export const bytes = n => {
   if (!Number.isFinite(n)) return '–';
   for (const unit of ['B', 'KB', 'MB', 'GB']) {

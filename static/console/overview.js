@@ -1,6 +1,6 @@
 // The overview: every number of a snapshot into its place, sparks and the two charts.
 import { Chart, spark } from './charts.js';
-import { change, clearsIn, duration, number, rate } from './format.js';
+import { change, clearsIn, duration, number, pauseLeft, rate } from './format.js';
 import { onSnapshot, recent } from './live.js';
 import { painter, palette, schedule, setText } from './paint.js';
 
@@ -9,19 +9,22 @@ const $$ = (selector, element = document) => [...element.querySelectorAll(select
 const QUEUES = $$('[data-q]').map(row => row.dataset.q);
 const MOST_BLOCKS = 8; // worker blocks in a row; the words beside them carry the numbers
 const field = (name, text) => { for (const place of $$(`[data-k="${name}"]`)) setText(place, text); };
+const show = (element, on) => { if (element && element.hidden === on) element.hidden = !on; };
 const tone = (element, name) => { if (element && element.dataset.tone !== name) element.dataset.tone = name; };
 
 /* --- verdict ------------------------------------------------------------------- */
 const WORDS = { healthy: 'Healthy:', degraded: 'Degraded:', unhealthy: 'Unhealthy:' };
 let checksShown = '';
-function verdict({ verdict: v, totals }) {
-  const card = $('.verdict');
-  if (card.dataset.s !== v.status) card.dataset.s = v.status;
+function verdict({ verdict: v, totals, loss, paused_all: paused }) {
+  const card = $('#health'), state = loss ? 'unhealthy' : v.status;
+  if (card.dataset.s !== state) card.dataset.s = state;
   setText($('strong', card), WORDS[v.status] ?? v.status);
   setText($('.why', card), v.reason);
   setText($('.next', card), v.next);
   field('stalled', number(totals.stalled));
   $('#recover')?.classList.toggle('main', totals.stalled > 0);
+  show($('#pause-all-link'), !paused);
+  show($('#resume-all'), paused);
   const key = JSON.stringify(v.checks);
   if (key === checksShown) return;
   checksShown = key;
@@ -46,7 +49,7 @@ function numbers({ totals, workers }) {
   field('busy', number(workers.busy));
   field('workers', `of ${number(workers.total)}`);
   field('failed', number(totals.failed));
-  for (const name of ['enqueued', 'dequeued', 'processed', 'failures']) field(name, number(totals[name]));
+  for (const name of ['enqueued', 'dequeued', 'processed', 'failures', 'trash']) field(name, number(totals[name]));
 }
 
 /* --- queues ---------------------------------------------------------------------------- */
@@ -56,7 +59,22 @@ function blocks(place, busy, total) {
   while (place.childElementCount < shown) place.append(document.createElement('i'));
   [...place.children].forEach((block, i) => block.classList.toggle('b', i < on));
 }
-function queue(q) {
+/* What is the matter with a queue: nothing claims from it, others keep its workers, a limit holds jobs back. */
+function marks(row, q, at) {
+  const texts = {
+    paused: q.paused && pauseLeft(q.paused_until, at),
+    starved: q.starved_for > 0 && `starved ${duration(q.starved_for)}`,
+    parked: q.parked > 0 && `${number(q.parked)} held back`,
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const mark = $(`[data-f="${name}"]`, row);
+    show(mark, Boolean(text));
+    if (text) setText(mark.lastElementChild, text);
+  }
+  show($('[data-f="pause"]', row), !q.paused_itself);
+  show($('[data-f="resume"]', row), q.paused_itself);
+}
+function queue(q, at) {
   const row = $(`[data-q="${CSS.escape(q.name)}"]`);
   if (!row) return;
   const texts = {
@@ -71,13 +89,14 @@ function queue(q) {
   tone($('[data-f="eta"]', row), q.clears_in === 'growing' ? 'bad' : '');
   tone($('[data-f="failed"]', row), q.failed ? 'bad' : 'dim');
   blocks($('.wk', row), q.busy, q.workers);
+  marks(row, q, at);
   setText($(`[data-lg="${CSS.escape(q.name)}"]`), number(q.depth));
 }
 
 onSnapshot(snapshot => {
   verdict(snapshot);
   numbers(snapshot);
-  snapshot.queues.forEach(queue);
+  for (const q of snapshot.queues) queue(q, snapshot.at);
   setText($('[data-lg="started"]'), number(snapshot.totals.started));
   const first = $('#first');
   if (first) first.hidden = snapshot.totals.enqueued > 0;

@@ -33,7 +33,7 @@ onState(state => {
 /* --- what every page shows of a snapshot ---------------------------------------- */
 let offset = 0; // server clock − browser clock, seconds
 const name = document.title.replace(/^\([^)]*\) /, '');
-onSnapshot(({ at, totals, redis, maintenance }) => {
+onSnapshot(({ at, totals, redis, maintenance, loss }) => {
   offset = at - Date.now() / 1000;
   const title = `(${short(totals.depth)}) ${name}`;
   if (document.title !== title) document.title = title;
@@ -43,6 +43,10 @@ onSnapshot(({ at, totals, redis, maintenance }) => {
   }
   const facts = { memory: memory(redis), fsync: redis.fsync ?? '–', leader: maintenance.leader ?? 'none' };
   for (const [fact, text] of Object.entries(facts)) for (const place of $$(`[data-sys="${fact}"]`)) setText(place, text);
+  for (const card of $$('[data-loss="card"]')) card.hidden = !loss;
+  for (const place of $$('[data-loss="sentence"]')) setText(place, loss?.sentence ?? '');
+  for (const place of $$('[data-loss="next"]')) setText(place, loss?.next ?? '');
+  for (const field of $$('[data-loss="id"]')) field.value = loss?.id ?? '';
   for (const place of $$('[data-sys="leader"]')) place.classList.toggle('bad', !maintenance.leader);
 });
 const serverNow = () => Date.now() / 1000 + offset;

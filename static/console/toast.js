@@ -2,25 +2,37 @@
 // screen readers announce what is written into it.
 
 const STAYS = 8000; // ms; errors stay until the next one or a click
+const UNDO_STAYS = 20000; // ms: time to see what one has done
 let timer = 0;
 
-/** Shows `text`; level is success, info, warning or error. */
-export function toast(text, level = 'info') {
+/** Shows `text`, beside it `undo`, a form, if any; level is success, info, warning or error. */
+export function toast(text, level = 'info', undo = null) {
   const region = document.getElementById('toast');
   const close = document.createElement('button');
   close.type = 'button';
   close.textContent = 'Close';
   close.addEventListener('click', () => region.replaceChildren());
   region.dataset.level = level;
-  region.replaceChildren(text, close);
+  region.replaceChildren(text, ...(undo ? [undo] : []), close);
   clearTimeout(timer);
-  if (level !== 'error') timer = setTimeout(() => region.replaceChildren(), STAYS);
+  if (level !== 'error') timer = setTimeout(() => region.replaceChildren(), undo ? UNDO_STAYS : STAYS);
+}
+
+/** A form that restores these jobs; null when there are none, or the reader may not. */
+export function undoForm(ids) {
+  const form = document.getElementById('undo')?.content.firstElementChild.cloneNode(true);
+  if (!form || !ids?.length) return null;
+  for (const id of ids) {
+    const field = document.createElement('input');
+    Object.assign(field, { type: 'hidden', name: 'ids', value: id });
+    form.append(field);
+  }
+  return form;
 }
 
 /** The server's messages of this page load: there without scripts too; with them they go away again. */
 export function adopt() {
   const region = document.getElementById('toast');
-  if (!region.childElementCount) return;
   const said = region.firstElementChild;
-  toast(said.textContent.trim(), said.dataset.level);
+  if (said) toast(said.textContent.trim(), said.dataset.level, region.querySelector('form'));
 }

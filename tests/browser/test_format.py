@@ -25,7 +25,9 @@ def test_both_ways_of_writing_agree(page: Page) -> None:
         ]
         if n == int(n) and n:
             cases.append(("target", [int(n)], words.target(int(n))))
-    cases += [("clearsIn", [w], words.clears_in(w)) for w in (None, "growing", "steady")]
+        cases.append(("pauseLeft", [1e6 + n, 1e6], words.pause_left(1e6 + n, 1e6)))
+    cases.append(("pauseLeft", [None, 1e6], words.pause_left(None, 1e6)))
+    cases += [("clearsIn", [w], words.clears_in(w)) for w in (None, "growing", "steady", "paused")]
     cases += [("bytes", [n], words.file_size(n)) for n in SIZES]
     for used, most in ((0, 0), (5 * 2**20, 0), (38, 100), (2**31, 2**32)):
         redis = {"used_memory": used, "max_memory": most}

@@ -8,7 +8,15 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, Send, live, sign_in
 
-PATHS = ["/", "/dead-letters/", "/account/", "/dead-letters/retry-all/"]
+PATHS = [
+    "/",
+    "/dead-letters/",
+    "/account/",
+    "/dead-letters/retry-all/",
+    "/queues/pause/",
+    "/queues/low/pause/",
+    "/queues/low/empty/",
+]
 OpenPage = Callable[..., Page]
 
 

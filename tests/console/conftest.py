@@ -11,6 +11,7 @@ import redis
 from django.contrib.auth.models import Group, User
 from pytest_django.fixtures import Settings
 
+from ingest.models import RedisLoss
 from ingest.queue import connections
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import Failure, NewJob, Transitions, new_id
@@ -23,6 +24,13 @@ WORKER = "test-worker"
 def outcome() -> AuditEntry:
     """The audit log's latest outcome."""
     return AuditEntry.objects.filter(step="outcome").latest("id")
+
+
+def lose(kind: str = "empty", **counts: int) -> RedisLoss:
+    """A loss of Redis as maintenance writes it down: how many jobs it held, by state, and `missing`."""
+    now = datetime.now(UTC)
+    held = dict.fromkeys(("waiting", "scheduled", "started", "failed", "trash", "missing"), 0) | counts
+    return RedisLoss.objects.create(kind=kind, detected_at=now, mirrored_at=now, **held)
 
 
 class Jobs:

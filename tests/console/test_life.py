@@ -20,6 +20,10 @@ def _job(**fields: Any) -> dict[str, Any]:
             "error",
             "position",
             "ahead",
+            "moved_by",
+            "moved_at",
+            "trashed_at",
+            "trashed_from",
         )
     )
     return nothing | {"state": "queued", "queue": "high", "received_at": NOW, "attempts": 0, "crashes": 0} | fields
@@ -51,3 +55,17 @@ def test_what_lies_ahead_stands_at_the_end() -> None:
     assert _words(_job(state="retrying", error=error, next_attempt_at=due))[-1] == "Next attempt"
     assert _words(_job(state="scheduled", next_attempt_at=due))[-1] == "Due"
     assert _words(_job(state="finished", finished_at=due))[-1] == "Finished"
+
+
+def test_who_put_it_back_discarded_or_canceled_it_is_told() -> None:
+    back = {"enqueued_at": NOW, "moved_by": "ada", "moved_at": NOW, "position": 1, "ahead": 0}
+    assert life(_job(**back))[-1].detail == "by ada, position 1, 0 ahead"
+    assert life(_job(**back | {"moved_at": NOW - timedelta(minutes=1)}))[-1].detail == "position 1, 0 ahead"
+    trashed = life(_job(state="trash", trashed_at=NOW, trashed_from="failed", moved_by="ada", moved_at=NOW))[-1]
+    assert (trashed.what, trashed.detail) == ("Moved to the trash", "by ada, from the dead letters")
+    # It failed into the trash; ada had retried it before.
+    before = NOW - timedelta(minutes=1)
+    dropped = life(_job(state="trash", trashed_at=NOW, trashed_from="failed", moved_by="ada", moved_at=before))[-1]
+    assert dropped.detail == "from the dead letters"
+    canceled = life(_job(state="canceled", finished_at=NOW, moved_by="ada", moved_at=NOW))[-1]
+    assert (canceled.what, canceled.detail) == ("Canceled", "by ada")

@@ -20,7 +20,7 @@ from tests.console.conftest import Jobs
 @pytest.fixture(autouse=True)
 def _database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The question runs in a thread of the publisher's own, which has no test database."""
-    monkeypatch.setattr(metrics, "database_state", lambda: DatabaseState("connected"))
+    monkeypatch.setattr(metrics, "database_facts", lambda: (DatabaseState("connected"), None))
 
 
 @pytest.fixture
@@ -146,15 +146,15 @@ def _holds(condition: Callable[[], bool]) -> bool:
 def test_a_database_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
-    def hang() -> DatabaseState:
+    def hang() -> tuple[DatabaseState, None]:
         release.wait(30)
-        return DatabaseState("connected")
+        return DatabaseState("connected"), None
 
-    monkeypatch.setattr(metrics, "database_state", hang)
+    monkeypatch.setattr(metrics, "database_facts", hang)
     monkeypatch.setattr(publisher, "DATABASE_SECONDS", 0.01)
     watch = publisher._DatabaseWatch()
-    assert watch.state() == DatabaseState("disconnected")
+    assert watch.facts() == (DatabaseState("disconnected"), None)
     release.set()
     monkeypatch.setattr(publisher, "DATABASE_SECONDS", 10)
-    assert watch.state() == DatabaseState("connected")
+    assert watch.facts() == (DatabaseState("connected"), None)
     watch.close()

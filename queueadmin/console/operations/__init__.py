@@ -1,6 +1,7 @@
 """Every write of an operator. Each takes its actor, is audited, and says what it really did."""
 
 from queueadmin.console.operations.jobs import cancel, move, run_now
+from queueadmin.console.operations.losses import LossResult, acknowledge_loss
 from queueadmin.console.operations.moving import GONE, Elsewhere, MoveResult
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
@@ -23,6 +24,7 @@ __all__ = [
     "REASON_FROM",
     "Elsewhere",
     "EmptyResult",
+    "LossResult",
     "MoveResult",
     "PauseResult",
     "ReasonNeeded",
@@ -30,6 +32,7 @@ __all__ = [
     "ResumeResult",
     "RetryAllResult",
     "SentEvent",
+    "acknowledge_loss",
     "cancel",
     "discard",
     "empty",

@@ -113,6 +113,12 @@ def clears_in(value: float | str | None) -> str:
 
 
 @register.filter
+def pause_left(until: float | None, now: float) -> str:
+    """A pause and what is left of it: "paused, 12 min left", or "paused" when somebody must resume it."""
+    return "paused" if until is None else f"paused, {duration(until - now)} left"
+
+
+@register.filter
 def file_size(value: float) -> str:
     """Bytes in powers of 1024: "512 B", "1.5 KB", "4 GB"."""
     for unit in ("B", "KB", "MB"):
@@ -195,6 +201,12 @@ def cut_word(text: str, index: int) -> str:
     """One word of a text: a figure and its unit stand in different sizes."""
     words = text.split()
     return words[index] if index < len(words) else ""
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """A text's words, one by one."""
+    return text.split()
 
 
 @register.filter

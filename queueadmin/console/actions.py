@@ -1,0 +1,26 @@
+"""The buttons that a job's page has for what can be done with it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    label: str
+    #: Name of its route.
+    route: str
+    #: lucide's name.
+    icon: str
+    hint: str
+    #: main, danger or plain.
+    look: str = ""
+
+
+#: By the words of `queries.ACTIONS`.
+BUTTONS: Final = {
+    "retry": Button("Retry", "console:retry_job", "rotate-ccw", "Back into its queue with all its retries", "main"),
+    "run-now": Button("Run now", "console:run_now_job", "play", "Into its queue at once", "main"),
+    "restore": Button("Restore", "console:restore_job", "archive-restore", "Back to where it was", "main"),
+    "cancel": Button("Cancel", "console:cancel_job", "ban", "It will not run; there is no way back"),
+    "discard": Button("Discard", "console:discard_job", "trash-2", "Into the trash, kept for 24 h", "danger"),
+}
