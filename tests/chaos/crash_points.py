@@ -15,7 +15,6 @@ from typing import Final
 
 from tests.chaos.lane import Ends, Findings, Lane, Point, Strike, When
 from tests.chaos.lives import Life
-from tests.chaos.wires import sources
 from tests.waiting import NotInTime
 
 WHENS: Final[tuple[When, ...]] = ("before", "after", "reply")
@@ -47,8 +46,10 @@ def live(lane: Lane, life: Life, strike: Strike | None) -> Outcome:
         ends = life.live(lane)
         lane.start("worker", "maintain")
         lane.until(lambda: all(lane.state(job_id) == end for job_id, end in ends.items()), "the end of every event")
+        lane.until(lambda: life.settled(lane), "the end of what is beside")
+        late += life.check(lane)
     except (NotInTime, AssertionError) as error:
-        late = [str(error)]
+        late.append(str(error))
     finally:
         lane.stop()
     found = lane.findings(ends)
@@ -61,17 +62,10 @@ def points(lane: Lane, life: Life) -> list[Point]:
     """The messages of a life in which nothing happens, in their order. Raises AssertionError when it fails even so."""
     outcome = live(lane, life, None)
     assert not outcome.findings.wrong, f"{life.name}, without a strike: {outcome.findings.wrong}"
-    found = [point for point in lane.seen if point.program == life.struck and (life.every or _moves(point))]
+    found = [point for point in lane.seen if point.program == life.struck and life.takes(point)]
     while found[-2:] and all(point.name in _IDLE for point in found[-2:]):
         found.pop()  # a worker without work asks again and again
     return [point for point in (*found, *lane.statements(life.struck)) if point.number <= life.most]
-
-
-def _moves(point: Point) -> bool:
-    """Whether the message can change a job or its row; maintenance's own rows are about no job."""
-    if point.store == "redis":
-        return point.name.removeprefix("script ") in sources()
-    return point.program == "worker"
 
 
 def strikes(of: Sequence[Point]) -> Iterator[Strike]:

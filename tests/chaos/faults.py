@@ -9,7 +9,8 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Final, Literal
 
 from tests.chaos import clocks
 from tests.chaos.databases import Postgresql, Sqlite
@@ -94,12 +95,7 @@ def stopped_worker(scene: Scene) -> None:
     """Longer than its lease, so that its jobs are taken back and run by the other one."""
     scene.under_load()
     scene.in_mid_batch()
-    pid = scene.product.instance.pids()["worker-1"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        scene.last(clocks.LEASE * 4)
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    _stopped(scene.product.instance.pids()["worker-1"], clocks.LEASE * 4)
 
 
 def everything(scene: Scene) -> None:
@@ -116,6 +112,47 @@ def poison(scene: Scene) -> None:
     scene.load.go_on()
 
 
+def storm(scene: Scene) -> None:
+    """Everything that can be killed or held up, once each, in an order of chance, and nothing is waited for."""
+    product = scene.product
+    blows: list[Callable[[], None]] = [
+        *(partial(product.strike, program) for program in ("worker-1", "worker-2", "web", "maintain", "valkey")),
+        lambda: _stopped(product.valkey_pid, 1),
+        lambda: _without_database(scene, 1),
+    ]
+    scene.rng.shuffle(blows)
+    scene.under_load()
+    for blow in blows:
+        blow()
+        scene.last(scene.rng.uniform(0, 1))
+    product.wait_for_all()
+
+
+def _stopped(pid: int, seconds: float) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _without_database(scene: Scene, seconds: float) -> None:
+    database = scene.product.database
+    if isinstance(database, Postgresql):
+        database.cluster.stop("immediate")
+        try:
+            scene.last(seconds)
+        finally:
+            database.cluster.start()
+    else:
+        assert isinstance(database, Sqlite)
+        lock = database.lock()
+        try:
+            scene.last(seconds)
+        finally:
+            lock.close()
+
+
 # --- Redis ---------------------------------------------------------------------------------------
 
 
@@ -128,12 +165,7 @@ def valkey_killed(scene: Scene) -> None:
 def valkey_stopped(scene: Scene) -> None:
     """It accepts connections and answers nothing."""
     scene.under_load()
-    pid = scene.product.valkey_pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        scene.last(4)
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    _stopped(scene.product.valkey_pid, 4)
 
 
 def valkey_full(scene: Scene) -> None:
@@ -176,16 +208,10 @@ def replies_dropped(scene: Scene) -> None:
 # --- the database --------------------------------------------------------------------------------
 
 
-def database_stopped(scene: Scene) -> None:
-    database = scene.product.database
-    assert isinstance(database, Postgresql)
+def database_away(scene: Scene) -> None:
     scene.under_load()
     scene.in_mid_batch()
-    database.cluster.stop("immediate")
-    try:
-        scene.last(3)
-    finally:
-        database.cluster.start()
+    _without_database(scene, 4)
 
 
 def database_killed(scene: Scene) -> None:
@@ -213,17 +239,6 @@ def _answers(database: Postgresql) -> bool:
         return False
 
 
-def database_locked(scene: Scene) -> None:
-    database = scene.product.database
-    assert isinstance(database, Sqlite)
-    scene.under_load()
-    lock: Any = database.lock()
-    try:
-        scene.last(5)
-    finally:
-        lock.close()
-
-
 FAULTS: Final = (
     Fault("worker-idle", "kill -9 of a worker that waits", idle_worker),
     Fault("worker-busy", "kill -9 of each worker in mid-batch", busy_worker),
@@ -236,9 +251,10 @@ FAULTS: Final = (
     Fault("valkey-read-only", "Valkey a replica of nobody for 4 s", valkey_read_only),
     Fault("valkey-slow", "every command up to 0.3 s later, some 1 s, for 6 s", valkey_slow, proxied=True),
     Fault("replies-dropped", "one answer in thirty lost, for 6 s", replies_dropped, proxied=True),
-    Fault("database-stopped", "PostgreSQL shut down in mid-batch for 3 s", database_stopped, ("postgresql",)),
+    Fault("database-stopped", "PostgreSQL shut down in mid-batch for 4 s", database_away, ("postgresql",)),
     Fault("database-killed", "kill -9 of a backend in mid-batch, twice", database_killed, ("postgresql",)),
-    Fault("database-locked", "SQLite's write lock held for 5 s", database_locked, ("sqlite",)),
+    Fault("database-locked", "SQLite's write lock held for 4 s", database_away, ("sqlite",)),
+    Fault("storm", "all of that at once, in an order of chance", storm),
     Fault("everything", "kill -9 of all processes at once, then a new start", everything),
     Fault(
         "poison",

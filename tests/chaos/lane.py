@@ -1,5 +1,6 @@
 """Where one event lives its life: a Valkey, a database, and the product's programs behind proxies."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,6 +21,7 @@ import redis
 import requests
 
 from ingest.queue import keys
+from ingest.queue.payload import decode
 from ingest.queue.transitions import Claim, Failure
 from tests.chaos import clocks, roles
 from tests.chaos.conservation import unbalanced
@@ -39,7 +42,7 @@ Ends = dict[str, str]
 _PROGRAMS: Final[tuple[Program, ...]] = ("web", "worker", "maintain", "operator")
 #: Seconds in which everything must have come to its end, on a busy machine.
 DEADLINE: Final = 40.0
-_COMMANDS: Final = {"worker": ("rqworker", QUEUE), "maintain": ("maintain",)}
+_COMMANDS: Final[dict[Program, tuple[str, ...]]] = {"worker": ("rqworker", QUEUE), "maintain": ("maintain",)}
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.chaos.roles"])
@@ -133,7 +136,8 @@ class Lane:
         """Empty everything for the next life, and number its messages from 1."""
         self.redis.flushall()
         self.database.empty()
-        (self.folder / "statements").unlink(missing_ok=True)
+        for program in _COMMANDS:
+            self._statements(program).unlink(missing_ok=True)
         self._counts.clear()
         self.seen = []
         self.struck.clear()
@@ -157,14 +161,17 @@ class Lane:
         self.struck.set()
 
     def statements(self, program: Program) -> list[Point]:
-        """What the worker sent to SQLite, which has no wire; of the others it is not known."""
+        """What the program sent to SQLite, which has no wire; web and operators are not asked."""
         counts: Counter[str] = Counter()
         found = []
-        path = self.folder / "statements"
-        for name in path.read_text().splitlines() if program == "worker" and path.exists() else ():
+        path = self._statements(program)
+        for name in path.read_text().splitlines() if path.exists() else ():
             counts[name] += 1
-            found.append(Point("worker", "sqlite", name, counts[name]))
+            found.append(Point(program, "sqlite", name, counts[name]))
         return found
+
+    def _statements(self, program: Program) -> Path:
+        return self.folder / f"{program}.statements"
 
     # --- programs -----------------------------------------------------------------------------
 
@@ -208,23 +215,28 @@ class Lane:
                     self._running[program] = self._fork(program, roles.command, _COMMANDS[program])
 
     def _fork(self, program: Program, target: Callable[..., None], *arguments: object) -> Any:
+        numbered = program in _COMMANDS and self.database.vendor == "sqlite"
         where = Surroundings(
             redis=f"unix://{self.folder / program}/valkey.sock",
             database=self._address(program),
             log=self.folder / f"{program}.log",
-            statements=self.folder / "statements" if program == "worker" and self.database.vendor == "sqlite" else None,
-            kill=self._statement_kill() if program == "worker" else None,
+            statements=self._statements(program) if numbered else None,
+            kill=self._statement_kill(program),
         )
         with _books:
             process = _context.Process(target=target, args=(where, *arguments))
             process.start()
         return process
 
-    def _statement_kill(self) -> StatementKill | None:
+    def _statement_kill(self, program: Program) -> StatementKill | None:
         strike = self._strike
-        if strike is None or strike.point.store != "sqlite" or strike.when == "reply":
+        if (
+            strike is None
+            or strike.when == "reply"
+            or (strike.point.program, strike.point.store) != (program, "sqlite")
+        ):
             return None
-        self._strike = None  # the first worker alone
+        self._strike = None  # the first of its name alone
         return StatementKill(strike.point.name, strike.point.number, strike.when)
 
     def _address(self, program: Program) -> str:
@@ -270,6 +282,23 @@ class Lane:
         """Straight into the queue; their ids."""
         defaults = {"retry_delays": clocks.RETRY_DELAYS}
         return self.work.put(*events, **(defaults | job))  # type: ignore[arg-type]
+
+    def schedule(self, *, due: datetime) -> str:
+        """A schedule that is due then, and not again for a day; the id of the job that it fires."""
+        path = self.folder / "schedule"
+        process = self._fork("operator", roles.schedule, due, path)
+        process.join()
+        assert process.exitcode == 0, self.said("operator")
+        return path.read_text()
+
+    def callbacks(self) -> list[tuple[str, str, str]]:
+        """What the callbacks' jobs tell, none of which is run: job, event, and when."""
+        found = []
+        for job_id in self.redis.lrange(keys.queue(OTHER), 0, -1):
+            data = self.redis.hget(keys.job(job_id.decode()), "data")
+            told = json.loads(decode(data or b"").body)["notice"]
+            found.append((told["job"]["id"], told["event"], told["at"]))
+        return found
 
     def post(self, event: dict[str, Any]) -> str:
         """Through the web process, sent again until it is accepted, as a good client does; its id."""

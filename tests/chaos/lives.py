@@ -4,13 +4,37 @@ A program is started when its work is there, so that its messages come in the sa
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from ingest.queue import keys
-from tests.chaos.lane import Ends, Lane, Program
+from tests.chaos.lane import Ends, Lane, Point, Program
 from tests.chaos.roles import OTHER, QUEUE
+from tests.chaos.wires import sources
+
+
+def moves(point: Point) -> bool:
+    """Messages that can change a job, or an event's row; maintenance's own rows are about no event."""
+    return point.name.removeprefix("script ") in sources() if point.store == "redis" else point.program == "worker"
+
+
+def moves_and_rows(point: Point) -> bool:
+    return moves(point) or point.store != "redis"
+
+
+def all_messages(point: Point) -> bool:
+    return True
+
+
+def _is_settled(lane: Lane) -> bool:
+    return True
+
+
+def _nothing_wrong(lane: Lane) -> list[str]:
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +48,12 @@ class Life:
     live: Callable[[Lane], Ends]
     #: Of messages of one name, how many are points: a program that goes on has no end of them.
     most: int = 3
-    #: Every message from the program's start on is a point; else those alone that can change a job or a row.
-    every: bool = False
+    #: Which messages are points.
+    takes: Callable[[Point], bool] = moves
+    #: What else must have come about before it is over.
+    settled: Callable[[Lane], bool] = _is_settled
+    #: What else is wrong then, in sentences.
+    check: Callable[[Lane], list[str]] = _nothing_wrong
 
 
 def _processed(ids: list[str]) -> Ends:
@@ -173,6 +201,36 @@ def swept(lane: Lane) -> Ends:
     return dict.fromkeys(ids, "gone")
 
 
+def fired(lane: Lane) -> Ends:
+    """A schedule is due once, and its event comes once; also when it was sent and the row not moved on."""
+    job_id = lane.schedule(due=datetime.now(UTC).replace(microsecond=0))
+    lane.start("maintain")
+    return _processed([job_id])
+
+
+def _moved_on(lane: Lane) -> bool:
+    return bool(lane.database.read("SELECT 1 FROM ingest_schedule WHERE last_due IS NOT NULL"))
+
+
+def told(lane: Lane) -> Ends:
+    """The outbox's lines become jobs of their own, each once."""
+    ids = lane.put({"title": "a"}, {"title": "b"}, callback="https://example.com/told")
+    lane.start("maintain")
+    lane.until(lambda: lane.callbacks() or lane.struck.is_set(), "the first callbacks")
+    return _processed(ids)
+
+
+def _outbox_is_empty(lane: Lane) -> bool:
+    return not lane.redis.llen(keys.OUTBOX)
+
+
+def _each_told_once(lane: Lane) -> list[str]:
+    told = Counter(lane.callbacks())
+    finished = [job_id for job_id, event, _ in told if event == "finished"]
+    twice = [f"{event} of {job_id} is told {number} times" for (job_id, event, _), number in told.items() if number > 1]
+    return twice if len(finished) == 2 else [*twice, f"the end of {len(finished)} of 2 events is told"]
+
+
 def _dead(lane: Lane) -> list[str]:
     ids = lane.put({"title": "dead", "fault": "error:1"}, retry_delays=())
     claim = lane.work.transitions.claim("gone", [QUEUE], limit=1, claim_id="gone", lease=30)
@@ -182,18 +240,31 @@ def _dead(lane: Lane) -> list[str]:
 
 
 LIVES: Final = (
-    Life("accepted", "a client posts it → queued", "web", accepted, every=True),
-    Life("processed", "queued → started → gone", "worker", processed, every=True),
+    Life("accepted", "a client posts it → queued", "web", accepted, takes=all_messages),
+    Life("processed", "queued → started → gone", "worker", processed, takes=all_messages),
     Life("halved", "four started, one of them → failed, the others → gone", "worker", halved),
     Life("renewed", "started for longer than its lease → gone", "worker", renewed),
     Life("retried", "started → scheduled → queued → gone", "worker", retried, most=4),
     Life("released", "started → queued at SIGTERM → gone", "worker", released),
     Life("buried", "started → failed", "worker", buried),
-    Life("promoted", "scheduled → queued → gone", "maintain", promoted, most=2, every=True),
+    Life("promoted", "scheduled → queued → gone", "maintain", promoted, most=2, takes=all_messages),
     Life("recovered", "started by the dead → queued → gone", "maintain", recovered, most=2),
     Life("poisoned", "started by the dead, a third time → failed", "maintain", poisoned, most=2),
     Life("swept", "trash, canceled → gone", "maintain", swept, most=1),
-    Life("requeued", "failed → queued → gone", "operator", requeued, every=True),
+    Life(
+        "fired", "a schedule is due → queued → gone", "maintain", fired, most=2, takes=moves_and_rows, settled=_moved_on
+    ),
+    Life(
+        "told",
+        "the outbox → the callbacks' jobs",
+        "maintain",
+        told,
+        most=2,
+        takes=all_messages,
+        settled=_outbox_is_empty,
+        check=_each_told_once,
+    ),
+    Life("requeued", "failed → queued → gone", "operator", requeued, takes=all_messages),
     Life("ran-now", "scheduled → queued → gone", "operator", ran_now),
     Life("discarded", "queued, scheduled, failed → trash", "operator", discarded),
     Life("restored", "trash → queued → gone, trash → failed", "operator", restored),

@@ -92,7 +92,10 @@ class Product:
 
     @property
     def valkey_pid(self) -> int:
-        return self._valkey.process.pid if self._valkey else self.instance.pids()["valkey"]
+        if self._valkey:
+            return self._valkey.process.pid
+        wait_until(self.redis_answers, seconds=DEADLINE, what="Valkey's new start")
+        return self.instance.pids()["valkey"]
 
     def started(self) -> int:
         """Jobs that workers hold."""
@@ -122,6 +125,12 @@ class Product:
         killed = self.instance.kill(program)
         wait_until(lambda: self._pid(program) not in (None, killed), seconds=DEADLINE, what=f"{program}'s new start")
         self.wait_for_all()
+
+    def strike(self, program: str) -> None:
+        """kill -9 if it runs; nothing is waited for."""
+        if pid := self._pid(program):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _pid(self, program: str) -> int | None:
         with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -69,6 +70,24 @@ def operation(where: Surroundings, method: str, arguments: Sequence[Any], option
     """One transition that an operator asks for."""
     _enter(where)
     getattr(Transitions(connection()), method)(*arguments, **options)
+
+
+def schedule(where: Surroundings, due: datetime, told: Path) -> None:
+    """Make a schedule that is due then, and every day; write the id of its job to `told`."""
+    _enter(where)
+    from ingest.maintenance.schedules import job_id
+    from ingest.models import Schedule
+
+    made = Schedule.objects.create(
+        name="daily",
+        interval_seconds=86_400,
+        kind="alert",
+        priority=QUEUE,
+        body='{"title":"a"}',
+        anchor=due,
+        next_due=due,
+    )
+    told.write_text(job_id(made, due))
 
 
 def _enter(where: Surroundings) -> None:
