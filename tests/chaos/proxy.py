@@ -127,7 +127,8 @@ class _Connection:
     def _send(self, message: Message) -> None:
         self._owed += message.answered
         self._answered.clear()
-        self._to_server.write(message.data)
+        if not self._to_server.is_closing():
+            self._to_server.write(message.data)
 
     async def _swallow(self, message: Message) -> None:
         """Forward it when all before it is answered; return when its own answer was here, which nobody gets."""
@@ -147,7 +148,7 @@ class _Connection:
         with contextlib.suppress(OSError):
             while data := await self._server.read(_CHUNK):
                 for part, ends in self._wire.answers(data):
-                    if not self._muted:
+                    if not self._muted and not self._to_client.is_closing():
                         self._to_client.write(part)
                     if ends:
                         self._owed -= 1
