@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from queueadmin.console import metrics, operations
 from queueadmin.console.answers import Said, View, answer, back_of, do, operator_required
 from queueadmin.console.forms import DeadLettersForm, PauseForm, ReasonForm, SelectionForm, UnderstoodForm
-from queueadmin.console.lists import here
+from queueadmin.console.lists import REDIS_AWAY, here
 from queueadmin.console.operations import MoveResult
 from queueadmin.console.request import Request
 
@@ -68,6 +68,8 @@ def empty(request: Request, name: str) -> HttpResponse:
     _known(name)
     if request.method != "POST":
         snapshot = metrics.snapshot().as_dict()
+        if snapshot["redis"]["status"] != "connected":
+            return render(request, "console/away.html", {"away": REDIS_AWAY}, status=503)
         queue = next(q for q in snapshot["queues"] if q["name"] == name)
         needs_reason = queue["depth"] > operations.REASON_FROM
         context = {"page": "overview", "queue": queue, "snapshot": snapshot, "needs_reason": needs_reason}

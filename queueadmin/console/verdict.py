@@ -115,7 +115,7 @@ def _findings(
         if q.starved_for:
             found.append(
                 _Finding(
-                    f"{q.name} starved {duration(q.starved_for)}: {jobs(q.depth - q.parked)} wait while higher queues"
+                    f"{q.name} starved {duration(q.starved_for)}: {_waiting(q.depth - q.parked)} while higher queues"
                     " keep every worker.",
                     f"Add workers, or give it one of its own: manage.py rqworker {q.name}",
                 )
@@ -182,6 +182,10 @@ def _verdict(status: str, findings: list[_Finding], checks: tuple[Check, ...]) -
 
 def _late(q: QueueState) -> bool:
     return q.oldest_wait > q.wait_target
+
+
+def _waiting(count: int) -> str:
+    return f"{jobs(count)} {'waits' if count == 1 else 'wait'}"
 
 
 def _paused(names: Sequence[str]) -> str:

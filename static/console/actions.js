@@ -19,7 +19,8 @@ document.addEventListener('htmx:beforeSwap', event => {
   }
 });
 document.addEventListener('htmx:responseError', event => {
-  const status = event.detail.xhr.status;
+  const { status } = event.detail.xhr;
+  if (event.detail.xhr.getResponseHeader('HX-Trigger')) return; // it was said already, in better words
   toast(status === 403 ? 'Refused: your account may not do this, or the page is too old. Reload it and try again.'
     : status === 503 ? 'Redis cannot be reached. Nothing was changed.'
       : `The server answered ${status}. Look at the list for what was done.`, 'error');

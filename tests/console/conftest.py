@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ from django.contrib.auth.models import Group, User
 from pytest_django.fixtures import Settings
 
 from ingest.models import RedisLoss
-from ingest.queue import connections
+from ingest.queue import connections, keys
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import Failure, NewJob, Transitions, new_id
 from queueadmin.console import metrics
@@ -31,6 +32,15 @@ def lose(kind: str = "empty", **counts: int) -> RedisLoss:
     now = datetime.now(UTC)
     held = dict.fromkeys(("waiting", "scheduled", "started", "failed", "trash", "missing"), 0) | counts
     return RedisLoss.objects.create(kind=kind, detected_at=now, mirrored_at=now, **held)
+
+
+def worker(client: redis.Redis, name: str, *, queues: str = "critical,high,medium,low", **fields: Any) -> None:
+    """A worker as Redis knows it; `silent`: seconds since it was heard of."""
+    seconds, _ = client.time()
+    beat = seconds - fields.pop("silent", 0)
+    written = datetime.fromtimestamp(beat, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    client.sadd(keys.WORKERS, keys.worker(name))
+    client.hset(keys.worker(name), mapping={"queues": queues, "last_heartbeat": written, "state": "idle", **fields})
 
 
 class Jobs:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import redis
+from redis.client import Pipeline
 
 from ingest.queue import keys, limits
 from ingest.queue.calls import NEAR
 from ingest.queue.connections import connection
 from queueadmin.console import counts, history, metrics
 from queueadmin.console.snapshot import QueueState, Snapshot
-from tests.console.conftest import WORKER, Jobs
+from tests.console.conftest import WORKER, Jobs, worker
 
 pytestmark = pytest.mark.django_db
 
@@ -23,14 +24,6 @@ SAMPLE = Path(__file__).parent / "samples" / "snapshot.json"
 
 def _queue(snapshot: Snapshot, name: str = "high") -> QueueState:
     return next(q for q in snapshot.queues if q.name == name)
-
-
-def _worker(client: redis.Redis, name: str, *, queues: str = "critical,high,medium,low", **fields: Any) -> None:
-    seconds, _ = client.time()
-    beat = seconds - fields.pop("silent", 0)
-    written = datetime.fromtimestamp(beat, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    client.sadd(keys.WORKERS, keys.worker(name))
-    client.hset(keys.worker(name), mapping={"queues": queues, "last_heartbeat": written, "state": "idle", **fields})
 
 
 def test_a9_counts_add_up_in_every_state(jobs: Jobs) -> None:
@@ -118,7 +111,7 @@ def test_a_pause_of_its_own_and_one_of_all(jobs: Jobs, empty_redis: redis.Redis)
 
 
 def test_d12_a_queue_that_higher_ones_keep_waiting_is_starved(jobs: Jobs, empty_redis: redis.Redis) -> None:
-    _worker(empty_redis, "one", held=3, state="busy")
+    worker(empty_redis, "one", held=3, state="busy")
     (job_id,) = jobs.enqueue(1, queue="low")
     jobs.enqueue(1, queue="high")
     jobs.start(queue="high")
@@ -188,11 +181,32 @@ def test_the_number_of_commands_does_not_grow_with_the_jobs(jobs: Jobs, empty_re
     assert commands() == few
 
 
+def test_it_takes_two_round_trips(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs.enqueue(20)
+    jobs.fail(3, queue="low")
+    metrics.snapshot()  # its settings are read now and kept
+    trips = []
+    execute, command = Pipeline.execute, redis.Redis.execute_command
+
+    def executed(self: Pipeline, *args: Any, **options: Any) -> Any:
+        trips.append("pipeline")
+        return execute(self, *args, **options)
+
+    def sent(self: redis.Redis, *args: Any, **options: Any) -> Any:
+        trips.append(args[0])
+        return command(self, *args, **options)
+
+    monkeypatch.setattr(Pipeline, "execute", executed)
+    monkeypatch.setattr(redis.Redis, "execute_command", sent)
+    metrics.snapshot()
+    assert trips == ["pipeline", "pipeline"]
+
+
 def test_workers_that_serve_and_those_that_are_busy(empty_redis: redis.Redis) -> None:
-    _worker(empty_redis, "one", held=3, state="busy")
-    _worker(empty_redis, "two", queues="low", held=0)
-    _worker(empty_redis, "killed", held=2, state="busy", silent=60)
-    _worker(empty_redis, "stock", queues="low", silent=300)
+    worker(empty_redis, "one", held=3, state="busy")
+    worker(empty_redis, "two", queues="low", held=0)
+    worker(empty_redis, "killed", held=2, state="busy", silent=60)
+    worker(empty_redis, "stock", queues="low", silent=300)
     empty_redis.sadd(keys.WORKERS, keys.worker("expired"))
     snapshot = metrics.snapshot()
     assert (snapshot.workers.total, snapshot.workers.busy) == (3, 1)

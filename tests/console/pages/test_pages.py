@@ -132,7 +132,7 @@ def test_pages_stand_while_redis_is_away(sign_in: Callable[..., Client]) -> None
     page = text_of(operator.get("/"))
     assert "Redis does not answer" in page
     assert '<b data-k="backlog">–</b>' in page
-    for path in ("/dead-letters/", "/jobs/x/"):
+    for path in ("/dead-letters/", "/jobs/x/", "/queues/low/empty/"):
         response = operator.get(path)
         assert response.status_code == 503
         assert "Redis does not answer" in text_of(response)

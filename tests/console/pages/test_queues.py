@@ -1,6 +1,7 @@
 """The buttons on queues: pause, resume, empty; and what the overview shows of them."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -8,7 +9,7 @@ from django.test import Client
 
 from ingest.queue import keys, limits
 from queueadmin.console.models import AuditEntry
-from tests.console.conftest import Jobs, outcome
+from tests.console.conftest import Jobs, outcome, worker
 from tests.console.pages.conftest import HTMX, message_after, said, text_of
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +104,11 @@ def test_what_is_held_back_and_what_is_starved_shows_in_the_row(
     assert _visible(row, "parked")
     assert "3 held back" in row
     assert not _visible(row, "starved")
+    worker(empty_redis, "one", held=3, state="busy")
+    (job_id,) = jobs.enqueue(1, queue="low", source="other")
+    long_ago = datetime.fromtimestamp(empty_redis.time()[0] - 720, UTC)
+    empty_redis.hset(keys.job(job_id), "enqueued_at", long_ago.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    row = _row(operator, "low")
+    assert _visible(row, "starved")
+    assert "starved 12 min" in row
+    assert "low starved 12 min: 1 job waits while higher queues keep every worker." in text_of(operator.get("/"))
