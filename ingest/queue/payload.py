@@ -13,16 +13,15 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
+from isal import isal_zlib
 
 #: The version of the envelope that this code writes, and the only one that it reads.
 VERSION: Final = 1
 #: The one function that a job of ours may name.
 FUNCTION: Final = "ingest.jobs.process_event"
 
-#: Below this size zlib saves little and is not worth its 20 µs; 1 KB becomes 0.6.
+#: Below this size zlib saves little and is not worth its time; 1 KB becomes 0.6.
 COMPRESS_FROM: Final = 400
-#: From here on the compression itself is what costs, so it is the quick one.
-LARGE: Final = 4096
 #: A job is at most some MiB; a small compressed field that unfolds to more is an attack.
 MAX_DATA: Final = 64 * 1024 * 1024
 
@@ -63,11 +62,11 @@ class _Head(msgspec.Struct):
     received_at: datetime
     priority: str
     source: str
-    tenant: str
-    event_id: str | None
+    tenant: str = ""
+    event_id: str | None = None
 
 
-class _Envelope(_Head):
+class _Envelope(_Head, kw_only=True, omit_defaults=True):
     event: msgspec.Raw
 
 
@@ -95,17 +94,13 @@ def encode(payload: Payload) -> bytes:
         payload.source,
         payload.tenant,
         payload.event_id,
-        msgspec.Raw(payload.body),
+        event=msgspec.Raw(payload.body),
     )
     data = _ENCODER.encode((FUNCTION, None, (envelope,), {}))
     if len(data) < COMPRESS_FROM:
         return data
-    if len(data) >= LARGE:
-        return zlib.compress(data, 1)
-    # Most of an alert's cost is zlib's set-up. A window of 8 KiB holds all of it, so the output is that of the
-    # usual 32 KiB, which makes zlib allocate 256 KiB for each: 24 µs instead of 70. Level 1 would save 1.5 µs of them.
-    squeezer = zlib.compressobj(6, zlib.DEFLATED, 13, 6)
-    return squeezer.compress(data) + squeezer.flush()
+    # Half of what taking an alert in costs was zlib: 29 µs. ISA-L writes the same format in 11, for 2 % more bytes.
+    return isal_zlib.compress(data, 1)
 
 
 def decode(data: bytes) -> Payload:

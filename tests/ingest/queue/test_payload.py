@@ -96,9 +96,17 @@ def test_an_envelope_that_cannot_be_read_is_said_to_be(change: dict[str, object]
     assert caught.value.reason == "unreadable"
 
 
+def test_what_an_event_has_not_takes_no_room() -> None:
+    event = make_payload(tenant="", event_id=None)
+    assert not json.loads(plain(event))[2][0].keys() & {"tenant", "event_id"}
+    assert decode(encode(event)) == event
+    full = plain(event).replace(b',"event":', b',"tenant":"","event_id":null,"event":')
+    assert decode(full) == event
+
+
 def test_a_missing_field_is_unreadable() -> None:
     envelope = json.loads(plain(make_payload()))[2][0]
-    for name in envelope:
+    for name in envelope.keys() - {"tenant", "event_id"}:
         with pytest.raises(Unreadable):
             from_envelope({key: value for key, value in envelope.items() if key != name})
 
