@@ -111,4 +111,5 @@ def test_what_is_held_back_and_what_is_starved_shows_in_the_row(
     row = _row(operator, "low")
     assert _visible(row, "starved")
     assert "starved 12 min" in row
-    assert "low starved 12 min: 1 job waits while higher queues keep every worker." in text_of(operator.get("/"))
+    reasons = operator.get("/health").json()["reasons"]
+    assert "low starved 12 min: 1 job waits while higher queues keep every worker." in reasons
