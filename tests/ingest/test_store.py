@@ -119,6 +119,20 @@ def test_an_open_event_is_done_only_when_it_was_finished() -> None:
     assert Event.objects.filter(processed_at=None).count() == 2
 
 
+def test_an_event_that_was_replaced_before_its_next_try_is_in_its_row_as_its_handler_gets_it() -> None:
+    """D12. A row that is done stays what it was."""
+    open_events([payload(1), payload(2)])
+    assert open_events([payload(1, body=b'{"title":"new"}'), payload(2)]) == set()
+    assert {row.id: row.body for row in Event.objects.all()} == {
+        payload(1).id: '{"title":"new"}',
+        payload(2).id: '{"title":"disk full"}',
+    }
+    finish_events([payload(1)])
+    assert open_events([payload(1, body=b'{"title":"newer"}')]) == {payload(1).id}
+    assert save_events([payload(2, body=b'{"title":"new"}')]) == {payload(2).id}
+    assert set(Event.objects.values_list("body", flat=True)) == {'{"title":"new"}'}
+
+
 @pytest.mark.parametrize("at", [NOON, NOON + timedelta(microseconds=1)])
 def test_finishing_keeps_the_first_time_and_meets_the_key_with_and_without_microseconds(at: datetime) -> None:
     open_events([payload(1, received_at=at)])
