@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
+from ingest import spool
 from tests.postgres import Cluster, programs
 from tests.valkey import Valkey
 from tests.waiting import wait_until
@@ -75,6 +76,13 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
         yield running.start()
     finally:
         running.discard()
+
+
+@pytest.fixture(autouse=True)
+def _spool_forgotten() -> Iterator[None]:
+    """Nothing is known of an earlier test's spool, and its thread leaves the database alone."""
+    yield
+    spool.forget()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,3 +27,7 @@ if "pytest" in sys.modules:
         os.environ.pop(_name, None)
 
 from queueadmin.settings import *  # noqa: F403
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
+    # A file, as in production: threads meet each other's locks there, not those of a shared memory.
+    DATABASES["default"]["TEST"] = {"NAME": f"{QUEUEADMIN_HOME}/test.sqlite3"}  # noqa: F405

@@ -187,6 +187,8 @@ def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Re
     shown = _receipt(receipt)
     if endpoint is ALERT:
         shown["alert_id"] = receipt.event.event_id or receipt.id
+        if not settings.REDIS:
+            shown["status"] = "processing"
     return Answer(202, msgspec.json.encode(shown), headers={"Location": f"/api/v1/jobs/{receipt.id}"})
 
 
@@ -213,7 +215,7 @@ def _batch(taken: Taken, receipts: Sequence[Receipt], *, wants_items: bool) -> A
         return problem_answer(
             Problem(422, "all_rejected", "No event was accepted", "Each item says why.", **counts, items=items)
         )
-    shown: dict[str, Any] = {"batch_id": uuid_utils.uuid7().hex, "durability": "redis", **counts}
+    shown: dict[str, Any] = {"batch_id": uuid_utils.uuid7().hex, "durability": _durability(receipts), **counts}
     all_stored = stored == len(items)
     if wants_items or not all_stored:
         shown["items"] = items
@@ -224,6 +226,11 @@ def _batch(taken: Taken, receipts: Sequence[Receipt], *, wants_items: bool) -> A
     )
 
 
+def _durability(receipts: Sequence[Receipt]) -> str:
+    """Of a batch: `database` when any of it is there."""
+    return "database" if any(receipt.stored and receipt.durability == "database" for receipt in receipts) else "redis"
+
+
 def _receipt(receipt: Receipt) -> dict[str, Any]:
     event = receipt.event
     priority = event.severity.mapped
@@ -232,7 +239,7 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
         "event_id": event.event_id,
         "status": receipt.state,
         "duplicate": receipt.outcome == "duplicate",
-        "durability": "redis",
+        "durability": receipt.durability,
         "kind": event.kind.name,
         "priority": priority,
         "queue": priority,
@@ -282,7 +289,7 @@ def _refusal(receipt: Receipt) -> Problem | None:
 
 
 def _away(receipt: Receipt, **extra: Any) -> Problem:
-    """503 for what its queue has no room for, and for what Redis was no longer there for."""
+    """503 for what its queue has no room for, and for what no store was there for any more."""
     if receipt.outcome == "full":
         queue = receipt.event.severity.mapped
         limit = settings.QUEUE_LIMITS[queue]
@@ -295,7 +302,7 @@ def _away(receipt: Receipt, **extra: Any) -> Problem:
             headers={"Retry-After": "10"},
             **{"limit": limit, "queue": queue, **extra},
         )
-    error = Unavailable("Redis went away before this event's turn.", unknown=receipt.outcome == "unknown")
+    error = Unavailable("No durable store was there at this event's turn.", unknown=receipt.outcome == "unknown")
     problem = unavailable(error)
     problem.extra.update(extra)
     return problem

@@ -81,6 +81,7 @@ def _incoming(
         delay=_delay(event),
         user=(_name(event, kind.user_field) or "") if kind.user_field else "",
         callback=_callback(event),
+        ordering_key=(_name(event, kind.ordering_field) or "") if kind.ordering_field else "",
         warnings=warnings,
     )
 

@@ -89,7 +89,7 @@ def stored(receipts: list[Receipt]) -> list[Receipt]:
     done = receipts if len(left) < len(receipts) or outcomes == {"id_reused"} else ()
     of = "" if len(receipts) == 1 else f" {len(left):,} of {len(receipts):,} events were not stored."
     if "unknown" in outcomes or "unavailable" in outcomes:
-        raise Unavailable(f"Redis went away.{of}", unknown="unknown" in outcomes, receipts=done)
+        raise Unavailable(f"Redis and the database went away.{of}", unknown="unknown" in outcomes, receipts=done)
     if "full" in outcomes:
         full = sorted({receipt.event.severity.mapped.value for receipt in left if receipt.outcome == "full"})
         raise Unavailable(f"The queue {' and '.join(full)} is full.{of}", receipts=done)

@@ -59,6 +59,8 @@ class Kind:
     dedup_seconds: int | None = None
     #: The field that names whose event it is; the user's latest job is found by it. "": none.
     user_field: str = ""
+    #: The field whose value orders: events of one value never overtake one another into Redis. "": none.
+    ordering_field: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -1,7 +1,7 @@
 """The leader's rounds: what dead workers held is taken back, what is due is brought to its queue, schedules fire.
 
 One role a file. `process` runs them; `round` has the steps in Redis, in their order; what needs the database
-(`schedules`, `mirror`) runs beside, in a thread of its own.
+(`schedules`, `mirror`, `draining`) runs beside, in a thread of its own.
 """
 
 from ingest.maintenance.process import Maintenance

@@ -9,6 +9,7 @@ from typing import Final
 import redis
 from django.db import DatabaseError, InterfaceError, connection
 
+from ingest.database import DatabaseAway
 from ingest.maintenance.complaints import Complaints
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Beside:
             self._step()
         except redis.RedisError as error:
             self._complaints.wrong(self._what, error, expected=True)
-        except (DatabaseError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError, DatabaseAway) as error:
             self._complaints.wrong(self._what, error, expected=True)
             _disconnect()
         except Exception as error:

@@ -14,6 +14,7 @@ from typing import Final
 import redis
 
 from ingest.maintenance.beside import Beside
+from ingest.maintenance.draining import Draining
 from ingest.maintenance.leader import Leadership
 from ingest.maintenance.mirror import Mirror
 from ingest.maintenance.recovery import queues
@@ -40,12 +41,14 @@ class Maintenance:
         # Each runs in a thread beside the rounds, and so has a client of its own.
         self.schedules = Schedules(single_try(connection, connections=1))
         self.mirror = Mirror(single_try(connection, connections=1), queues())
+        self.draining = Draining(single_try(connection, connections=1), lambda: self._leadership.leads)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Round after round until `stopped()`; then the lease is given up, so that a standby takes over."""
         beside = [
             Beside("firing schedules", self.schedules.step, lambda: self._leadership.leads),
             Beside("mirroring Redis to the database", self.mirror.step, lambda: self._leadership.leads),
+            Beside("draining the spool", self.draining.step, lambda: self._leadership.leads),
         ]
         for each in beside:
             each.start()

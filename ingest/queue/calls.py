@@ -89,6 +89,8 @@ class NewJob:
     queue_limit: int = 0
     #: A digest of whose job it is: the user's latest one is kept under it.
     user: str = ""
+    #: A digest too. The scripts know nothing of it: what waits in the spool goes before a later job of its key.
+    ordering_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class EnqueueResult:
     id: str
     outcome: Outcome
     #: The contract's word: of this job, or of the job found (found by its marker alone: `finished`); "" when full.
+    #: From the spool it may be `spooled`.
     state: str
 
     @property

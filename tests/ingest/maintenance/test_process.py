@@ -36,7 +36,7 @@ def running(leader: Maintenance) -> Iterator[None]:
 
 def replace_steps(leader: Maintenance, monkeypatch: pytest.MonkeyPatch, **steps: Callable[[], Any]) -> None:
     """The steps that need the database, which these tests have none of."""
-    for name in ("schedules", "mirror"):
+    for name in ("schedules", "mirror", "draining"):
         monkeypatch.setattr(getattr(leader, name), "step", steps.get(name, lambda: None))
 
 

@@ -1,0 +1,95 @@
+"""Events in, receipts out."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Final, Literal
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+
+from ingest.accept.events import Incoming, Receipt, Unavailable
+from ingest.accept.groups import CALL_BYTES, CALL_JOBS, GroupCommit
+from ingest.accept.jobs import new_job, new_jobs
+from ingest.accept.ladder import Answer, send
+from ingest.queue.connections import async_acceptance_connection
+from ingest.queue.transitions import AsyncTransitions, NewJob
+
+#: From so many events on they are encoded in a thread, to keep the event loop free.
+_MANY: Final = 50
+
+
+def accept(events: Sequence[Incoming]) -> list[Receipt]:
+    """Store events durably; a receipt for each, in their order.
+
+    Returns after Redis has answered, within about 0.5 s a call, or the database has committed, within about 1.2 s.
+    When both go away between two calls, the rest has the outcome `unavailable`. Raises Unavailable when nothing was
+    stored.
+    """
+    received_at = datetime.now(UTC)
+    calls = _calls(new_job(event, received_at) for event in events)
+    if len(events) <= CALL_JOBS:
+        answered = [(call, send(call)) for call in calls]
+    else:
+        # A thread sends, so that the next call is encoded while Redis works on this one.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept") as sender:
+            sent = [(call, sender.submit(send, call)) for call in calls]
+        answered = [(call, future.result()) for call, future in sent]
+    jobs = [job for call, _ in answered for job in call]
+    return _receipts(events, jobs, [answer for _, answers in answered for answer in answers])
+
+
+async def accept_async(events: Sequence[Incoming]) -> list[Receipt]:
+    """The same on an event loop, in groups with what other requests bring.
+
+    Cancelling the caller cancels its waiting alone: what was sent by then is stored.
+    """
+    jobs = new_jobs(events) if len(events) < _MANY else await asyncio.to_thread(new_jobs, events)
+    return _receipts(events, jobs, await _group_commit().enqueue(jobs))
+
+
+_group_commits: WeakKeyDictionary[asyncio.AbstractEventLoop, GroupCommit] = WeakKeyDictionary()
+
+
+def _group_commit() -> GroupCommit:
+    """The running loop's own."""
+    loop = asyncio.get_running_loop()
+    if loop not in _group_commits:
+        transitions = AsyncTransitions(async_acceptance_connection()) if settings.REDIS else None
+        _group_commits[loop] = GroupCommit(transitions)
+    return _group_commits[loop]
+
+
+def _calls(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
+    call: list[NewJob] = []
+    size = 0
+    for job in jobs:
+        if call and (len(call) == CALL_JOBS or size + len(job.data) > CALL_BYTES):
+            yield call
+            call, size = [], 0
+        call.append(job)
+        size += len(job.data)
+    if call:
+        yield call
+
+
+def _receipts(events: Sequence[Incoming], jobs: Sequence[NewJob], answers: Sequence[Answer]) -> list[Receipt]:
+    """Raises Unavailable when no event was dealt with."""
+    failures = [answer for answer in answers if isinstance(answer, Unavailable)]
+    if failures and len(failures) == len(answers):
+        # If any call may have stored something, the sender must hear of that one.
+        raise next((failure for failure in failures if failure.unknown), failures[0])
+    return [_receipt(event, job, answer) for event, job, answer in zip(events, jobs, answers, strict=True)]
+
+
+def _receipt(event: Incoming, job: NewJob, answer: Answer) -> Receipt:
+    if isinstance(answer, Unavailable):
+        return Receipt(event, job.id, "unknown" if answer.unknown else "unavailable", "")
+    in_database = answer.state == "spooled" or not settings.REDIS
+    durability: Literal["redis", "database"] = "database" if in_database else "redis"
+    match answer.outcome:
+        case "queued" | "scheduled":
+            return Receipt(event, job.id, "accepted", answer.state, durability)
+        case refused_or_known:
+            return Receipt(event, job.id, refused_or_known, answer.state, durability)

@@ -1,0 +1,62 @@
+"""What comes in, and what is said of it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ingest.kinds import Kind
+from ingest.priorities import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One event that was decoded and found valid."""
+
+    kind: Kind
+    #: The event as it was sent: one JSON object.
+    body: bytes
+    source: str
+    tenant: str
+    #: The client's id.
+    event_id: str | None
+    #: Its `mapped` is the event's priority.
+    severity: Severity
+    #: Seconds to wait before it is queued.
+    delay: float = 0.0
+    #: Whose event it is, where its kind says so: the user's latest one is found by it.
+    user: str = ""
+    #: Who is told what becomes of it: a URL, or from code of ours a dotted path (see `ingest.callbacks.targets`).
+    callback: str = ""
+    #: Events of one key never overtake one another on their way into Redis.
+    ordering_key: str = ""
+    #: What was odd and taken nevertheless: dicts with at least `code` and `detail`.
+    warnings: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one event."""
+
+    event: Incoming
+    #: Ours: the job's id.
+    id: str
+    #: `accepted`: durably stored now. `duplicate`: the same event was stored before. `id_reused`:
+    #: refused, another body was stored under this id. `full`: refused, its queue is at its limit.
+    #: `unavailable`: no store was there at its turn. `unknown`: one went away during its turn, so it may be stored.
+    outcome: Literal["accepted", "duplicate", "id_reused", "full", "unavailable", "unknown"]
+    #: A state of the contract: of this job, or for a duplicate of the first copy's.
+    state: str
+    #: Where it is stored: `database` is the spool.
+    durability: Literal["redis", "database"] = "redis"
+
+    @property
+    def stored(self) -> bool:
+        return self.outcome in {"accepted", "duplicate"}
+
+
+class Unavailable(Exception):
+    """Nothing can be stored durably now. With `unknown` the last call's outcome is not known."""
+
+    def __init__(self, detail: str, *, unknown: bool = False) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.unknown = unknown

@@ -1,0 +1,102 @@
+"""Group commit: what comes while a call is in flight collects, and goes together next.
+
+An idle system waits for nothing, and a busy one shares the fsync, that of Redis as that of the spool.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.accept.ladder import Answer, send_async
+from ingest.queue.transitions import CHUNK, AsyncTransitions, NewJob
+
+#: Jobs in one call, and so in one script: it is done or not done as a whole.
+CALL_JOBS: Final = CHUNK
+#: Bytes in one call: what Redis takes in well within the 0.5 s that acceptance waits, and one script.
+CALL_BYTES: Final = 2 * 1024 * 1024
+
+
+class GroupCommit:
+    """Collects jobs while a call is in flight; one task of its own sends them."""
+
+    def __init__(self, transitions: AsyncTransitions | None) -> None:
+        self._transitions = transitions
+        self._waiting: deque[_Waiting] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> list[Answer]:
+        """An answer for each job, in their order."""
+        if not jobs:
+            return []
+        request = _Request(jobs)
+        self._waiting.extend(_Waiting(request, position) for position in range(len(jobs)))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        return await request.answered
+
+    async def _send(self) -> None:
+        try:
+            while group := self._next_group():
+                answers = await send_async(self._transitions, [waiting.job for waiting in group])
+                for waiting, answer in zip(group, answers, strict=True):
+                    waiting.answer(answer)
+        except BaseException as error:
+            # A fault of ours, or the loop is closing: nobody may wait for ever.
+            for waiting in (*group, *self._waiting):
+                waiting.request.fail(error)
+            self._waiting.clear()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._sending = None
+
+    def _next_group(self) -> "list[_Waiting]":
+        """The oldest that wait, within the bounds of one call; without those whose client is gone."""
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(group) < CALL_JOBS:
+            waiting = self._waiting[0]
+            if not waiting.request.answered.done():
+                size += len(waiting.job.data)
+                if group and size > CALL_BYTES:
+                    break
+                group.append(waiting)
+            self._waiting.popleft()
+        return group
+
+
+class _Request:
+    """The jobs of one caller, and the future that it awaits."""
+
+    def __init__(self, jobs: Sequence[NewJob]) -> None:
+        self.jobs = jobs
+        self.answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._answers: dict[int, Answer] = {}
+
+    def answer(self, position: int, answer: Answer) -> None:
+        self._answers[position] = answer
+        if len(self._answers) == len(self.jobs) and not self.answered.done():
+            self.answered.set_result([self._answers[position] for position in range(len(self.jobs))])
+
+    def fail(self, error: BaseException) -> None:
+        if self.answered.done():
+            return
+        if isinstance(error, Exception):
+            self.answered.set_exception(error)
+        else:
+            self.answered.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    request: _Request
+    position: int
+
+    @property
+    def job(self) -> NewJob:
+        return self.request.jobs[self.position]
+
+    def answer(self, answer: Answer) -> None:
+        self.request.answer(self.position, answer)

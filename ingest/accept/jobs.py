@@ -1,0 +1,63 @@
+"""The job that carries an event."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import uuid_utils
+from django.conf import settings
+
+from ingest.accept.events import Incoming
+from ingest.accept.ids import derived_id, ordering_digest, user_digest
+from ingest.queue.payload import Payload, encode
+from ingest.queue.transitions import NewJob
+
+
+def new_jobs(events: Sequence[Incoming]) -> list[NewJob]:
+    """A job for each, under the client's id or one of its own."""
+    received_at = datetime.now(UTC)
+    return [new_job(event, received_at) for event in events]
+
+
+def new_job(event: Incoming, received_at: datetime) -> NewJob:
+    if event.event_id is None:
+        return job_of(event, uuid_utils.uuid7().hex, received_at, recognise=False)
+    return job_of(event, derived_id(event.kind.name, event.tenant, event.source, event.event_id), received_at)
+
+
+def job_of(event: Incoming, job_id: str, received_at: datetime, *, recognise: bool = True) -> NewJob:
+    """The job that carries an event. With `recognise` a second copy under this id is found by its marker."""
+    kind = event.kind
+    priority = event.severity.mapped.value
+    payload = Payload(
+        id=job_id,
+        kind=kind.name,
+        received_at=received_at,
+        priority=priority,
+        source=event.source,
+        tenant=event.tenant,
+        event_id=event.event_id,
+        body=event.body,
+    )
+    return NewJob(
+        id=job_id,
+        queue=priority,
+        data=encode(payload),
+        kind=kind.name,
+        source=event.source,
+        tenant=event.tenant,
+        event_id=event.event_id,
+        received_at=received_at,
+        timeout=kind.timeout,
+        result_ttl=kind.result_ttl,
+        mode=kind.mode,
+        dead_letters=kind.dead_letters,
+        retry_delays=kind.retry_delays,
+        delay=event.delay,
+        callback=event.callback,
+        queue_limit=settings.QUEUE_LIMITS[priority],
+        user=user_digest(kind.name, event.tenant, event.user) if event.user else "",
+        body_hash=hashlib.sha256(event.body).hexdigest() if recognise else None,
+        marker_seconds=(kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS) if recognise else 0,
+        ordering_key=ordering_digest(kind.name, event.tenant, event.ordering_key) if event.ordering_key else "",
+    )
