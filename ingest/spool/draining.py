@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-import redis
-
 from ingest import database
 from ingest.models import SpooledEvent
 from ingest.queue import payload
@@ -54,36 +52,19 @@ def drain(enqueue: Enqueue, goes_on: Callable[[], bool]) -> Drained:
     Raises RedisError, DatabaseAway and DatabaseError; what was done by then is done.
     """
     enqueued = duplicates = 0
-    stuck: set[str] = set()
     while goes_on():
-        waiting = SpooledEvent.objects.filter(state__in=WAITING).exclude(id__in=stuck)
-        rows = list(waiting.order_by("rank", "place")[:ROWS])
+        rows = list(SpooledEvent.objects.filter(state__in=WAITING).order_by("rank", "place")[:ROWS])
         if not rows:
-            return Drained(enqueued, duplicates, empty=not stuck)
+            return Drained(enqueued, duplicates, empty=True)
         now = datetime.now(UTC)
-        known = [result for result in _enqueued(enqueue, rows, now) if result is not None]
-        ids = [result.id for result in known]
-        stuck.update({row.id for row in rows}.difference(ids))
-        database.in_transaction(lambda ids=ids: delete(ids))  # type: ignore[misc]
-        enqueued += sum(result.accepted for result in known)
-        duplicates += sum(not result.accepted for result in known)
-    return Drained(enqueued, duplicates, empty=False)
-
-
-def _enqueued(enqueue: Enqueue, rows: Sequence[SpooledEvent], now: datetime) -> list[EnqueueResult | None]:
-    """What became of each; None for one that Redis refuses whatever happens. Raises RedisError."""
-    jobs = [new_job(row, now) for row in rows]
-    try:
+        jobs = [new_job(row, now) for row in rows]
         # Another one who sends just these rows within five minutes gets the same reply.
         results = enqueue(jobs, request_id=_request_id(rows))
-    except (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError):
-        raise
-    except redis.ResponseError as error:
-        if len(rows) > 1:
-            return [result for row in rows for result in _enqueued(enqueue, [row], now)]
-        logger.error("the spooled event %s cannot be put into Redis: %s", rows[0].id, error)
-        return [None]
-    return [_settled(enqueue, job, result) for job, result in zip(jobs, results, strict=True)]
+        settled = [_settled(enqueue, job, result) for job, result in zip(jobs, results, strict=True)]
+        database.in_transaction(lambda: delete(result.id for result in settled))  # noqa: B023 - called at once
+        accepted = sum(result.accepted for result in settled)
+        enqueued, duplicates = enqueued + accepted, duplicates + len(settled) - accepted
+    return Drained(enqueued, duplicates, empty=False)
 
 
 def _settled(enqueue: Enqueue, job: NewJob, result: EnqueueResult) -> EnqueueResult:

@@ -35,7 +35,7 @@ STATEMENT_MS: Final = 900
 #: After a failure nothing is written for so long.
 BREAK: Final = 1.0
 #: Rows and bytes of one transaction.
-GROUP_ROWS: Final = 500
+GROUP_ROWS: Final = 200
 GROUP_BYTES: Final = 4 * 1024 * 1024
 #: The thread ends, and closes its connection, when nothing came for so many seconds.
 IDLE: Final = 5.0

@@ -56,20 +56,22 @@ for first = 2, #ARGV, WIDTH do
   local job = key('job', id)
 
   -- A client's id is taken while its job exists, and as long as its marker does.
-  local found = redis.call('HMGET', job, 'status', 'attempts', 'body_hash', 'data', 'origin')
-  local exists = found[1] or found[4]
+  -- So it is where another client has a key of another type there; raising would leave half of the call done.
+  local found = redis.pcall('HMGET', job, 'status', 'attempts', 'body_hash', 'data', 'origin')
+  local foreign = found.err ~= nil
+  local exists = foreign or found[1] or found[4]
   local removed = exists and found[1] == 'canceled'
   local seen = found[3] or nil
-  if not seen and body_hash ~= '' then seen = redis.call('GET', key('qa:seen', id)) end
+  if not seen and not foreign and body_hash ~= '' then seen = redis.call('GET', key('qa:seen', id)) end
   local limit = tonumber(ARGV[first + 17])
 
   if (exists or seen) and not removed then
     local outcome = 'duplicate'
-    if body_hash ~= '' and seen ~= body_hash then outcome = 'id_reused' end
+    if foreign or (body_hash ~= '' and seen ~= body_hash) then outcome = 'id_reused' end
     local position = (first - 2) / WIDTH
     reply[#reply + 1] = tostring(position)
     reply[#reply + 1] = outcome
-    reply[#reply + 1] = exists and state_of(found[1], found[2]) or 'finished'
+    reply[#reply + 1] = foreign and '' or exists and state_of(found[1], found[2]) or 'finished'
     rejected[#rejected + 1] = { queue, outcome }
   elseif limit > 0 and depth(queue) >= limit then
     reply[#reply + 1] = tostring((first - 2) / WIDTH)
