@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import redis
 
@@ -11,6 +11,7 @@ from ingest.client.errors import changes
 from ingest.queue import keys
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import CHUNK
+from ingest.reading.cursors import oldest
 from ingest.reading.fields import pipelined, text
 
 #: What a dead letter can be chosen by: fields of its hash.
@@ -169,21 +170,15 @@ def _each_dead(
 
 def _chunks(client: redis.Redis, name: str, before: float) -> Iterator[list[str]]:
     """The dead letters that failed before that time, oldest first, each once, whatever becomes of them meanwhile."""
-    highest = f"({before + keys.SCORE_OFFSET:.6f}"
-    lowest = "-inf"
-    given: set[str] = set()  # of those with the lowest score
-    while True:
-        found: Any = client.zrangebyscore(
-            keys.failed(name), lowest, highest, start=0, num=CHUNK + len(given), withscores=True
-        )
-        fresh = [(text(job_id), repr(float(score))) for job_id, score in found if text(job_id) not in given]
-        if not fresh:
+    place = None
+    while found := oldest(client, keys.failed(name), place, CHUNK):
+        ids = [job_id for job_id, score in found if score < before + keys.SCORE_OFFSET]
+        if ids:
+            yield ids
+        if len(ids) < len(found):
             return
-        yield [job_id for job_id, _ in fresh]
-        last = fresh[-1][1]
-        same = {job_id for job_id, score in fresh if score == last}
-        given = given | same if last == lowest else same
-        lowest = last
+        job_id, score = found[-1]
+        place = (score, job_id)
 
 
 def _matching(client: redis.Redis, ids: Sequence[str], wanted: dict[str, str], include_poison: bool) -> Iterator[str]:

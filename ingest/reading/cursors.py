@@ -10,9 +10,6 @@ import redis
 
 from ingest.reading.fields import text
 
-#: Ties of one score that a cursor steps over, when the very entry it stood on has gone.
-_MAX_TIES: Final = 1000
-
 #: An entry of a sorted set: its score and its member.
 Place = tuple[float, str]
 #: A cursor's content: for each set the place it stood on. It comes back from the client, so it
@@ -42,31 +39,37 @@ def newest(client: redis.Redis, key: str, stood: Place | None, count: int) -> li
     """The next `count` entries of a sorted set, highest score first, after the one the cursor stood on."""
     if stood is None:
         return _entries(client.zrange(key, 0, count - 1, desc=True, withscores=True))
-    score, member = stood
-    if client.zscore(key, member) == score:
-        rank = client.zrevrank(key, member)
-        if isinstance(rank, int):
-            return _entries(client.zrange(key, rank + 1, rank + count, desc=True, withscores=True))
-    # It was moved meanwhile: step over what ties with it, by Redis' own order within a score.
-    ties = _entries(client.zrevrangebyscore(key, repr(score), repr(score), start=0, num=_MAX_TIES, withscores=True))
-    rest = [entry for entry in ties if entry[0] < member]
-    below = client.zrevrangebyscore(key, f"({score!r}", "-inf", start=0, num=count, withscores=True)
-    return (rest + _entries(below))[:count]
+    end = _lower(client, key, stood, itself=False)
+    below = client.zrange(key, max(0, end - count), end - 1, withscores=True) if end else []
+    return _entries(below)[::-1]
 
 
 def oldest(client: redis.Redis, key: str, stood: Place | None, count: int) -> list[tuple[str, float]]:
     """The same, lowest score first."""
-    if stood is None:
-        return _entries(client.zrange(key, 0, count - 1, withscores=True))
-    score, member = stood
-    if client.zscore(key, member) == score:
-        rank = client.zrank(key, member)
-        if isinstance(rank, int):
-            return _entries(client.zrange(key, rank + 1, rank + count, withscores=True))
-    ties = _entries(client.zrangebyscore(key, repr(score), repr(score), start=0, num=_MAX_TIES, withscores=True))
-    rest = [entry for entry in ties if entry[0] > member]
-    above = client.zrangebyscore(key, f"({score!r}", "+inf", start=0, num=count, withscores=True)
-    return (rest + _entries(above))[:count]
+    start = 0 if stood is None else _lower(client, key, stood, itself=True)
+    return _entries(client.zrange(key, start, start + count - 1, withscores=True))
+
+
+def _lower(client: redis.Redis, key: str, place: Place, *, itself: bool) -> int:
+    """How many entries come before a place, which may have gone meanwhile; with `itself` those up to it.
+
+    Redis puts those of one score in the order of their bytes, so they are searched by halves: a stock worker's dead
+    letters all have the score -1.
+    """
+    score, member = place
+    pipe = client.pipeline(transaction=True)
+    pipe.zcount(key, "-inf", f"({score!r}")
+    pipe.zcount(key, repr(score), repr(score))
+    first, ties = pipe.execute()
+    last, sought = first + ties, member.encode()
+    while first < last:
+        middle = (first + last) // 2
+        found: Any = client.zrange(key, middle, middle)
+        if found and (found[0] < sought or (itself and found[0] == sought)):
+            first = middle + 1
+        else:
+            last = middle
+    return int(first)
 
 
 def _entries(found: Any) -> list[tuple[str, float]]:
