@@ -2,66 +2,39 @@
 
 import base64
 import binascii
-import hashlib
 import ipaddress
 import secrets
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import DatabaseError
 
+from ingest.api import known_keys
+from ingest.api.known_keys import digest, forget
 from ingest.api.problems import Problem, ProblemError
-from ingest.models import ApiKey
+from ingest.api.sender import KEYLESS, Sender, require
+
+__all__ = [
+    "KEYLESS",
+    "PREFIX",
+    "SCOPES",
+    "Sender",
+    "authenticate",
+    "authenticate_async",
+    "credential",
+    "digest",
+    "forget",
+    "new_key",
+    "require",
+]
 
 SCOPES: Final = ("ingest", "read", "admin")
 PREFIX: Final = "qa_"
-
-#: A revoked key stops working within this many seconds.
-FRESH_SECONDS: Final = 5.0
-#: While the database cannot be asked, and so nobody can revoke a key either, the last answer holds this long.
-STALE_SECONDS: Final = 600.0
-#: Answers kept, those about unknown keys included: about 3 MB.
-_KEPT: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who a request comes from, and what it may do."""
-
-    name: str
-    scopes: frozenset[str]
-    #: None for a sender without a key.
-    key_id: int | None
-    #: When not empty, these win over what the event says.
-    tenant: str = ""
-    source: str = ""
-
-
-#: Taking in and reading are open to it; operating never is.
-KEYLESS: Final = Sender("local", frozenset({"ingest", "read"}), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    sender: Sender | None
-    asked_at: float
-
-
-_answers: dict[str, _Answer] = {}
 
 
 def new_key() -> str:
     """A key: 256 random bits."""
     return PREFIX + secrets.token_urlsafe(32)
-
-
-def digest(key: str) -> str:
-    """What is kept of a key: SHA-256 in hex. With 256 random bits a slow hash would add nothing."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def authenticate(headers: Mapping[str, str], *, peer: str | None, host: str) -> Sender:
@@ -73,36 +46,15 @@ def authenticate(headers: Mapping[str, str], *, peer: str | None, host: str) -> 
     key = credential(headers)
     if key is None:
         return _keyless(headers, peer, host)
-    found = _fresh(key)
-    return _known((found if found is not None else _ask(key)).sender)
+    return _known(known_keys.find(key) if key.startswith(PREFIX) else None)
 
 
 async def authenticate_async(headers: Mapping[str, str], *, peer: str | None, host: str) -> Sender:
-    """The same on an event loop: the database is asked in a thread."""
+    """The same on an event loop."""
     key = credential(headers)
     if key is None:
         return _keyless(headers, peer, host)
-    found = _fresh(key)
-    return _known((found if found is not None else await database_sync_to_async(_ask)(key)).sender)
-
-
-def require(sender: Sender, scope: str) -> None:
-    """Raises ProblemError 403 when the sender may not do this."""
-    if scope not in sender.scopes:
-        raise ProblemError(
-            Problem(
-                403,
-                "forbidden_scope",
-                "Not allowed",
-                f"This needs a key with the scope {scope}; {sender.name} has {', '.join(sorted(sender.scopes))}.",
-                scope=scope,
-            )
-        )
-
-
-def forget() -> None:
-    """Drop every kept answer."""
-    _answers.clear()
+    return _known(await known_keys.find_async(key) if key.startswith(PREFIX) else None)
 
 
 def credential(headers: Mapping[str, str]) -> str | None:
@@ -160,45 +112,9 @@ def _is_loopback(name: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def _fresh(key: str) -> _Answer | None:
-    """The kept answer, unless it is too old."""
-    found = _answers.get(digest(key))
-    return found if found is not None and time.monotonic() - found.asked_at < FRESH_SECONDS else None
-
-
-def _ask(key: str) -> _Answer:
-    """Ask the database, and keep the answer."""
-    hashed = digest(key)
-    now = time.monotonic()
-    try:
-        row = ApiKey.objects.filter(digest=hashed, revoked_at=None).first() if key.startswith(PREFIX) else None
-    except DatabaseError:
-        kept = _answers.get(hashed)
-        if kept is not None and now - kept.asked_at < STALE_SECONDS:
-            return kept
-        raise ProblemError(
-            Problem(
-                503,
-                "keys_unavailable",
-                "Keys cannot be checked",
-                "The database that knows the keys does not answer.",
-                retryable=True,
-                headers={"Retry-After": "5"},
-            )
-        ) from None
-    sender = Sender(row.name, frozenset(row.scopes.split(",")), row.pk) if row is not None else None
-    answer = _Answer(sender, now)
-    if len(_answers) >= _KEPT:
-        # Guessed keys must not push out the known ones.
-        for unknown in [kept for kept, about in _answers.items() if about.sender is None]:
-            _answers.pop(unknown, None)
-    _answers[hashed] = answer
-    return answer
-
-
 def _known(sender: Sender | None) -> Sender:
     if sender is None:
-        raise _unauthenticated("The key is unknown or revoked.")
+        raise _unauthenticated("The key is unknown, expired or revoked.")
     return sender
 
 

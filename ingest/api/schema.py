@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -71,6 +71,9 @@ def _incoming(
     _fault(event)
     kind.validate(event)
     severity, warnings = _severity(event, source, default_priority or kind.default_priority)
+    if sender.max_priority is not None and _is_above(severity.mapped, sender.max_priority):
+        severity, capped = _capped(severity, sender.max_priority)
+        warnings += (capped,)
     return Incoming(
         kind=kind,
         body=raw,
@@ -210,6 +213,17 @@ def _severity(event: Mapping[str, Any], source: str, default: Priority) -> tuple
         return severity, ()
     detail = f"No table knows this severity; the event is {severity.mapped}."
     return severity, ({"code": "severity_unmapped", "detail": detail, "value": severity.raw or ""},)
+
+
+def _is_above(priority: Priority, highest: Priority) -> bool:
+    return PRIORITIES.index(priority) < PRIORITIES.index(highest)
+
+
+def _capped(severity: Severity, highest: Priority) -> tuple[Severity, dict[str, str]]:
+    """What the key lets through of a priority, however it came about, and the warning about it."""
+    detail = f"The key's events are {highest} at most; this one would have been {severity.mapped}."
+    warning = {"code": "priority_capped", "detail": detail, "value": str(severity.mapped)}
+    return replace(severity, mapped=highest), warning
 
 
 def _shown_id(event: Mapping[str, Any]) -> str | None:

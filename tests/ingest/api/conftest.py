@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from ingest import accept
-from ingest.api import keys
+from ingest.api import key_use, keys
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
 
@@ -83,6 +83,7 @@ async def _through_fast_lane(path: str, body: bytes, headers: dict[str, str], pe
     started = await lane.receive_output(timeout=10)
     ended = await lane.receive_output(timeout=10)
     await lane.wait()
+    key_use.settle()
     await close_async_connections()
     shown = {name.decode().lower(): value.decode() for name, value in started["headers"]}
     return Response(started["status"], shown, ended["body"])
@@ -111,8 +112,8 @@ def post(request: pytest.FixtureRequest, transactional_db: None) -> Post:
 def make_key(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """A key as `manage.py api_key create` makes it."""
 
-    def make(name: str = "edge", scopes: str = "ingest") -> str:
-        call_command("api_key", "create", name, f"--scopes={scopes}")
+    def make(name: str = "edge", scopes: str = "ingest", *options: str) -> str:
+        call_command("api_key", "create", name, f"--scopes={scopes}", *options)
         return capsys.readouterr().out.splitlines()[-1]
 
     return make

@@ -1,16 +1,18 @@
-"""API keys: shown once, hashed at rest, revoked within 5 s; and who needs none."""
+"""API keys: who sends, asked of the database rarely and beside the requests; and who needs none."""
 
 import asyncio
-import subprocess
-import sys
+import threading
+import time
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.core.management import call_command
+from django.db import OperationalError
+from django.db.models import QuerySet
 
-from ingest.api import keys
+from ingest.api import key_use, keys, known_keys
 from ingest.api.keys import KEYLESS, Sender, authenticate, authenticate_async, require
 from ingest.api.problems import ProblemError
 from ingest.models import ApiKey
@@ -29,7 +31,16 @@ def ask_async(key: str) -> Sender:
     asking: Coroutine[Any, Any, Sender] = authenticate_async(
         {"x-api-key": key}, peer="192.0.2.7", host="queue.example.org"
     )
-    return asyncio.run(asking)
+    try:
+        return asyncio.run(asking)
+    finally:
+        settle()
+
+
+def settle() -> None:
+    """Wait for what goes on beside the requests."""
+    known_keys._asking._thread.submit(int).result()
+    key_use.settle()
 
 
 @pytest.fixture(params=[ask_sync, ask_async], ids=["sync", "async"])
@@ -38,16 +49,20 @@ def ask(request: pytest.FixtureRequest) -> Ask:
 
 
 class Clock:
-    now = 1000.0
+    def __init__(self) -> None:
+        self.passed = 0.0
 
     def monotonic(self) -> float:
-        return self.now
+        return 1000.0 + self.passed
+
+    def time(self) -> float:
+        return time.time() + self.passed
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(keys, "time", clock)
+    monkeypatch.setattr(known_keys, "time", clock)
     return clock
 
 
@@ -55,19 +70,6 @@ def refusal(call: Callable[[], object]) -> int:
     with pytest.raises(ProblemError) as error:
         call()
     return error.value.problem.status
-
-
-def test_a_key_is_shown_once_and_kept_as_its_hash(make_key: MakeKey) -> None:
-    key = make_key("edge", "read,ingest")
-
-    assert key.startswith("qa_")
-    assert len(key) == 46
-    row = ApiKey.objects.get()
-    assert (row.name, row.scopes, row.digest) == ("edge", "ingest,read", keys.digest(key))
-    assert key.startswith(row.prefix)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM ingest_apikey")
-        assert key not in str(cursor.fetchall())
 
 
 def test_a_key_says_who_sends(ask: Ask, make_key: MakeKey) -> None:
@@ -88,53 +90,196 @@ def test_a_revoked_key_stops_within_five_seconds(ask: Ask, make_key: MakeKey, cl
     ask(key)
     call_command("api_key", "revoke", "edge")
 
-    clock.now += keys.FRESH_SECONDS + 0.01
+    clock.passed += known_keys.FRESH_SECONDS + 0.01
 
     assert refusal(lambda: ask(key)) == 401
 
 
-def test_the_database_is_asked_once_in_five_seconds(
-    ask: Ask, make_key: MakeKey, clock: Clock, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """The digests of each query."""
+    queries: list[set[str]] = []
+    real = known_keys.look_up
+    monkeypatch.setattr(known_keys, "look_up", lambda hashed: queries.append(set(hashed)) or real(hashed))
+    return queries
+
+
+def test_a_key_in_use_is_asked_about_once_in_some_seconds(
+    ask: Ask, make_key: MakeKey, clock: Clock, asked: list[set[str]]
 ) -> None:
-    asked = []
-    real = keys._ask
-    monkeypatch.setattr(keys, "_ask", lambda key: asked.append(key) or real(key))
     key = make_key()
 
-    for _ in range(3):
+    for _ in range(50):
         ask(key)
-        assert refusal(lambda: ask("qa_wrong")) == 401
-        clock.now += 1
+        clock.passed += 0.1
 
-    assert asked == [key, "qa_wrong"]
+    assert 1 <= len(asked) <= 1 + 5 / known_keys.RENEW_SECONDS
+
+
+def test_a_wrong_key_is_asked_about_once_in_five_seconds(ask: Ask, clock: Clock, asked: list[set[str]]) -> None:
+    for _ in range(3):
+        assert refusal(lambda: ask("qa_wrong")) == 401
+        clock.passed += 1
+
+    assert len(asked) == 1
+
+
+def test_what_cannot_be_a_key_is_not_asked_about(ask: Ask, asked: list[set[str]]) -> None:
+    assert refusal(lambda: ask("nonsense")) == 401
+    assert asked == []
 
 
 def test_while_the_database_is_away_known_keys_go_on(
     ask: Ask, make_key: MakeKey, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(**_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise OperationalError("gone")
 
     key = make_key()
     ask(key)
     monkeypatch.setattr(ApiKey.objects, "filter", away)
-    clock.now += keys.FRESH_SECONDS + 1
+    clock.passed += known_keys.FRESH_SECONDS + 1
 
-    assert ask(key).name == "edge"
+    for _ in range(3):
+        assert ask(key).name == "edge"
     assert refusal(lambda: ask("qa_never_seen")) == 503
-    clock.now += keys.STALE_SECONDS
+    clock.passed += known_keys.STALE_SECONDS
     assert refusal(lambda: ask(key)) == 503
 
 
+def test_a_database_that_hangs_holds_nobody_up_who_is_known(
+    make_key: MakeKey, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the event loop: the first one waits for a second, the others not at all."""
+    key = make_key()
+    ask_async(key)
+    hanging = threading.Event()
+    real = known_keys.look_up
+    monkeypatch.setattr(known_keys, "look_up", lambda hashed: hanging.wait() and real(hashed))
+    monkeypatch.setattr(known_keys, "WAIT_SECONDS", 0.05)
+    clock.passed += known_keys.FRESH_SECONDS + 1
+
+    async def many() -> None:
+        for _ in range(20):
+            await authenticate_async({"x-api-key": key}, peer="192.0.2.7", host="queue.example.org")
+
+    try:
+        asyncio.run(many())
+    finally:
+        hanging.set()
+        settle()
+
+
 def test_guessed_keys_do_not_push_out_known_ones(make_key: MakeKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "_KEPT", 5)
+    monkeypatch.setattr(known_keys, "_WRONG_KEPT", 5)
     key = make_key()
     ask_sync(key)
     for number in range(20):
         assert refusal(lambda: ask_sync(f"qa_{number}")) == 401  # noqa: B023 - called at once
 
-    assert len(keys._answers) <= 5
-    assert keys._fresh(key) is not None
+    assert len(known_keys._wrong) == 5
+    assert known_keys._kept(keys.digest(key)) is not None
+
+
+def test_a_flood_of_guessed_keys_is_a_few_queries(make_key: MakeKey, asked: list[set[str]]) -> None:
+    """While one query runs the others collect, and go together."""
+    right = make_key()
+
+    async def flood() -> list[Sender | BaseException]:
+        return await asyncio.gather(
+            *(
+                authenticate_async({"x-api-key": key}, peer="192.0.2.7", host="queue.example.org")
+                for key in [*(f"qa_{number}" for number in range(1000)), right]
+            ),
+            return_exceptions=True,
+        )
+
+    answers = asyncio.run(flood())
+    settle()
+
+    assert isinstance(answers[-1], Sender)
+    assert all(isinstance(answer, ProblemError) for answer in answers[:-1])
+    assert len(asked) <= 1 + 1001 // known_keys._AT_ONCE + 1
+
+
+def test_whoever_asked_first_may_leave(make_key: MakeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is canceled takes nobody's answer with it."""
+    key = make_key()
+    going_on = threading.Event()
+    real = known_keys.look_up
+    monkeypatch.setattr(known_keys, "look_up", lambda hashed: going_on.wait(10) and real(hashed))
+
+    async def two() -> Sender:
+        first, second = (
+            asyncio.ensure_future(authenticate_async({"x-api-key": key}, peer="192.0.2.7", host="queue.example.org"))
+            for _ in range(2)
+        )
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.sleep(0)
+        going_on.set()
+        return await second
+
+    assert asyncio.run(two()).name == "edge"
+    settle()
+
+
+def test_an_expired_key_is_nobody_s_at_once(ask: Ask, make_key: MakeKey, clock: Clock) -> None:
+    key = make_key("edge", "ingest", "--expires=1h")
+    assert ask(key).name == "edge"
+
+    clock.passed += 3595
+    ask(key)
+    clock.passed += 5.1
+
+    assert refusal(lambda: ask(key)) == 401
+
+
+def test_wrong_revoked_and_expired_keys_are_refused_alike(make_key: MakeKey, clock: Clock) -> None:
+    """S29: nobody learns that a key was one."""
+    revoked, expired = make_key("gone"), make_key("old", "ingest", "--expires=1m")
+    call_command("api_key", "revoke", "gone")
+    clock.passed += 61
+    said = set()
+    for key in (revoked, expired, "qa_" + revoked[3:].swapcase(), "nonsense"):
+        with pytest.raises(ProblemError) as error:
+            ask_sync(key)
+        said.add(error.value.problem.body())
+
+    assert len(said) == 1
+
+
+def test_the_last_use_is_written_once_a_minute(
+    ask: Ask, make_key: MakeKey, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key()
+    assert ApiKey.objects.get().last_used_at is None
+    ask(key)
+    first = ApiKey.objects.get().last_used_at
+    assert first is not None
+
+    clock.passed += known_keys.FRESH_SECONDS
+    ask(key)
+    assert ApiKey.objects.get().last_used_at == first
+
+    monkeypatch.setattr(key_use, "EVERY", timedelta(0))
+    clock.passed += known_keys.FRESH_SECONDS
+    ask(key)
+    assert ApiKey.objects.get().last_used_at > first
+
+
+def test_a_last_use_that_cannot_be_written_harms_nobody(
+    ask: Ask, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    key = make_key()
+    monkeypatch.setattr(QuerySet, "update", locked)
+
+    assert ask(key).name == "edge"
+    monkeypatch.undo()
+    assert ApiKey.objects.get().last_used_at is None
 
 
 def test_a_scope_is_needed() -> None:
@@ -165,50 +310,3 @@ def test_this_machine_needs_no_key(peer: str, host: str) -> None:
 )
 def test_everyone_else_does(peer: str | None, host: str) -> None:
     assert refusal(lambda: authenticate({}, peer=peer, host=host)) == 401
-
-
-def test_list_shows_every_key_but_no_secret(make_key: MakeKey, capsys: pytest.CaptureFixture[str]) -> None:
-    key = make_key("edge", "ingest")
-    make_key("board", "read")
-    call_command("api_key", "revoke", "board")
-    capsys.readouterr()
-
-    call_command("api_key", "list")
-
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"edge\t{key[:12]}…\tingest\t")
-    assert first.endswith("active")
-    assert "\trevoked 20" in second
-    assert key not in first
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("create", "x", "--scopes=write"), "ingest, read, admin"),
-        (("create", "x", "--scopes="), "ingest, read, admin"),
-        (("create", "a\nb"), "printable"),
-        (("create", "x" * 101), "100"),
-        (("create", "edge"), "already"),
-        (("revoke", "nobody"), "nobody"),
-    ],
-)
-def test_the_command_says_what_is_wrong(make_key: MakeKey, arguments: tuple[str, ...], says: str) -> None:
-    make_key("edge")
-    with pytest.raises(CommandError, match=says):
-        call_command("api_key", *arguments)
-
-
-def test_the_key_is_alone_on_the_last_line(tmp_path: Any) -> None:
-    import os
-
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "queueadmin.settings", "QUEUEADMIN_HOME": str(tmp_path)}
-    environment.pop("DATABASE_URL", None)
-
-    def manage(*arguments: str) -> str:
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-
-    manage("migrate", "--verbosity=0")
-    assert keys.digest(manage("api_key", "create", "edge").splitlines()[-1])
-    assert manage("api_key", "create", "other").splitlines()[-1].startswith("qa_")
