@@ -93,6 +93,17 @@ class Postgresql:
             deletions = [f"DELETE FROM {table}" for table in ours]  # noqa: S608 - tables of ours
             connection.execute(";".join(["SET session_replication_role = replica", *deletions]).encode())
 
+    def make_read_only(self, read_only: bool) -> None:
+        """The whole cluster, for every transaction that begins from now on."""
+        with self._connect("postgres") as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(
+                "ALTER SYSTEM SET default_transaction_read_only = on"
+                if read_only
+                else "ALTER SYSTEM RESET default_transaction_read_only"
+            )
+            connection.execute("SELECT pg_reload_conf()")
+
     def _connect(self, name: str) -> "psycopg.Connection[Any]":
         return psycopg.connect(host=str(self.cluster.folder), user="qa", dbname=name, autocommit=True)
 

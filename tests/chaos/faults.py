@@ -17,7 +17,8 @@ from tests.chaos.databases import Postgresql, Sqlite
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.product import DEADLINE, Product
-from tests.chaos.proxy import Cut, Delay
+from tests.chaos.proxy import Cut, Delay, Treatment
+from tests.chaos.wires import Message
 from tests.waiting import wait_until
 
 Vendor = Literal["sqlite", "postgresql"]
@@ -96,6 +97,16 @@ def stopped_worker(scene: Scene) -> None:
     scene.under_load()
     scene.in_mid_batch()
     _stopped(scene.product.instance.pids()["worker-1"], clocks.LEASE * 4)
+
+
+def restarted(scene: Scene) -> None:
+    """As a new version is rolled out: SIGTERM to one program after the other, then Ctrl-C and a start of all."""
+    for program in ("worker-1", "web", "maintain"):
+        scene.under_load(40)
+        scene.product.kill(program, signal.SIGTERM)
+    scene.under_load(40)
+    scene.product.instance.stop()
+    scene.product.instance.start()
 
 
 def everything(scene: Scene) -> None:
@@ -190,19 +201,27 @@ def valkey_read_only(scene: Scene) -> None:
 
 
 def valkey_slow(scene: Scene) -> None:
-    """Every command takes up to 0.3 s longer, and a few are longer away than acceptance waits."""
     scene.under_load()
-    rng = random.Random(scene.rng.random())
-    scene.product.treat = lambda message: Delay(rng.uniform(0, 0.3) if rng.random() < 0.95 else 1.0)
+    scene.product.treat = _slow(scene.rng)
     scene.last(6)
 
 
-def replies_dropped(scene: Scene) -> None:
-    """One command in thirty is executed, and its answer is lost with its connection."""
+def valkey_replies_lost(scene: Scene) -> None:
     scene.under_load()
-    rng = random.Random(scene.rng.random())
-    scene.product.treat = lambda message: Cut("after") if rng.random() < 1 / 30 else None
+    scene.product.treat = _forgetful(scene.rng)
     scene.last(6)
+
+
+def _slow(rng: random.Random) -> Callable[[Message], Treatment]:
+    """Every message takes up to 0.3 s longer, and a few are longer away than acceptance waits."""
+    rng = random.Random(rng.random())  # of the proxies' thread alone
+    return lambda message: Delay(rng.uniform(0, 0.3) if rng.random() < 0.95 else 1.0)
+
+
+def _forgetful(rng: random.Random) -> Callable[[Message], Treatment]:
+    """One message in thirty is carried out, and its answer is lost with its connection."""
+    rng = random.Random(rng.random())
+    return lambda message: Cut("after") if rng.random() < 1 / 30 else None
 
 
 # --- the database --------------------------------------------------------------------------------
@@ -224,6 +243,31 @@ def database_killed(scene: Scene) -> None:
         for (pid,) in database.read(_BACKENDS, database.name)[:1]:
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: _answers(database), seconds=DEADLINE, what="PostgreSQL's recovery")
+
+
+def database_slow(scene: Scene) -> None:
+    scene.under_load()
+    scene.product.treat_database = _slow(scene.rng)
+    scene.last(6)
+
+
+def database_replies_lost(scene: Scene) -> None:
+    """Of a COMMIT too, so that nobody knows whether it was one."""
+    scene.under_load()
+    scene.product.treat_database = _forgetful(scene.rng)
+    scene.last(6)
+
+
+def database_read_only(scene: Scene) -> None:
+    """As a replica is."""
+    database = scene.product.database
+    assert isinstance(database, Postgresql)
+    scene.under_load()
+    database.make_read_only(True)
+    try:
+        scene.last(4)
+    finally:
+        database.make_read_only(False)
 
 
 _BACKENDS: Final = """
@@ -250,10 +294,20 @@ FAULTS: Final = (
     Fault("valkey-full", "maxmemory reached for 4 s, then raised", valkey_full),
     Fault("valkey-read-only", "Valkey a replica of nobody for 4 s", valkey_read_only),
     Fault("valkey-slow", "every command up to 0.3 s later, some 1 s, for 6 s", valkey_slow, proxied=True),
-    Fault("replies-dropped", "one answer in thirty lost, for 6 s", replies_dropped, proxied=True),
+    Fault("valkey-forgetful", "one answer of Valkey's in thirty lost, for 6 s", valkey_replies_lost, proxied=True),
     Fault("database-stopped", "PostgreSQL shut down in mid-batch for 4 s", database_away, ("postgresql",)),
     Fault("database-killed", "kill -9 of a backend in mid-batch, twice", database_killed, ("postgresql",)),
+    Fault("database-read-only", "PostgreSQL takes no writes for 4 s", database_read_only, ("postgresql",)),
+    Fault("database-slow", "each message up to 0.3 s later, for 6 s", database_slow, ("postgresql",), proxied=True),
+    Fault(
+        "database-forgetful",
+        "one answer of PostgreSQL's in thirty lost, for 6 s",
+        database_replies_lost,
+        ("postgresql",),
+        proxied=True,
+    ),
     Fault("database-locked", "SQLite's write lock held for 4 s", database_away, ("sqlite",)),
+    Fault("restarted", "SIGTERM to a worker, web and maintenance in turn, then a stop and a start of all", restarted),
     Fault("storm", "all of that at once, in an order of chance", storm),
     Fault("everything", "kill -9 of all processes at once, then a new start", everything),
     Fault(

@@ -133,8 +133,8 @@ class Lane:
         """Empty everything for the next life, and number its messages from 1."""
         self.redis.flushall()
         self.database.empty()
-        for program in _COMMANDS:
-            self._statements(program).unlink(missing_ok=True)
+        for path in (*(self._statements(program) for program in _COMMANDS), self.folder / "effects.log"):
+            path.unlink(missing_ok=True)
         self._counts.clear()
         self.seen = []
         self.struck.clear()
@@ -216,6 +216,7 @@ class Lane:
         where = Surroundings(
             redis=f"unix://{self.folder / program}/valkey.sock",
             database=self._address(program),
+            home=self.folder,
             log=self.folder / f"{program}.log",
             statements=self._statements(program) if numbered else None,
             kill=self._statement_kill(program),
@@ -357,13 +358,19 @@ class Lane:
         return "processed" if self._rows(job_id) else "gone"
 
     def _rows(self, job_id: str) -> int:
-        return int(self.database.read("SELECT COUNT(*) FROM ingest_event WHERE id = %s", job_id)[0][0])
+        return int(self.database.read(_DONE, job_id)[0][0])
+
+    def carried_out(self) -> "Counter[str]":
+        """How often the effect of each event of an effect handler happened, by the event's `n`."""
+        path = self.folder / "effects.log"
+        lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        return Counter(n for _, n, _, what in lines if what == "ends")
 
     def findings(self, ends: Ends) -> "Findings":
         """Every event that is lost or doubled, and everything that does not add up."""
         states = {job_id: self.state(job_id) for job_id in ends}
         rows = {job_id: self._rows(job_id) for job_id in ends}
-        effects = int(self.database.read("SELECT COALESCE(SUM(occurrences), 0) FROM ingest_alert")[0][0])
+        effects = int(self.database.read(_OCCURRENCES)[0][0]) + len(self.carried_out())
         processed = sum(end == "processed" for end in ends.values())
         wrong = [f"{job_id} is {states[job_id]}, not {end}" for job_id, end in ends.items() if states[job_id] != end]
         lost = len(wrong)
@@ -381,6 +388,11 @@ class Lane:
             doubled=doubled,
             wrong=[*wrong, *unbalanced(self.redis, QUEUE), *unbalanced(self.redis, OTHER)],
         )
+
+
+#: The row of an effect handler's event stands open until it is done.
+_DONE: Final = "SELECT COUNT(*) FROM ingest_event WHERE id = %s AND processed_at IS NOT NULL"
+_OCCURRENCES: Final = "SELECT COALESCE(SUM(occurrences), 0) FROM ingest_alert"
 
 
 @dataclass(frozen=True, slots=True)

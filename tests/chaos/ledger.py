@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +27,11 @@ class Sent:
     @property
     def dies(self) -> bool:
         return self.event.get("fault") in DEADLY
+
+    @property
+    def has_handler_of_its_own(self) -> bool:
+        """Its effect is outside the database, and happens at least once."""
+        return "kind" in self.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,8 @@ class Ledger:
         with self._lock:
             return sum(bool(sent.job_id) for sent in self.sent.values())
 
-    def account(self, client: redis.Redis, database: Database) -> Account:
-        """Compare, when everything has come to its end."""
+    def account(self, client: redis.Redis, database: Database, carried_out: Container[str]) -> Account:
+        """Compare, when everything has come to its end; `carried_out` holds the events whose effect handler ran."""
         rows = Counter({str(event_id): 0 for event_id in self.sent})
         rows.update(dict(database.read(_ROWS, self.source)))
         effects = {str(title): int(number) for title, number in database.read(_EFFECTS, self.source)}
@@ -91,10 +96,14 @@ class Ledger:
                 wrong.append(f"{event_id} is a dead letter and must not be: {_looked_up(client, sent)}")
             elif rows[event_id] and sent.dies:
                 wrong.append(f"{event_id} was processed and asked to fail")
+            elif rows[event_id] and sent.has_handler_of_its_own and event_id not in carried_out:
+                lost.append(event_id)
+                wrong.append(f"{event_id} is done and its effect never happened")
 
         expected: Counter[str] = Counter()
         for event_id, number in rows.items():
-            expected[self.sent[event_id].event["title"]] += number
+            if not self.sent[event_id].has_handler_of_its_own:
+                expected[self.sent[event_id].event["title"]] += number
         for title in sorted({*(+expected), *effects}):
             there = effects.get(title, 0)
             if there != expected[title]:
@@ -116,7 +125,9 @@ class Ledger:
         return found
 
 
-_ROWS: Final = "SELECT event_id, COUNT(*) FROM ingest_event WHERE source = %s GROUP BY event_id"
+_ROWS: Final = """
+    SELECT event_id, COUNT(*) FROM ingest_event WHERE source = %s AND processed_at IS NOT NULL GROUP BY event_id
+"""
 _EFFECTS: Final = "SELECT title, SUM(occurrences) FROM ingest_alert WHERE source = %s GROUP BY title"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from ingest.kinds import Mode
 from ingest.queue import keys
 from tests.chaos.lane import Ends, Lane, Point, Program
 from tests.chaos.roles import OTHER, QUEUE
@@ -138,6 +139,30 @@ def requeued(lane: Lane) -> Ends:
     return _processed(ids)
 
 
+def in_the_worker(lane: Lane) -> Ends:
+    return _effect(lane, "plain", "single")
+
+
+def on_its_loop(lane: Lane) -> Ends:
+    return _effect(lane, "chat", "async")
+
+
+def in_a_process(lane: Lane) -> Ends:
+    return _effect(lane, "crunch", "process")
+
+
+def _effect(lane: Lane, kind: str, mode: Mode) -> Ends:
+    """Two events of an effect handler."""
+    ids = lane.put({"n": 1}, {"n": 2}, kind=kind, mode=mode, result_ttl=600)
+    lane.start("worker")
+    return _processed(ids)
+
+
+def _at_least_once(lane: Lane) -> list[str]:
+    """One crash is one effect more at most, under the same idempotency key."""
+    return [f"effect {n} happened {times} times" for n, times in lane.carried_out().items() if times > 2]
+
+
 def ran_now(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"}, delay=600)
     lane.operate("run_now", QUEUE, ids)
@@ -247,6 +272,13 @@ LIVES: Final = (
     Life("retried", "started → scheduled → queued → gone", "worker", retried, most=4),
     Life("released", "started → queued at SIGTERM → gone", "worker", released),
     Life("buried", "started → failed", "worker", buried),
+    Life(
+        "effect", "an effect handler in the worker: started → finished", "worker", in_the_worker, check=_at_least_once
+    ),
+    Life("effect-async", "an async effect handler: started → finished", "worker", on_its_loop, check=_at_least_once),
+    Life(
+        "effect-process", "an isolated effect handler: started → finished", "worker", in_a_process, check=_at_least_once
+    ),
     Life("promoted", "scheduled → queued → gone", "maintain", promoted, most=2, takes=all_messages),
     Life("recovered", "started by the dead → queued → gone", "maintain", recovered, most=2),
     Life("poisoned", "started by the dead, a third time → failed", "maintain", poisoned, most=2),

@@ -22,6 +22,8 @@ TRIES: Final = 50
 PROBLEMS: Final = 40
 #: Of 1,000 events so many ask to fail in this way.
 FAULTS: Final = {"error:1": 30, "permanent": 8, "slow:0.02": 10}
+#: Of 1,000 events so many are for effect handlers: async, in the worker, in a process of their own.
+EFFECTS: Final = {"chat": 40, "plain": 15, "crunch": 5}
 
 
 class Load:
@@ -77,7 +79,9 @@ class Load:
             "title": f"problem {rng.randrange(PROBLEMS)}",
             "severity": rng.choice(QUEUES),
         }
-        fault = self._rare.popleft() if self._rare and number > BATCH else _one_of(rng)
+        if kind := _one_of(EFFECTS, rng):
+            event |= {"kind": kind, "n": event["id"]}
+        fault = self._rare.popleft() if self._rare and number > BATCH else _one_of(FAULTS, rng)
         return event | ({"fault": fault} if fault else {})
 
     def _post(self, session: requests.Session, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -108,10 +112,10 @@ class Load:
         return again
 
 
-def _one_of(rng: random.Random) -> str | None:
+def _one_of(parts: dict[str, int], rng: random.Random) -> str | None:
     at = rng.randrange(1000)
-    for fault, number in FAULTS.items():
+    for name, number in parts.items():
         if at < number:
-            return fault
+            return name
         at -= number
     return None

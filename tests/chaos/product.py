@@ -14,10 +14,10 @@ import redis
 import requests
 
 from tests.chaos import clocks
-from tests.chaos.databases import Database, Postgresql, Sqlite
+from tests.chaos.databases import SOCKET, Database, Postgresql, Sqlite
 from tests.chaos.ledger import QUEUES, unfinished
 from tests.chaos.proxy import Proxy, Treatment
-from tests.chaos.wires import Message, Resp
+from tests.chaos.wires import Frontend, Message, Resp
 from tests.instance import Instance
 from tests.postgres import Cluster
 from tests.valkey import Valkey
@@ -29,13 +29,14 @@ WORKERS: Final = 2
 
 
 class Product:
-    """Started by `start`, removed by `discard`. With `proxied`, a proxy is in front of a Valkey of our own."""
+    """Started by `start`, removed by `discard`. With `proxied`, proxies are in front of its stores."""
 
     def __init__(self, cluster: Cluster | None, *, proxied: bool) -> None:
         """On PostgreSQL in that cluster, else on the home's SQLite; on the home's own Valkey unless `proxied`."""
         self.proxied = proxied
         self.folder = Path(tempfile.mkdtemp(prefix="qa-chaos-"))
         self.treat: Callable[[Message], Treatment] = untouched
+        self.treat_database: Callable[[Message], Treatment] = untouched
         settings = {
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             "WORKERS": str(WORKERS),
@@ -44,17 +45,21 @@ class Product:
             "QUEUEADMIN_FAULTS": "1",
         }
         self._valkey: Valkey | None = None
-        self._proxy: Proxy | None = None
+        self._proxies: list[Proxy] = []
         if proxied:
             (self.folder / "valkey").mkdir()
             self._valkey = Valkey(self.folder / "valkey", fsync="always")
-            listen = self.folder / "proxy.sock"
-            self._proxy = Proxy(listen, self._valkey.folder / "valkey.sock", Resp, lambda message: self.treat(message))
+            listen, server = self.folder / "proxy.sock", self._valkey.folder / "valkey.sock"
+            self._proxies.append(Proxy(listen, server, Resp, lambda message: self.treat(message)))
             settings["REDIS_URL"] = f"unix://{listen}"
         self.database: Database
         if cluster is not None:
             self.database = Postgresql(cluster, f"product_{'proxied' if proxied else 'direct'}")
             settings["DATABASE_URL"] = self.database.url
+            if proxied:
+                treat = lambda message: self.treat_database(message)  # noqa: E731 - it is set later
+                self._proxies.append(Proxy(self.folder / SOCKET, self.database.socket, Frontend, treat))
+                settings["DATABASE_URL"] = self.database.url_through(self.folder)
         self.instance = Instance(self.folder, **settings)
         if cluster is None:
             self.database = Sqlite(self.instance.home / "queueadmin.sqlite3")
@@ -65,15 +70,19 @@ class Product:
         return self
 
     def discard(self) -> None:
-        self.treat = untouched
+        self.leave_alone()
         if self._redis is not None:
             self._redis.close()
         self.instance.discard()
-        if self._proxy is not None:
-            self._proxy.close()
+        for proxy in self._proxies:
+            proxy.close()
         if self._valkey is not None:
             self._valkey.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def leave_alone(self) -> None:
+        """The proxies forward everything at once."""
+        self.treat = self.treat_database = untouched
 
     # --- its stores ---------------------------------------------------------------------------
 
@@ -110,6 +119,12 @@ class Product:
             return unfinished(self.redis) == 0
         return False
 
+    def carried_out(self) -> set[str]:
+        """The events whose effect handler came to its end, at least once."""
+        path = self.instance.home / "effects.log"
+        lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        return {n for _, n, _, what in lines if what == "ends"}
+
     def verified(self) -> list[str]:
         """What `manage.py verify` says when it is not content."""
         try:
@@ -120,10 +135,11 @@ class Product:
 
     # --- its programs -------------------------------------------------------------------------
 
-    def kill(self, program: str) -> None:
-        """kill -9; return when supervisor has started it again."""
-        killed = self.instance.kill(program)
-        wait_until(lambda: self._pid(program) not in (None, killed), seconds=DEADLINE, what=f"{program}'s new start")
+    def kill(self, program: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """kill -9, or another signal that ends it; return when supervisor has started it again."""
+        pid = self.instance.pids()[program]
+        os.kill(pid, number)
+        wait_until(lambda: self._pid(program) not in (None, pid), seconds=DEADLINE, what=f"{program}'s new start")
         self.wait_for_all()
 
     def strike(self, program: str) -> None:

@@ -27,9 +27,11 @@ from django.db.backends.sqlite3.base import DatabaseWrapper  # noqa: E402
 
 import ingest.maintenance  # noqa: E402 - imported before the fork
 import ingest.worker  # noqa: E402, F401
+from ingest.kinds import register  # noqa: E402
 from ingest.queue.connections import connection  # noqa: E402
 from ingest.queue.transitions import Transitions  # noqa: E402
 from tests.chaos import clocks  # noqa: E402
+from tests.workshop import kinds as workshop  # noqa: E402
 
 #: Events of crash points go to one queue, so that maintenance has the fewest messages to number.
 QUEUE: Final = "high"
@@ -54,6 +56,7 @@ class Surroundings:
 
     redis: str
     database: str
+    home: Path
     log: Path
     #: Every SQL statement's name is appended here; None: on PostgreSQL.
     statements: Path | None = None
@@ -97,7 +100,10 @@ def _enter(where: Surroundings) -> None:
     log = os.open(where.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
+    for kind in workshop.KINDS:
+        register(kind)
     clocks.shorten()
+    settings.QUEUEADMIN_HOME = where.home  # where the workshop's handlers leave their effects
     settings.LEASE_SECONDS = clocks.LEASE
     settings.QUEUEADMIN_FAULTS = True
     settings.REDIS_URL = where.redis

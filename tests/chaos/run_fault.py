@@ -6,7 +6,7 @@ import time
 from tests.chaos.faults import Fault, Scene
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
-from tests.chaos.product import DEADLINE, Product, untouched
+from tests.chaos.product import DEADLINE, Product
 from tests.chaos.table import Row
 from tests.waiting import NotInTime, wait_until
 
@@ -23,7 +23,7 @@ def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int
     except NotInTime as error:
         late.append(str(error))
     finally:
-        product.treat = untouched
+        product.leave_alone()
         healed = time.monotonic()
     try:
         accepted = ledger.accepted
@@ -36,7 +36,7 @@ def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int
     except NotInTime as error:
         late.append(str(error))
     seconds = time.monotonic() - healed
-    account = ledger.account(product.redis, product.database)
+    account = ledger.account(product.redis, product.database, product.carried_out())
     late += product.verified()
     return Row(
         fault.name,

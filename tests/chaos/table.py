@@ -29,7 +29,7 @@ class Row:
 
 
 _COLUMNS: Final = (
-    ("fault", 30), ("database", 10), ("sent", 7), ("accepted", 8), ("processed", 9), ("dead letters", 12),
+    ("fault", 34), ("database", 10), ("sent", 7), ("accepted", 8), ("processed", 9), ("dead letters", 12),
     ("lost", 5), ("doubled", 7), ("recovered in", 12),
 )  # fmt: skip
 #: Sentences printed under one row.

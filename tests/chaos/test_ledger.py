@@ -13,7 +13,7 @@ from tests.chaos.ledger import Account, Ledger
 from tests.ingest.queue.conftest import Queue, make_job
 
 TABLES = """
-    CREATE TABLE ingest_event (event_id TEXT, source TEXT);
+    CREATE TABLE ingest_event (event_id TEXT, source TEXT, processed_at TEXT);
     CREATE TABLE ingest_alert (title TEXT, source TEXT, occurrences INTEGER);
     CREATE TABLE ingest_redisloss (kind TEXT, waiting INTEGER, missing INTEGER);
 """
@@ -38,7 +38,7 @@ class Books:
         self.ledger.accept(event_id, f"job-{event_id}")
 
     def process(self, event_id: str, times: int = 1) -> None:
-        self.write(f"INSERT INTO ingest_event VALUES ('{event_id}', 'here');")  # noqa: S608 - of this test
+        self.write(f"INSERT INTO ingest_event VALUES ('{event_id}', 'here', 'now');")  # noqa: S608 - of this test
         self.write(f"INSERT INTO ingest_alert VALUES ('p', 'here', {times});")  # noqa: S608 - of this test
 
     def bury(self, event_id: str) -> None:
@@ -47,8 +47,8 @@ class Books:
         claim = self.queue.claim()
         self.queue.transitions.fail("high", claim.id, "w1", [Failure(job.id, error="an error", retry=False)])
 
-    def account(self) -> Account:
-        return self.ledger.account(self.queue.redis, Sqlite(self.file))
+    def account(self, *carried_out: str) -> Account:
+        return self.ledger.account(self.queue.redis, Sqlite(self.file), carried_out)
 
 
 @pytest.fixture
@@ -86,6 +86,14 @@ def test_an_effect_that_happened_twice_is_doubled(books: Books) -> None:
     found = books.account()
     assert (found.lost, found.doubled) == (0, 1)
     assert found.wrong == ["the problem 'p' counts 2 occurrences of 1 events"]
+
+
+def test_an_effect_outside_the_database_must_have_happened(books: Books) -> None:
+    books.accept("a", kind="chat")
+    books.write("INSERT INTO ingest_event VALUES ('a', 'here', 'now');")
+    assert books.account("a").wrong == []
+    found = books.account()
+    assert (found.lost, found.wrong) == (1, ["a is done and its effect never happened"])
 
 
 def test_a_good_event_among_the_dead_letters_is_lost(books: Books) -> None:
