@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingest', '0003_schedules_and_mirror'),
+        ('ingest', '0004_spool'),
     ]
 
     operations = [
