@@ -18,6 +18,7 @@ from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
 from ingest.reading.cursors import BadCursor, as_cursor, newest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
+from queueadmin.console.dead_letters.reading import title_of
 from queueadmin.console.masking import masked_traceback
 from queueadmin.console.snapshot import Snapshot
 
@@ -181,10 +182,6 @@ def _rows(client: redis.Redis, entries: Sequence[tuple[str, str, float]]) -> Ite
 
 def _title(data: bytes | None) -> str:
     try:
-        body = msgspec.json.decode(payload.decode(data or b"").body)
+        return title_of(msgspec.json.decode(payload.decode(data or b"").body))
     except (payload.Unreadable, msgspec.MsgspecError):
         return ""
-    for name in ("title", "name", "message"):
-        if isinstance(body, dict) and isinstance(body.get(name), str):
-            return str(body[name])[:300]
-    return ""

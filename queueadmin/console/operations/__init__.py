@@ -1,5 +1,6 @@
 """Every write of an operator. Each takes its actor, is audited, and says what it really did."""
 
+from queueadmin.console.operations.frozen import FrozenResult, discard_frozen, retry_frozen
 from queueadmin.console.operations.jobs import cancel, move, run_now
 from queueadmin.console.operations.losses import LossResult, acknowledge_loss
 from queueadmin.console.operations.moving import GONE, Elsewhere, MoveResult
@@ -24,6 +25,7 @@ __all__ = [
     "REASON_FROM",
     "Elsewhere",
     "EmptyResult",
+    "FrozenResult",
     "LossResult",
     "MoveResult",
     "PauseResult",
@@ -35,6 +37,7 @@ __all__ = [
     "acknowledge_loss",
     "cancel",
     "discard",
+    "discard_frozen",
     "empty",
     "move",
     "pause",
@@ -44,6 +47,7 @@ __all__ = [
     "resume",
     "retry",
     "retry_all",
+    "retry_frozen",
     "run_now",
     "send_test_event",
 ]

@@ -17,10 +17,10 @@ REASON_FROM: Final = 100
 
 
 class ReasonNeeded(ValueError):
-    """So many jobs are not removed without saying why. Nothing was done."""
+    """So many jobs are not removed (or retried) without saying why. Nothing was done."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(f"{jobs(count)} would be removed; over {REASON_FROM} need a reason.")
+    def __init__(self, count: int, done: str = "removed") -> None:
+        super().__init__(f"{jobs(count)} would be {done}; over {REASON_FROM} need a reason.")
         self.count = count
 
 

@@ -1,0 +1,10 @@
+"""Dead letters by the filter grammar, straight from the registries: however many there are, a page at a time.
+
+They are read from Redis alone, so this works while the database is away, and sees those of stock workers too.
+"""
+
+from queueadmin.console.dead_letters.frozen import Frozen, freeze
+from queueadmin.console.dead_letters.groups import Group, grouped
+from queueadmin.console.dead_letters.reading import Record, matching
+
+__all__ = ["Frozen", "Group", "Record", "freeze", "grouped", "matching"]

@@ -1,0 +1,165 @@
+"""Those that match, the newest first, as a stream."""
+
+import base64
+import heapq
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+
+from ingest.credentials import masked, masked_text
+from ingest.queue import keys, payload
+from ingest.reading.cursors import newest
+from ingest.reading.fields import FIELDS, failed_at, fields, moment, number, pipelined, text
+from queueadmin.console.filters import Filter
+from queueadmin.console.fingerprint import group_of
+
+#: Entries of a registry in one question.
+_PAGE: Final = 250
+#: Jobs whose events are read in one question: an event may have a MiB.
+_EVENTS: Final = 20
+#: What a title may be called, the first that is there.
+_TITLES: Final = ("title", "name", "message")
+#: Characters of a title.
+_TITLE: Final = 300
+#: A traceback's last line: the exception's whole name, and what it says.
+_RAISED: Final = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One dead letter: where it stands, and what filters and tables know of it."""
+
+    id: str
+    queue: str
+    #: Its place in the registry; it has another one once it has failed again.
+    score: float
+    #: The contract's shape of a job, as far as the registries tell it, with `title`, `group` and `payload` (the
+    #: event as it was sent; None: not asked for, or not to be read). Credentials are masked.
+    shown: Mapping[str, Any]
+
+
+def matching(client: redis.Redis, chosen: Filter, *, now: datetime, events: bool = False) -> Iterator[Record]:
+    """The dead letters that match, of those that failed before `now` (Redis' time).
+
+    `events` reads titles and payloads even if the filter does not ask for them. Raises redis.RedisError when
+    Redis is away.
+    """
+    events = events or chosen.reads_payload
+    names = [name for name in settings.PRIORITIES if chosen.allows("queue", name)]
+    if not chosen.allows("state", "failed"):
+        return
+    latest = now.timestamp() + keys.SCORE_OFFSET
+    entries = heapq.merge(*(_entries(client, name, latest) for name in names), key=lambda entry: -entry[2])
+    while page := list(islice(entries, _EVENTS if events else _PAGE)):
+        for record in _records(client, page, events=events):
+            if chosen.matches(record.shown, now=now):
+                yield record
+
+
+def _entries(client: redis.Redis, name: str, latest: float) -> Iterator[tuple[str, str, float]]:
+    """(queue, id, score) of one queue, the newest first; what fails meanwhile is not met."""
+    stood: tuple[float, str] | None = None
+    while page := newest(client, keys.failed(name), stood, _PAGE):
+        for job_id, score in page:
+            if score <= latest:
+                yield name, job_id, score
+        stood = (page[-1][1], page[-1][0])
+
+
+def _records(client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, events: bool) -> Iterator[Record]:
+    """The records of these entries; one whose job has gone is left out."""
+    hashes = pipelined(client, "hmget", [keys.job(job_id) for _, job_id, _ in entries], FIELDS)
+    data = pipelined(client, "hget", [keys.job(job_id) for _, job_id, _ in entries], "data") if events else []
+    known = list(map(fields, hashes))
+    foreign = [
+        job_id
+        for (_, job_id, _), found in zip(entries, known, strict=True)
+        if found["status"] and not found[keys.ERROR_TYPE]
+    ]
+    raised = dict(zip(foreign, _raised(client, foreign), strict=True))
+    for index, ((name, job_id, score), found) in enumerate(zip(entries, known, strict=True)):
+        if found["status"]:
+            event = _event(data[index]) if events else None
+            yield Record(job_id, name, score, _shown(name, job_id, score, found, raised.get(job_id), event))
+
+
+def _shown(
+    name: str, job_id: str, score: float, found: Mapping[str, str], raised: tuple[str, str] | None, event: Any
+) -> dict[str, Any]:
+    error_type, message = raised or (found[keys.ERROR_TYPE], found[keys.ERROR_MESSAGE])
+    return {
+        "id": job_id,
+        "event_id": found[keys.EVENT_ID] or None,
+        "kind": found[keys.KIND] or None,
+        "source": found[keys.SOURCE] or None,
+        "tenant": found[keys.TENANT] or None,
+        "state": "failed",
+        "queue": name,
+        "title": title_of(event),
+        "attempts": number(found[keys.ATTEMPTS]),
+        "crashes": number(found[keys.CRASHES]),
+        "received_at": moment(found[keys.RECEIVED_AT]),
+        "enqueued_at": moment(found["enqueued_at"]),
+        "error": {
+            "type": error_type or None,
+            "message": masked_text(message) or None,
+            "reason": found[keys.REASON] or "error",
+            "at": failed_at(score, found["ended_at"]),
+        },
+        "group": group_of(error_type, message),
+        "replay": None,
+        "payload": event,
+    }
+
+
+def title_of(event: Any) -> str:
+    """What an event calls itself, "" when it does not."""
+    names = _TITLES if isinstance(event, dict) else ()
+    return next((event[name][:_TITLE] for name in names if isinstance(event.get(name), str)), "")
+
+
+def _event(data: bytes | None) -> Any:
+    """The event without its credentials; None: not to be read."""
+    try:
+        body = payload.decode(data or b"").body
+        return masked(json.loads(body, parse_float=_finite, parse_constant=str))
+    except (payload.Unreadable, ValueError, RecursionError):
+        return None
+
+
+def _finite(text: str) -> float | str:
+    """A number that JSON can be written with again."""
+    return found if math.isfinite(found := float(text)) else text
+
+
+def _raised(client: redis.Redis, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(type, message) of the last failures of jobs that a stock worker ran, by the end of their tracebacks."""
+    streams = pipelined(client, "xrevrange", [keys.results(job_id) for job_id in ids], "+", "-", 1)
+    for stream in streams:
+        entry = {text(name): value for name, value in stream[0][1].items()} if stream else {}
+        yield _of_traceback(_unpacked(entry.get("exc_string", b"")))
+
+
+def _unpacked(packed: bytes) -> str:
+    """As RQ keeps a traceback in its results: compressed, in base 64."""
+    try:
+        return zlib.decompressobj().decompress(base64.b64decode(packed), payload.MAX_DATA).decode(errors="replace")
+    except (ValueError, zlib.error):
+        return ""
+
+
+def _of_traceback(traceback: str) -> tuple[str, str]:
+    """What was raised stands after the last line that is indented."""
+    lines = traceback.rstrip().split("\n")
+    last = max((index for index, line in enumerate(lines) if line.startswith("  ")), default=-1)
+    found = _RAISED.fullmatch("\n".join(lines[last + 1 :]))
+    return (found[1], (found[2] or "").strip()) if found else ("", "")

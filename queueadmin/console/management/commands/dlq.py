@@ -1,0 +1,268 @@
+"""`manage.py dlq`: dead letters from the command line, by the same filters as everywhere."""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ingest.queue.connections import connection, server_time
+from queueadmin.console import operations
+from queueadmin.console.audit import AuditUnavailable
+from queueadmin.console.command_line import actor
+from queueadmin.console.dead_letters import Frozen, Record, freeze, grouped, matching
+from queueadmin.console.dead_letters.export import lines
+from queueadmin.console.dead_letters.tables import group_table, record_table, summary
+from queueadmin.console.filters import KEYS, Filter, FilterError, parse
+from queueadmin.console.operations import POISON, REASON_FROM, FrozenResult
+from queueadmin.console.words import jobs
+
+_NOTHING: Final = "No dead letter matches."
+#: A term that begins with a minus, which argparse would take for an option.
+_NEGATED: Final = re.compile(r'-(?:"|[a-z]+(?:\.\S+)?:)')
+
+_FILTER_HELP: Final = f"""\
+A filter is terms with spaces between; all must match. Without one, all dead letters do.
+  keys    {", ".join(f"{key}:" for key in KEYS)}
+  kind:alert,task      one of these         -source:zabbix   not this
+  error:ValueError     the exception        reason:timeout   error, timeout, poison, permanent, unreadable, not_allowed
+  since:2h until:15m   when it failed       older:7d         longer ago than this
+  "no such device"     text in its id, title, error or payload, in any case
+Put the whole filter in single quotes: manage.py dlq list 'queue:high -source:zabbix "no such device"'
+
+Exit code: 0 done; 1 nothing matched or moved, or Redis or the database is away; 2 command or filter are wrong."""
+
+
+class _Parser(CommandParser):
+    """Takes -kind:alert for what it is, also outside of quotes."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        # What begins with a space is no option to argparse, and no less a filter.
+        return super().parse_known_args([f" {arg}" if _NEGATED.match(arg) else arg for arg in args or ()], namespace)
+
+
+class Command(BaseCommand):
+    help = "List, group, retry, discard and export dead letters."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        def action(name: str, told: str) -> ArgumentParser:
+            made: ArgumentParser = actions.add_parser(
+                name, help=told, description=told, epilog=_FILTER_HELP, formatter_class=RawDescriptionHelpFormatter
+            )
+            made.add_argument("filter", nargs="*", metavar="FILTER")
+            return made
+
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+        listing = action("list", "the dead letters that match, the newest first")
+        listing.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most so many (50)")
+        listing.add_argument("--json", action="store_true", help="as one JSON object: items, more")
+        grouping = action("groups", "what they have in common: one line for each cause, the largest first")
+        grouping.add_argument("--json", action="store_true", help="as one JSON object: items")
+        retry = action("retry", "put back into their queues exactly those that match now")
+        retry.add_argument("--to", choices=settings.PRIORITIES, metavar="QUEUE", help="into this queue instead")
+        retry.add_argument(
+            "--include-poison", action="store_true", help="also jobs that crashed their worker three times"
+        )
+        discard = action("discard", "move to the trash, for 24 hours, exactly those that match now")
+        for changing in (retry, discard):
+            changing.add_argument("--reason", default="", help=f"why, for the audit log; needed for over {REASON_FROM}")
+            changing.add_argument("--dry-run", action="store_true", help="only say how many it would be")
+            changing.add_argument("--yes", action="store_true", help="do not ask")
+        export = action("export", "write those that match to a file, credentials masked")
+        export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="csv, or a JSON object a line")
+        export.add_argument("--output", type=Path, metavar="FILE", help="write it there, not to the terminal")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            chosen = parse(" ".join(options["filter"]))
+        except FilterError as error:
+            raise CommandError(f"The filter is wrong. {error}", returncode=2) from None
+        try:
+            getattr(self, f"_{options['action']}")(chosen, options)
+            self.stdout.flush()
+        except redis.RedisError as error:
+            raise CommandError(f"Redis does not answer: {error}") from None
+        except AuditUnavailable as error:
+            raise CommandError(str(error)) from None
+        except BrokenPipeError:  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _list(self, chosen: Filter, options: dict[str, Any]) -> None:
+        found = _matching(chosen, events=True)
+        count = 0
+        if options["json"]:
+            self._print('{"items": [')
+            for record in islice(found, options["limit"]):
+                self._print((",\n" if count else "\n") + json.dumps(summary(record), default=_plain))
+                count += 1
+            more = next(found, None) is not None
+            self._print(f'\n], "more": {json.dumps(more)}}}\n')
+        else:
+            for line, records in record_table(found, limit=options["limit"]):
+                self._print(line + "\n")
+                count += records
+        if not count:
+            raise CommandError(_NOTHING)
+
+    def _groups(self, chosen: Filter, options: dict[str, Any]) -> None:
+        groups = grouped(_matching(chosen))
+        if options["json"]:
+            self._print(json.dumps({"items": [asdict(group) for group in groups]}, indent=2, default=_plain) + "\n")
+        elif groups:
+            self._print("".join(f"{line}\n" for line in group_table(groups)))
+        if not groups:
+            raise CommandError(_NOTHING)
+
+    def _retry(self, chosen: Filter, options: dict[str, Any]) -> None:
+        poison = 0
+
+        def without_poison(records: Iterator[Record]) -> Iterator[Record]:
+            nonlocal poison
+            for record in records:
+                if record.shown["error"]["reason"] == POISON and not options["include_poison"]:
+                    poison += 1
+                else:
+                    yield record
+
+        now = server_time(connection())
+        with freeze(without_poison(matching(connection(), chosen, now=now))) as frozen:
+            if poison:
+                left = f"{jobs(poison)} left out, because each crashed its worker three times; see --include-poison."
+                self.stderr.write(left)
+            to = options["to"]
+            self._change(
+                frozen,
+                options,
+                question=f"Put {_dead_letters(len(frozen))} {f'into {to}' if to else 'back into their queues'}?",
+                would=f"would be put {f'into {to}' if to else 'back into their queues'}",
+                change=lambda tell: operations.retry_frozen(
+                    frozen, chosen=str(chosen.fixed(now)), to=to, actor=actor(), reason=options["reason"], tell=tell
+                ),
+            )
+
+    def _discard(self, chosen: Filter, options: dict[str, Any]) -> None:
+        now = server_time(connection())
+        with freeze(matching(connection(), chosen, now=now)) as frozen:
+            self._change(
+                frozen,
+                options,
+                question=f"Move {_dead_letters(len(frozen))} to the trash?",
+                would="would be moved to the trash",
+                change=lambda tell: operations.discard_frozen(
+                    frozen, chosen=str(chosen.fixed(now)), actor=actor(), reason=options["reason"], tell=tell
+                ),
+            )
+
+    def _change(
+        self,
+        frozen: Frozen,
+        options: dict[str, Any],
+        *,
+        question: str,
+        would: str,
+        change: Callable[[Callable[[FrozenResult], None]], FrozenResult],
+    ) -> None:
+        """Ask, do it, say what was done."""
+        if not len(frozen):
+            raise CommandError(_NOTHING)
+        if options["dry_run"]:
+            self._print(f"{_dead_letters(len(frozen))} {would}.\n")
+            return
+        if len(frozen) > REASON_FROM and not options["reason"].strip():
+            raise CommandError(f"{_dead_letters(len(frozen))} match; over {REASON_FROM} need --reason.", returncode=2)
+        if not options["yes"] and not self._agreed(question):
+            raise CommandError("Nothing was changed.")
+        last: FrozenResult | None = None
+
+        def tell(result: FrozenResult) -> None:
+            nonlocal last
+            last = result
+
+        try:
+            result = change(tell)
+        except (redis.RedisError, KeyboardInterrupt) as error:
+            done = last.sentence if last else "Nothing was changed."
+            why = "Stopped" if isinstance(error, KeyboardInterrupt) else f"Redis does not answer: {error}"
+            raise CommandError(f"{why}. {done}") from None
+        self._print(result.sentence + "\n")
+        if not result.moved:
+            raise SystemExit(1)
+
+    def _agreed(self, question: str) -> bool:
+        if not sys.stdin.isatty():
+            raise CommandError("Nobody can be asked here; say --yes.", returncode=2)
+        self.stderr.write(f"{question} [y/N] ", ending="")
+        self.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def _export(self, chosen: Filter, options: dict[str, Any]) -> None:
+        count = 0
+
+        def counted(records: Iterator[Record]) -> Iterator[Record]:
+            nonlocal count
+            for record in records:
+                count += 1
+                yield record
+
+        text = lines(counted(_matching(chosen, events=True)), options["format"])
+        output: Path | None = options["output"]
+        if output is None:
+            for line in text:
+                self._print(line)
+        else:
+            try:
+                _write(output, text)
+            except OSError as error:
+                raise CommandError(f"{output} cannot be written: {error.strerror}.") from None
+            self.stderr.write(f"{_dead_letters(count)} written to {output}.")
+        if not count:
+            raise CommandError(_NOTHING)
+
+    def _print(self, text: str) -> None:
+        # Half a surrogate pair, which JSON can name, is no text.
+        self.stdout.write(text.encode(errors="replace").decode(), ending="")
+
+
+def _matching(chosen: Filter, *, events: bool = False) -> Iterator[Record]:
+    client = connection()
+    return matching(client, chosen, now=server_time(client), events=events)
+
+
+def _write(output: Path, text: Iterator[str]) -> None:
+    """The whole file or none, and for its owner alone: it holds what senders sent."""
+    with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file:
+        try:
+            for line in text:
+                file.write(line.encode(errors="replace"))
+            file.flush()
+            os.replace(file.name, output)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _dead_letters(count: int) -> str:
+    return "1 dead letter" if count == 1 else f"{count:,} dead letters"
+
+
+def _positive(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -1,0 +1,124 @@
+"""Dead letters chosen by a filter: exactly those that matched when it was pressed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import redis
+
+from ingest.queue import keys
+from ingest.queue.connections import connection
+from ingest.queue.transitions import Transitions
+from queueadmin.console.audit import audited
+from queueadmin.console.dead_letters import Frozen
+from queueadmin.console.dead_letters.frozen import Place
+from queueadmin.console.operations.moving import Step
+from queueadmin.console.operations.naming import CHUNK, known
+from queueadmin.console.operations.removals import REASON_FROM, ReasonNeeded
+from queueadmin.console.words import joined
+
+#: What the audit log says it was about when the filter is empty.
+_ALL: Final = "all dead letters"
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenResult:
+    """Of `asked` dead letters `moved` really moved; `already` had moved, or failed anew, since they were frozen."""
+
+    done: str
+    asked: int
+    moved: int = 0
+    already: int = 0
+
+    @property
+    def sentence(self) -> str:
+        what = "dead letter" if self.asked == 1 else "dead letters"
+        parts = [f"{self.moved:,} of {self.asked:,} {what} {self.done}"]
+        if self.already:
+            others = "of them" if not self.moved else "other" if self.already == 1 else "others"
+            parts.append(f"{self.already:,} {others} had moved already")
+        if left := self.asked - self.moved - self.already:
+            parts.append(f"{left:,} not reached")
+        return joined(parts)
+
+
+#: Told after each chunk how far it is.
+Tell = Callable[[FrozenResult], None]
+
+
+def retry_frozen(
+    frozen: Frozen, *, chosen: str, to: str | None = None, actor: str, reason: str = "", tell: Tell | None = None
+) -> FrozenResult:
+    """Put these back into their queues, or into the queue `to`, with all their retries, the longest dead first.
+
+    `chosen` is the filter that chose them, for the audit log. Raises ValueError for an unknown queue, ReasonNeeded
+    for more than REASON_FROM without a reason, redis.RedisError when Redis is away, AuditUnavailable when the
+    database is.
+    """
+    if to is not None:
+        known(to)
+    return _move(
+        frozen,
+        action="retry",
+        done="put back into the queue" if to is None else f"put into {to}",
+        asking="retried",
+        step=lambda transitions, name, chunk: transitions.requeue(name, chunk, to=to, by=actor),
+        chosen=chosen,
+        actor=actor,
+        reason=reason,
+        tell=tell,
+    )
+
+
+def discard_frozen(
+    frozen: Frozen, *, chosen: str, actor: str, reason: str = "", tell: Tell | None = None
+) -> FrozenResult:
+    """Move these to the trash. Raises as `retry_frozen`."""
+    return _move(
+        frozen,
+        action="discard",
+        done="moved to the trash, kept for 24 h",
+        asking="removed",
+        step=lambda transitions, name, chunk: transitions.discard(name, chunk, by=actor),
+        chosen=chosen,
+        actor=actor,
+        reason=reason,
+        tell=tell,
+    )
+
+
+def _move(
+    frozen: Frozen,
+    *,
+    action: str,
+    done: str,
+    asking: str,
+    step: Step,
+    chosen: str,
+    actor: str,
+    reason: str,
+    tell: Tell | None,
+) -> FrozenResult:
+    asked = len(frozen)
+    if asked > REASON_FROM and not reason.strip():
+        raise ReasonNeeded(asked, asking)
+    result = FrozenResult(done, asked)
+    with audited(actor=actor, action=action, target=chosen or _ALL, count=asked, reason=reason) as outcome:
+        client = connection()
+        transitions = Transitions(client)
+        for name, places in frozen.chunks(CHUNK):
+            same = _still_there(client, name, places)
+            moved = len(step(transitions, name, same)) if same else 0
+            result = FrozenResult(done, asked, result.moved + moved, result.already + len(places) - moved)
+            outcome.count, outcome.sentence = result.moved, result.sentence
+            if tell:
+                tell(result)
+    return result
+
+
+def _still_there(client: redis.Redis, name: str, places: Sequence[Place]) -> list[str]:
+    """Those that stand where they stood: one that was retried and failed again is another failure."""
+    pipe = client.pipeline(transaction=False)
+    for place in places:
+        pipe.zscore(keys.failed(name), place.id)
+    return [place.id for place, score in zip(places, pipe.execute(), strict=True) if score == place.score]
