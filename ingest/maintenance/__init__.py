@@ -5,6 +5,6 @@ One role a file. `process` runs them; `round` has the steps in Redis, in their o
 """
 
 from ingest.maintenance.process import Maintenance
-from ingest.maintenance.recovery import queues, recover, recover_all, stalled
+from ingest.maintenance.recovery import queues, recover, stalled
 
-__all__ = ["Maintenance", "queues", "recover", "recover_all", "stalled"]
+__all__ = ["Maintenance", "queues", "recover", "stalled"]

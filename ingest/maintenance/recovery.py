@@ -58,22 +58,17 @@ def stalled(connection: redis.Redis, queue: str) -> int:
     return int(ours) + int(connection.zcount(wip, 0, now))
 
 
-def recover(transitions: Transitions, queue: str, *, older_than: float | None = None) -> int:
-    """Take back the jobs whose lease lapsed (or that run for longer than `older_than` seconds).
+def recover(transitions: Transitions, queue: str) -> int:
+    """Take back the jobs whose lease lapsed.
 
     Return how many went back to their queue or became dead letters at their third crash.
     """
     number = 0
     for _ in range(CALLS):
-        recovered = transitions.recover(queue, limit=LIMIT, older_than=older_than)
+        recovered = transitions.recover(queue, limit=LIMIT)
         number += recovered.requeued + recovered.dead
         if recovered.requeued + recovered.dead + recovered.phantom < LIMIT:
             break
     if number:
         logger.warning("queue %s: took back %d jobs of workers that are gone", queue, number)
     return number
-
-
-def recover_all(transitions: Transitions, *, older_than: float | None = None) -> int:
-    """`recover` for every queue, in the order of priority; return the number of jobs taken back."""
-    return sum(recover(transitions, queue, older_than=older_than) for queue in queues())

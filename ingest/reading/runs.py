@@ -70,7 +70,7 @@ def _attempt(written_at: datetime, fields: dict[str, str]) -> Attempt:
         reason=fields.get("reason") or "error",
         error_type=fields.get("error_type", ""),
         message=fields.get("error_message", ""),
-        traceback=_unpacked(fields.get("exc_string", "")),
+        traceback=unpacked(fields.get("exc_string", "")),
         worker=fields.get("worker_name", ""),
         started_at=_at(fields.get("execution_started_at", "")),
         ended_at=_at(fields.get("execution_ended_at", "")) or written_at,
@@ -85,8 +85,8 @@ def _at(seconds: str) -> datetime | None:
         return None
 
 
-def _unpacked(packed: str) -> str:
-    """RQ's base64 of zlib."""
+def unpacked(packed: str) -> str:
+    """A traceback as RQ keeps it: base64 of zlib."""
     try:
         return zlib.decompress(base64.b64decode(packed)).decode(errors="replace")
     except (ValueError, zlib.error):

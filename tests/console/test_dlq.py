@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -445,3 +446,47 @@ def test_a_reader_that_has_seen_enough_is_no_error(jobs: Jobs) -> None:
     process.wait(60)
     assert "Traceback" not in said
     assert "BrokenPipe" not in said
+
+
+# --- many --------------------------------------------------------------------------------------------------
+
+
+class _Nowhere(io.TextIOBase):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _resident() -> float:
+    """MiB of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_memory_stays_flat_at_100_000_dead_letters(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    """Each as large as an alert is; all of them at once would be hundreds of MiB."""
+    (sample,) = jobs.fail()
+    carry(sample, json.dumps({"title": "Disk", "text": "x" * 900}).encode())
+    fields = empty_redis.hgetall(keys.job(sample))
+    for start in range(0, 100_000, 1000):
+        pipe = empty_redis.pipeline(transaction=False)
+        for number in range(start, start + 1000):
+            job_id = f"many-{number}"
+            pipe.hset(
+                keys.job(job_id), mapping={**fields, keys.ERROR_MESSAGE: f"cannot reach db-{number}.internal:5432"}
+            )
+            pipe.zadd(keys.failed("high"), {job_id: keys.SCORE_OFFSET + 1_700_000_000 + number})
+        pipe.execute()
+    before = _resident()
+    for arguments in (
+        ("groups",),
+        ("list", "--json", "--limit", "200000"),
+        ("export",),
+        ("discard", "--dry-run", "disk"),
+        ("retry", "--yes", "--reason", "all of them"),
+    ):
+        call_command("dlq", *arguments, stdout=_Nowhere(), stderr=_Nowhere())
+        assert _resident() - before < 32, arguments
+    assert empty_redis.llen(keys.queue("high")) == 100_001
+    assert outcome().count == 100_001

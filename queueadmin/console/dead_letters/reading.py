@@ -1,11 +1,9 @@
 """Those that match, the newest first, as a stream."""
 
-import base64
 import heapq
 import json
 import math
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +17,7 @@ from ingest.credentials import masked, masked_text
 from ingest.queue import keys, payload
 from ingest.reading.cursors import newest
 from ingest.reading.fields import FIELDS, failed_at, fields, moment, number, pipelined, text
+from ingest.reading.runs import unpacked
 from queueadmin.console.filters import Filter
 from queueadmin.console.fingerprint import group_of
 
@@ -145,16 +144,8 @@ def _raised(client: redis.Redis, ids: Sequence[str]) -> Iterator[tuple[str, str]
     """(type, message) of the last failures of jobs that a stock worker ran, by the end of their tracebacks."""
     streams = pipelined(client, "xrevrange", [keys.results(job_id) for job_id in ids], "+", "-", 1)
     for stream in streams:
-        entry = {text(name): value for name, value in stream[0][1].items()} if stream else {}
-        yield _of_traceback(_unpacked(entry.get("exc_string", b"")))
-
-
-def _unpacked(packed: bytes) -> str:
-    """As RQ keeps a traceback in its results: compressed, in base 64."""
-    try:
-        return zlib.decompressobj().decompress(base64.b64decode(packed), payload.MAX_DATA).decode(errors="replace")
-    except (ValueError, zlib.error):
-        return ""
+        entry = {text(name): text(value) for name, value in stream[0][1].items()} if stream else {}
+        yield _of_traceback(unpacked(entry.get("exc_string", "")))
 
 
 def _of_traceback(traceback: str) -> tuple[str, str]:

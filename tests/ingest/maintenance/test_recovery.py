@@ -1,13 +1,8 @@
 """Taking back what dead workers held."""
 
-from io import StringIO
-from typing import Any
-
 import pytest
-from django.core.management import CommandError, call_command
 
-from ingest.maintenance import Maintenance, recover, recover_all, recovery, stalled
-from ingest.queue import keys
+from ingest.maintenance import Maintenance, recover, recovery, stalled
 from tests.ingest.maintenance.conftest import abandoned
 from tests.ingest.worker.conftest import Work
 
@@ -56,32 +51,3 @@ def test_the_third_crash_is_a_dead_letter(work: Work) -> None:
         work.transitions.claim("dead", ["high"], claim_id=f"again-{crash}", lease=-1)
     assert recover(work.transitions, "high") == 1
     assert (work.dead(), work.field(job_id, "reason")) == ([job_id], "poison")
-
-
-def test_recover_stalled_prints_the_number(work: Work) -> None:
-    abandoned(work, 2, "critical")
-    abandoned(work, 3, "low")
-    assert said("recover_stalled") == "5\n"
-    assert said("recover_stalled") == "0\n"
-
-
-def test_recover_stalled_can_take_work_that_runs_for_too_long(work: Work) -> None:
-    (job_id,) = work.put({"title": "x"})
-    work.transitions.claim("alive", ["high"], claim_id="c", lease=30)
-    work.redis.hset(keys.job(job_id), "started_at", "2026-01-01T00:00:00.000000Z")
-    assert said("recover_stalled", "--older-than", "600") == "1\n"
-    with pytest.raises(CommandError, match="above 0"):
-        said("recover_stalled", "--older-than", "-1")
-
-
-def test_recover_all_counts_dead_letters_as_taken_back(work: Work) -> None:
-    (job_id,) = abandoned(work)
-    work.redis.hset(keys.job(job_id), "crashes", 2)
-    assert recover_all(work.transitions) == 1
-    assert work.dead() == [job_id]
-
-
-def said(*arguments: Any) -> str:
-    output = StringIO()
-    call_command(*arguments, stdout=output)
-    return output.getvalue()

@@ -2,14 +2,20 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from queueadmin.console import metrics
 from queueadmin.console.snapshot import QueueState, Snapshot
+from queueadmin.console.words import jobs
 
-_HEAD = ("queue", "waiting", "running", "stalled", "later", "dead", "oldest", "in/s", "out/s", "clears", "workers")
+_HEAD = (
+    *("queue", "waiting", "parked", "running", "stalled", "later", "dead", "trash", "oldest", "in/s", "out/s"),
+    *("clears", "workers"),
+)
 
 
 class Command(BaseCommand):
@@ -43,6 +49,7 @@ def _text(snapshot: Snapshot) -> str:
     totals = snapshot.totals
     if snapshot.known:
         lines.append("")
+        lines += [note for q in snapshot.queues for note in _notes(q)]
         lines.append(
             f"enqueued {totals.enqueued:,} · dequeued {totals.dequeued:,} · processed {totals.processed:,}"
             f" · failures {totals.failures:,} · workers {snapshot.workers.busy} of {snapshot.workers.total} busy"
@@ -63,13 +70,28 @@ def _row(q: QueueState, *, known: bool) -> tuple[str, ...]:
     return (
         q.name,
         f"{q.depth:,}",
+        f"{q.parked:,}",
         f"{q.started:,}",
         f"{q.stalled:,}",
         f"{q.scheduled:,}",
         f"{q.failed:,}",
+        f"{q.trash:,}",
         f"{q.oldest_wait:,.1f} s",
         f"{q.in_rate:,.1f}",
         f"{q.out_rate:,.1f}",
         clears,
         str(q.workers),
     )
+
+
+def _notes(q: QueueState) -> Iterator[str]:
+    """What numbers do not tell: why nothing is claimed."""
+    if q.paused:
+        until = "until resumed"
+        if q.paused_until is not None:
+            until = f"until {datetime.fromtimestamp(q.paused_until, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        yield f"{q.name} is paused {until}" + ("" if q.paused_itself else ", as all queues are")
+    if q.starved_for:
+        yield f"{q.name} starved {q.starved_for / 60:,.0f} min: higher queues keep its workers"
+    if q.parked:
+        yield f"{q.name} parks {jobs(q.parked)} until their rate limits allow them"
