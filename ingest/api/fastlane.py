@@ -7,6 +7,7 @@ Django would have done: ALLOWED_HOSTS, the security headers, the request's id an
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from csp.utils import build_policy
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from ingest.accept import Unavailable, accept_async
-from ingest.api import intake, limits
+from ingest.api import admission, intake, limits
 from ingest.api.access import Visit, visit
 from ingest.api.inflate import inflate
 from ingest.api.intake import Answer, Endpoint
@@ -74,6 +75,7 @@ class FastLane:
         this.sender = sender.name
         require(sender, "ingest")
         head = intake.check_head(endpoint, headers)
+        admission.check(sender, status=endpoint.over_rate)
         held = 0
         try:
             chunks = []
@@ -91,6 +93,7 @@ class FastLane:
             else:
                 taken = await asyncio.to_thread(intake.read_body, endpoint, head, body, sender)
             this.events = len(taken.items)
+            taken = replace(taken, items=await admission.admit_async(sender, taken.items, status=endpoint.over_rate))
             events = taken.events
             receipts = await _finish(accept_async(events)) if events else []
             return intake.answer(endpoint, taken, receipts, prefer=headers.get("prefer", ""))

@@ -1,6 +1,6 @@
 """What both faces of taking in have in common: a request's bytes → events, receipts → the answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -43,6 +43,8 @@ class Endpoint:
     batch: bool
     #: The priority of an event that names neither priority nor severity; None: its kind's.
     default_priority: Priority | None = None
+    #: What a key over its rate is answered: 429, or 503 where senders are known never to repeat after a 429.
+    over_rate: Literal[429, 503] = 429
 
 
 EVENTS: Final = Endpoint("/api/v1/events", batch=True)
@@ -212,6 +214,9 @@ def _batch(taken: Taken, receipts: Sequence[Receipt], *, wants_items: bool) -> A
         again = next((receipt for receipt in receipts if receipt.outcome in _AGAIN), None)
         if again is not None:
             return problem_answer(_away(again, **counts, items=items))
+        if shed := next((item.problem for item in _refused(taken) if item.problem.retryable), None):
+            shed.extra = shed.extra | counts | {"items": items}
+            return problem_answer(shed)
         return problem_answer(
             Problem(422, "all_rejected", "No event was accepted", "Each item says why.", **counts, items=items)
         )
@@ -224,6 +229,10 @@ def _batch(taken: Taken, receipts: Sequence[Receipt], *, wants_items: bool) -> A
         msgspec.json.encode(shown),
         headers={"Preference-Applied": "return=representation"} if wants_items else {},
     )
+
+
+def _refused(taken: Taken) -> Iterator[Rejected]:
+    return (item for item in taken.items if isinstance(item, Rejected))
 
 
 def _durability(receipts: Sequence[Receipt]) -> str:

@@ -244,5 +244,5 @@ def _sender(row: ApiKey) -> Sender:
         source=row.source,
         max_priority=Priority(row.max_priority) if row.max_priority else None,
         rate=row.rate or 0,
-        burst=row.burst or 0,
+        burst=row.burst or math.ceil(row.rate or 0),
     )

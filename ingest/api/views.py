@@ -1,5 +1,6 @@
 """Taking in by Django REST framework: the same answers as the fast lane, for WSGI and with it turned off."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ingest.accept import Unavailable, accept
-from ingest.api import intake, limits
+from ingest.api import admission, intake, limits
 from ingest.api.access import Visit, visit
 from ingest.api.errors import exception_handler
 from ingest.api.inflate import inflate
@@ -37,12 +38,14 @@ class TakeInView(APIView):
         self.this.sender = sender.name
         require(sender, "ingest")
         head = intake.check_head(self.endpoint, headers)
+        admission.check(sender, status=self.endpoint.over_rate)
         # Not `body`: Django refuses to read one of more than DATA_UPLOAD_MAX_MEMORY_SIZE.
         body = request._request.read(limits.WIRE_BYTES + 1)
         if len(body) > limits.WIRE_BYTES:
             raise limits.body_too_large()
         taken = intake.read_body(self.endpoint, head, inflate(head.encoding, body), sender)
         self.this.events = len(taken.items)
+        taken = replace(taken, items=admission.admit(sender, taken.items, status=self.endpoint.over_rate))
         events = taken.events
         try:
             receipts = accept(events) if events else []

@@ -187,6 +187,11 @@ def latest(user: str) -> str:
     return f"{PREFIX}:qa:latest:{user}"
 
 
+def rate(key_id: int) -> str:
+    """String: when the token bucket of an API key is full again, Unix time in microseconds (`ingest.api.buckets`)."""
+    return f"{PREFIX}:qa:rate:{key_id}"
+
+
 #: Upper bounds, in seconds, of the histograms' buckets; one more holds what is longer.
 BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400,

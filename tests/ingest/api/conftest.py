@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from ingest import accept
-from ingest.api import key_use, keys
+from ingest.api import buckets, key_use, keys, pressure
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
 
@@ -43,9 +43,12 @@ Post = Callable[..., Response]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered(empty_redis: redis.Redis) -> Iterator[None]:
-    """No key, open breaker or job of an earlier test."""
+def _nothing_remembered(empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No key, rate, pressure, open breaker or job of an earlier test; and this machine's disk does not matter."""
+    monkeypatch.setattr(pressure, "_disk_free", lambda: (50.0, 100.0))
     keys.forget()
+    buckets.forget()
+    pressure.watch.forget()
     accept.breaker.reset()
     yield
     accept.breaker.reset()
