@@ -48,7 +48,8 @@ LOG_LINES: Final = 100
 LINE_LENGTH: Final = 1000
 
 Mode = Literal["", "single", "async", "process"]
-Outcome = Literal["queued", "scheduled", "duplicate", "id_reused", "full"]
+#: `withheld`: nothing was wrong with it, but with another one of a call that is all or nothing.
+Outcome = Literal["queued", "scheduled", "duplicate", "id_reused", "full", "withheld"]
 FailOutcome = Literal["retry", "dead", "trash", "refused"]
 Place = Literal["queued", "started", "scheduled", "failed", "trash", "canceled", "finished"]
 Reason = Literal["error", "timeout", "poison", "permanent", "unreadable", "not_allowed"]
@@ -97,7 +98,8 @@ class NewJob:
 class EnqueueResult:
     id: str
     outcome: Outcome
-    #: The contract's word: of this job, or of the job found (found by its marker alone: `finished`); "" when full.
+    #: The contract's word: of this job, or of the job found (found by its marker alone: `finished`); "" when there is
+    #: none.
     #: From the spool it may be `spooled`.
     state: str
 
@@ -199,9 +201,9 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
         yield every[start : start + size]
 
 
-def enqueue(jobs: Sequence[NewJob], request_id: str) -> Call:
-    """At most CHUNK jobs."""
-    args: list[Any] = [request_id]
+def enqueue(jobs: Sequence[NewJob], request_id: str, *, strict: bool = False) -> Call:
+    """At most CHUNK jobs; with `strict` all of them or none."""
+    args: list[Any] = [request_id, "1" if strict else ""]
     for job in jobs:
         args += (
             job.queue,
@@ -227,7 +229,12 @@ def enqueue(jobs: Sequence[NewJob], request_id: str) -> Call:
     return Call("enqueue", args)
 
 
-_REFUSALS: Final[dict[bytes, Outcome]] = {b"duplicate": "duplicate", b"id_reused": "id_reused", b"full": "full"}
+_REFUSALS: Final[dict[bytes, Outcome]] = {
+    b"duplicate": "duplicate",
+    b"id_reused": "id_reused",
+    b"full": "full",
+    b"withheld": "withheld",
+}
 
 
 def enqueued(jobs: Sequence[NewJob], reply: Sequence[bytes]) -> list[EnqueueResult]:
@@ -429,6 +436,16 @@ def parts(chunked: Iterable[Sequence[T]], request_id: str | None) -> Iterator[tu
     request_id = request_id or new_id()
     for number, chunk in enumerate(chunked):
         yield chunk, part(request_id, number)
+
+
+def enqueue_parts(
+    jobs: Sequence[NewJob], request_id: str | None, *, strict: bool
+) -> Iterator[tuple[Sequence[NewJob], str]]:
+    """The calls of `enqueue`. Raises ValueError when what is all or nothing takes more than one."""
+    chunked = list(batches(jobs))
+    if strict and len(chunked) > 1:
+        raise ValueError(f"all or nothing is one call: at most {CHUNK} jobs and {MOST_BYTES:,} bytes")
+    return parts(chunked, request_id)
 
 
 def _date(moment: datetime | None) -> str:

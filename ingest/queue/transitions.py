@@ -65,15 +65,20 @@ class Transitions:
     def __init__(self, connection: redis.Redis) -> None:
         self._scripts = {name: connection.register_script(_source(name)) for name in _NAMES}
 
-    def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
+    def enqueue(
+        self, jobs: Sequence[NewJob], *, request_id: str | None = None, strict: bool = False
+    ) -> list[EnqueueResult]:
         """Nowhere → queue, or scheduled where delayed. One result a job, in order.
 
         An id that exists, or whose marker does, changes nothing: `duplicate`, or `id_reused` when the
         body's hash differs. A full Redis raises OutOfMemoryError with nothing of the chunk stored.
+
+        With `strict` all are stored or none; they must fit into one call then (ValueError). Duplicates of earlier
+        jobs refuse nothing.
         """
         results: list[EnqueueResult] = []
-        for chunk, request in calls.parts(calls.batches(jobs), request_id):
-            results += calls.enqueued(chunk, self._run(calls.enqueue(chunk, request)))
+        for chunk, request in calls.enqueue_parts(jobs, request_id, strict=strict):
+            results += calls.enqueued(chunk, self._run(calls.enqueue(chunk, request, strict=strict)))
         return results
 
     def claim(
@@ -299,10 +304,12 @@ class AsyncTransitions:
     def __init__(self, connection: redis.asyncio.Redis) -> None:
         self._scripts = {name: connection.register_script(_source(name)) for name in _ASYNC_NAMES}
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
+    async def enqueue(
+        self, jobs: Sequence[NewJob], *, request_id: str | None = None, strict: bool = False
+    ) -> list[EnqueueResult]:
         results: list[EnqueueResult] = []
-        for chunk, request in calls.parts(calls.batches(jobs), request_id):
-            results += calls.enqueued(chunk, await self._run(calls.enqueue(chunk, request)))
+        for chunk, request in calls.enqueue_parts(jobs, request_id, strict=strict):
+            results += calls.enqueued(chunk, await self._run(calls.enqueue(chunk, request, strict=strict)))
         return results
 
     async def requeue(

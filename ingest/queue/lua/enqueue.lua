@@ -1,12 +1,17 @@
 -- nowhere → queue, or scheduled when delayed. Many jobs at once.
--- ARGV: request, then for each job: queue, id, delay in seconds, data, received at, timeout, result ttl,
---       retry delays (JSON), kind, source, tenant, event id, body hash, marker seconds, mode, dead letters ('0' for
---       none), callback ('' where there is none), queue limit (0: none), user (a digest; '' for none)
+-- ARGV: request, '1' for all of them or none (else ''), then for each job: queue, id, delay in seconds, data,
+--       received at, timeout, result ttl, retry delays (JSON), kind, source, tenant, event id, body hash, marker
+--       seconds, mode, dead letters ('0' for none), callback ('' where there is none), queue limit (0: none), user (a
+--       digest; '' for none)
 -- Reply: what did not go as asked, flat: position (from 0), outcome, state of the job found
+--
+-- With all or none, one refusal (another body under an id, a full queue) stores nothing: those that would have been
+-- taken are `withheld`. A copy of an earlier event refuses nothing.
 --
 -- A first copy in the trash, or canceled, is no copy: it goes, and the job is enqueued anew.
 
-local WIDTH = 19
+local WIDTH, FIRST = 19, 3
+local STRICT = ARGV[2] == '1'
 local LATEST_SECONDS = 30 * 86400 -- as long as rows of messages are kept
 
 local earlier = earlier_reply()
@@ -49,37 +54,74 @@ local function add(counts, name)
   counts[name] = (counts[name] or 0) + 1
 end
 
-for first = 2, #ARGV, WIDTH do
-  local queue, id, delay, data = ARGV[first], ARGV[first + 1], tonumber(ARGV[first + 2]), ARGV[first + 3]
-  local source, tenant, event_id = ARGV[first + 9], ARGV[first + 10], ARGV[first + 11]
-  local body_hash, marker_seconds = ARGV[first + 12], ARGV[first + 13]
-  local job = key('job', id)
+-- What is to become of a job, and what is known of its first copy. Reads only, so that a call can be looked through
+-- before anything of it is written; `planned` has the bodies by id that this look would store.
+local planned = {}
+local function judge(first)
+  local queue, id, body_hash = ARGV[first], ARGV[first + 1], ARGV[first + 12]
 
   -- A client's id is taken while its job exists, and as long as its marker does.
   -- So it is where another client has a key of another type there; raising would leave half of the call done.
-  local found = redis.pcall('HMGET', job, 'status', 'attempts', 'body_hash', 'data', 'origin')
+  local found = redis.pcall('HMGET', key('job', id), 'status', 'attempts', 'body_hash', 'data', 'origin')
   local foreign = found.err ~= nil
   local exists = foreign or found[1] or found[4]
   local removed = exists and found[1] == 'canceled'
   local seen = found[3] or nil
   if not seen and not foreign and body_hash ~= '' then seen = redis.call('GET', key('qa:seen', id)) end
+  if planned[id] then
+    exists, removed, seen, found = true, false, planned[id] ~= '' and planned[id] or nil, {}
+  end
   local limit = tonumber(ARGV[first + 17])
 
   if (exists or seen) and not removed then
     local outcome = 'duplicate'
     if foreign or (body_hash ~= '' and seen ~= body_hash) then outcome = 'id_reused' end
-    local position = (first - 2) / WIDTH
-    reply[#reply + 1] = tostring(position)
-    reply[#reply + 1] = outcome
-    reply[#reply + 1] = foreign and '' or exists and state_of(found[1], found[2]) or 'finished'
-    rejected[#rejected + 1] = { queue, outcome }
+    return outcome, foreign and '' or exists and state_of(found[1], found[2]) or 'finished'
   elseif limit > 0 and depth(queue) >= limit then
-    reply[#reply + 1] = tostring((first - 2) / WIDTH)
-    reply[#reply + 1] = 'full'
-    reply[#reply + 1] = ''
-    rejected[#rejected + 1] = { queue, 'full' }
+    return 'full', ''
+  end
+  return nil, removed and (found[5] or queue) or nil
+end
+
+local function answer(first, outcome, state)
+  reply[#reply + 1] = tostring((first - FIRST) / WIDTH)
+  reply[#reply + 1] = outcome
+  reply[#reply + 1] = state
+end
+
+if STRICT then
+  for first = FIRST, #ARGV, WIDTH do
+    local queue, id = ARGV[first], ARGV[first + 1]
+    local outcome, state = judge(first)
+    if outcome == 'id_reused' or outcome == 'full' then rejected[#rejected + 1] = { queue, outcome } end
+    if not outcome then
+      planned[id] = ARGV[first + 12]
+      if tonumber(ARGV[first + 17]) > 0 then depths[queue] = depth(queue) + 1 end
+    end
+    if not outcome or (outcome == 'duplicate' and planned[id]) then
+      outcome, state = 'withheld', ''
+    end
+    answer(first, outcome, state)
+  end
+  if #rejected > 0 then
+    for _, each in ipairs(rejected) do count(each[1], each[2], 1) end
+    return keep_reply(reply)
+  end
+  reply, planned, depths = {}, {}, {}
+end
+
+for first = FIRST, #ARGV, WIDTH do
+  local queue, id, delay, data = ARGV[first], ARGV[first + 1], tonumber(ARGV[first + 2]), ARGV[first + 3]
+  local source, tenant, event_id = ARGV[first + 9], ARGV[first + 10], ARGV[first + 11]
+  local body_hash, marker_seconds = ARGV[first + 12], ARGV[first + 13]
+  local job, limit = key('job', id), tonumber(ARGV[first + 17])
+  local outcome, found = judge(first)
+
+  if outcome then
+    answer(first, outcome, found)
+    rejected[#rejected + 1] = { queue, outcome }
   else
-    if removed then remove_copy(id, found[5] or queue, ARGV[first + 8]) end
+    if found then remove_copy(id, found, ARGV[first + 8]) end -- in the trash of this queue, or canceled there
     if limit > 0 then depths[queue] = depths[queue] + 1 end
     local fields = {
       'status', delay > 0 and 'scheduled' or 'queued',
@@ -137,5 +179,5 @@ count_kinds('enqueued', kinds)
 for _, each in ipairs(rejected) do count(each[1], each[2], 1) end
 for _, queue in ipairs(order) do put_back(queue, waiting[queue]) end
 if #order > 0 then ring() end
-announce(ARGV[2])
+announce(ARGV[FIRST])
 return keep_reply(reply)
