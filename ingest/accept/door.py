@@ -20,14 +20,20 @@ from ingest.queue.transitions import AsyncTransitions, NewJob
 _MANY: Final = 50
 
 
-def accept(events: Sequence[Incoming]) -> list[Receipt]:
+def accept(events: Sequence[Incoming], *, strict: bool = False) -> list[Receipt]:
     """Store events durably; a receipt for each, in their order.
 
     Returns after Redis has answered, within about 0.5 s a call, or the database has committed, within about 1.2 s.
     When both go away between two calls, the rest has the outcome `unavailable`. Raises Unavailable when nothing was
     stored.
+
+    With `strict` all are stored or none: one that is refused, for its id or a full queue, leaves the others `withheld`.
+    They must fit into one call then, CALL_JOBS and CALL_BYTES of bodies; raises ValueError.
     """
     received_at = datetime.now(UTC)
+    if strict:
+        jobs = new_jobs(_one_call(events))
+        return _receipts(events, jobs, send(jobs, strict=True))
     calls = _calls(new_job(event, received_at) for event in events)
     if len(events) <= CALL_JOBS:
         answered = [(call, send(call)) for call in calls]
@@ -40,13 +46,15 @@ def accept(events: Sequence[Incoming]) -> list[Receipt]:
     return _receipts(events, jobs, [answer for _, answers in answered for answer in answers])
 
 
-async def accept_async(events: Sequence[Incoming]) -> list[Receipt]:
+async def accept_async(events: Sequence[Incoming], *, strict: bool = False) -> list[Receipt]:
     """The same on an event loop, in groups with what other requests bring.
 
     Cancelling the caller cancels its waiting alone: what was sent by then is stored.
     """
+    if strict:
+        _one_call(events)
     jobs = new_jobs(events) if len(events) < _MANY else await asyncio.to_thread(new_jobs, events)
-    return _receipts(events, jobs, await _group_commit().enqueue(jobs))
+    return _receipts(events, jobs, await _group_commit().enqueue(jobs, strict=strict))
 
 
 _group_commits: WeakKeyDictionary[asyncio.AbstractEventLoop, GroupCommit] = WeakKeyDictionary()
@@ -59,6 +67,13 @@ def _group_commit() -> GroupCommit:
         transitions = AsyncTransitions(async_acceptance_connection()) if settings.REDIS else None
         _group_commits[loop] = GroupCommit(transitions)
     return _group_commits[loop]
+
+
+def _one_call(events: Sequence[Incoming]) -> Sequence[Incoming]:
+    """Raises ValueError when they do not fit into one."""
+    if len(events) > CALL_JOBS or sum(len(event.body) for event in events) > CALL_BYTES:
+        raise ValueError(f"all or nothing is one call: at most {CALL_JOBS} events and {CALL_BYTES:,} bytes")
+    return events
 
 
 def _calls(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:

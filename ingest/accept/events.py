@@ -28,6 +28,8 @@ class Incoming:
     callback: str = ""
     #: Events of one key never overtake one another on their way into Redis.
     ordering_key: str = ""
+    #: Ours, for an event without a client's id, where its request says which copy it is. "": a new one.
+    own_id: str = ""
     #: What was odd and taken nevertheless: dicts with at least `code` and `detail`.
     warnings: tuple[dict[str, str], ...] = ()
 
@@ -42,7 +44,8 @@ class Receipt:
     #: `accepted`: durably stored now. `duplicate`: the same event was stored before. `id_reused`:
     #: refused, another body was stored under this id. `full`: refused, its queue is at its limit.
     #: `unavailable`: no store was there at its turn. `unknown`: one went away during its turn, so it may be stored.
-    outcome: Literal["accepted", "duplicate", "id_reused", "full", "unavailable", "unknown"]
+    #: `withheld`: another one was refused, and all were to be stored or none.
+    outcome: Literal["accepted", "duplicate", "id_reused", "full", "unavailable", "unknown", "withheld"]
     #: A state of the contract: of this job, or for a duplicate of the first copy's.
     state: str
     #: Where it is stored: `database` is the spool.

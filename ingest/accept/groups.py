@@ -26,11 +26,11 @@ class GroupCommit:
         self._waiting: deque[_Waiting] = deque()
         self._sending: asyncio.Task[None] | None = None
 
-    async def enqueue(self, jobs: Sequence[NewJob]) -> list[Answer]:
-        """An answer for each job, in their order."""
+    async def enqueue(self, jobs: Sequence[NewJob], *, strict: bool = False) -> list[Answer]:
+        """An answer for each job, in their order. With `strict` they go in one call, alone."""
         if not jobs:
             return []
-        request = _Request(jobs)
+        request = _Request(jobs, strict)
         self._waiting.extend(_Waiting(request, position) for position in range(len(jobs)))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
@@ -39,7 +39,8 @@ class GroupCommit:
     async def _send(self) -> None:
         try:
             while group := self._next_group():
-                answers = await send_async(self._transitions, [waiting.job for waiting in group])
+                jobs = [waiting.job for waiting in group]
+                answers = await send_async(self._transitions, jobs, strict=group[0].request.strict)
                 for waiting, answer in zip(group, answers, strict=True):
                     waiting.answer(answer)
         except BaseException as error:
@@ -60,18 +61,26 @@ class GroupCommit:
             waiting = self._waiting[0]
             if not waiting.request.answered.done():
                 size += len(waiting.job.data)
-                if group and size > CALL_BYTES:
+                if group and not self._fits(group[0].request, waiting.request, size):
                     break
                 group.append(waiting)
             self._waiting.popleft()
         return group
 
+    @staticmethod
+    def _fits(first: "_Request", request: "_Request", size: int) -> bool:
+        """Whether another job goes into the call that `first` began."""
+        if first.strict or request.strict:
+            return first is request
+        return size <= CALL_BYTES
+
 
 class _Request:
     """The jobs of one caller, and the future that it awaits."""
 
-    def __init__(self, jobs: Sequence[NewJob]) -> None:
+    def __init__(self, jobs: Sequence[NewJob], strict: bool = False) -> None:
         self.jobs = jobs
+        self.strict = strict
         self.answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         self._answers: dict[int, Answer] = {}
 

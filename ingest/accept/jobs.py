@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import uuid_utils
 from django.conf import settings
@@ -12,17 +13,22 @@ from ingest.accept.ids import derived_id, ordering_digest, user_digest
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import NewJob
 
+#: Seconds for which an event is recognised by an id that its request gave it: as long as requests can be repeated.
+OWN_ID_SECONDS: Final = 24 * 3600
+
 
 def new_jobs(events: Sequence[Incoming]) -> list[NewJob]:
-    """A job for each, under the client's id or one of its own."""
+    """A job for each, under an id by the client's, by its request, or a new one."""
     received_at = datetime.now(UTC)
     return [new_job(event, received_at) for event in events]
 
 
 def new_job(event: Incoming, received_at: datetime) -> NewJob:
-    if event.event_id is None:
-        return job_of(event, uuid_utils.uuid7().hex, received_at, recognise=False)
-    return job_of(event, derived_id(event.kind.name, event.tenant, event.source, event.event_id), received_at)
+    if event.event_id is not None:
+        return job_of(event, derived_id(event.kind.name, event.tenant, event.source, event.event_id), received_at)
+    if event.own_id:
+        return job_of(event, event.own_id, received_at)
+    return job_of(event, uuid_utils.uuid7().hex, received_at, recognise=False)
 
 
 def job_of(event: Incoming, job_id: str, received_at: datetime, *, recognise: bool = True) -> NewJob:
@@ -58,6 +64,12 @@ def job_of(event: Incoming, job_id: str, received_at: datetime, *, recognise: bo
         queue_limit=settings.QUEUE_LIMITS[priority],
         user=user_digest(kind.name, event.tenant, event.user) if event.user else "",
         body_hash=hashlib.sha256(event.body).hexdigest() if recognise else None,
-        marker_seconds=(kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS) if recognise else 0,
+        marker_seconds=_window(event) if recognise else 0,
         ordering_key=ordering_digest(kind.name, event.tenant, event.ordering_key) if event.ordering_key else "",
     )
+
+
+def _window(event: Incoming) -> int:
+    """Seconds for which a second copy is recognised."""
+    seconds = event.kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS
+    return max(seconds, OWN_ID_SECONDS) if event.own_id and event.event_id is None else seconds

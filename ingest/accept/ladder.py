@@ -3,7 +3,7 @@
 An outcome of Redis that is not known goes to the spool under the same id, and whoever drains it settles it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -23,57 +23,64 @@ _Jobs: TypeAlias = Mapping[int, NewJob]
 _Answers: TypeAlias = dict[int, Answer]
 
 
-def send(jobs: Sequence[NewJob]) -> list[Answer]:
-    """An answer for each job of one call, in their order."""
+def send(jobs: Sequence[NewJob], *, strict: bool = False) -> list[Answer]:
+    """An answer for each job of one call, in their order. With `strict` all are stored, in one store, or none."""
     every = dict(enumerate(jobs))
     answers: _Answers = {}
     if settings.REDIS:
-        behind = spool.behind(jobs)
-        answers = _into_redis({place: job for place, job in every.items() if job.id not in behind})
+        answers = _into_redis(_first(every, spool.behind(jobs), strict), strict)
     if rest := _rest(every, answers):
         try:
-            answers |= zip(rest, spool.store(list(rest.values())), strict=True)
+            answers |= zip(rest, spool.store(list(rest.values()), strict=strict), strict=True)
         except spool.Away as away:
             answers |= _unstored(rest, answers, away)
     return [answers[place] for place in every]
 
 
-async def send_async(transitions: AsyncTransitions | None, jobs: Sequence[NewJob]) -> list[Answer]:
+async def send_async(
+    transitions: AsyncTransitions | None, jobs: Sequence[NewJob], *, strict: bool = False
+) -> list[Answer]:
     """The same on an event loop; without transitions there is no Redis."""
     every = dict(enumerate(jobs))
     answers: _Answers = {}
     if transitions is not None:
-        behind = await spool.behind_async(jobs)
-        first = {place: job for place, job in every.items() if job.id not in behind}
-        answers = await _into_redis_async(transitions, first)
+        first = _first(every, await spool.behind_async(jobs), strict)
+        answers = await _into_redis_async(transitions, first, strict)
     if rest := _rest(every, answers):
         try:
-            answers |= zip(rest, await spool.store_async(list(rest.values())), strict=True)
+            answers |= zip(rest, await spool.store_async(list(rest.values()), strict=strict), strict=True)
         except spool.Away as away:
             answers |= _unstored(rest, answers, away)
     return [answers[place] for place in every]
 
 
-def _into_redis(jobs: _Jobs) -> _Answers:
+def _first(every: _Jobs, behind: Collection[str], strict: bool) -> _Jobs:
+    """What Redis is asked to take: not what must follow something in the spool, nor what must stay with that."""
+    if strict and behind:
+        return {}
+    return {place: job for place, job in every.items() if job.id not in behind}
+
+
+def _into_redis(jobs: _Jobs, strict: bool) -> _Answers:
     if not jobs:
         return {}
     if not breaker.lets_through():
         return dict.fromkeys(jobs, not_sent())
     try:
-        results = _transitions(acceptance_connection()).enqueue(list(jobs.values()))
+        results = _transitions(acceptance_connection()).enqueue(list(jobs.values()), strict=strict)
     except redis.RedisError as error:
         return dict.fromkeys(jobs, breaker.trip(error))
     breaker.reset()
     return dict(zip(jobs, results, strict=True))
 
 
-async def _into_redis_async(transitions: AsyncTransitions, jobs: _Jobs) -> _Answers:
+async def _into_redis_async(transitions: AsyncTransitions, jobs: _Jobs, strict: bool) -> _Answers:
     if not jobs:
         return {}
     if not breaker.lets_through():
         return dict.fromkeys(jobs, not_sent())
     try:
-        results = await transitions.enqueue(list(jobs.values()))
+        results = await transitions.enqueue(list(jobs.values()), strict=strict)
     except redis.RedisError as error:
         return dict.fromkeys(jobs, breaker.trip(error))
     breaker.reset()

@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection, connections, transaction
 
 from ingest.queue.transitions import EnqueueResult, NewJob
 from ingest.spool.known import known
-from ingest.spool.rows import insert
+from ingest.spool.rows import delete, insert
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -49,21 +50,22 @@ class Away(Exception):
         self.unknown = unknown
 
 
-def store(jobs: Sequence[NewJob]) -> list[EnqueueResult]:
+def store(jobs: Sequence[NewJob], *, strict: bool = False) -> list[EnqueueResult]:
     """Store each once, all in one transaction; a result for each, in their order.
 
-    `queued` with the state spooled, `duplicate` or `id_reused`. Raises Away within about WAIT seconds.
+    `queued` with the state spooled, `duplicate` or `id_reused`. With `strict` an id_reused leaves the others
+    `withheld`. Raises Away within about WAIT seconds.
     """
-    write = _Write(jobs)
+    write = _Write(jobs, strict)
     _writer().put(write)
     with suppress(TimeoutError):
         return write.done.result(WAIT)
     return write.given_up()
 
 
-async def store_async(jobs: Sequence[NewJob]) -> list[EnqueueResult]:
+async def store_async(jobs: Sequence[NewJob], *, strict: bool = False) -> list[EnqueueResult]:
     """The same on an event loop, which waits for nothing."""
-    write = _Write(jobs)
+    write = _Write(jobs, strict)
     _writer().put(write)
     waiting = asyncio.wrap_future(write.done)
     done, _ = await asyncio.wait([waiting], timeout=WAIT)
@@ -98,6 +100,8 @@ class _Group:
 @dataclass(slots=True, eq=False)
 class _Write:
     jobs: Sequence[NewJob]
+    #: All or none.
+    strict: bool = False
     done: "Future[list[EnqueueResult]]" = field(default_factory=Future)
     deadline: float = field(default_factory=lambda: time.monotonic() + WAIT)
     group: _Group | None = None
@@ -214,9 +218,8 @@ class _Writer:
         for write in writes:
             write.group = group
         deadline = min(write.deadline for write in writes)
-        jobs = [job for write in writes for job in write.jobs]
         try:
-            results = self._attempt(deadline, lambda: _insert(jobs, deadline - COMMIT, group))
+            results = self._attempt(deadline, lambda: _insert(writes, deadline - COMMIT, group))
         except Exception as error:
             for write in writes:
                 write.done.set_exception(_away(error, group))
@@ -264,17 +267,36 @@ def _writer() -> _Writer:
     return writer
 
 
-def _insert(jobs: Sequence[NewJob], ready_by: float, group: _Group) -> list[EnqueueResult]:
+def _insert(writes: "Sequence[_Write]", ready_by: float, group: _Group) -> list[EnqueueResult]:
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout={STATEMENT_MS}; SET LOCAL lock_timeout={STATEMENT_MS}")
-        results = insert(jobs)
+        results: list[EnqueueResult] = []
+        for strict, some in groupby(writes, key=lambda write: write.strict):
+            if strict:
+                for write in some:
+                    results += _insert_all_or_none(write.jobs)
+            else:
+                results += insert([job for write in some for job in write.jobs])
         group.committing = True
         if time.monotonic() > ready_by:
             group.committing = False
             raise _Late
     return results
+
+
+def _insert_all_or_none(jobs: Sequence[NewJob]) -> list[EnqueueResult]:
+    """What another request of this transaction brings later does not see rows that are taken out again."""
+    results = insert(jobs)
+    if all(result.outcome != "id_reused" for result in results):
+        return results
+    taken_out = {result.id for result in results if result.accepted}
+    delete(taken_out)
+    return [
+        EnqueueResult(result.id, "withheld", "") if result.id in taken_out and result.outcome != "id_reused" else result
+        for result in results
+    ]
 
 
 def _away(error: Exception, group: _Group | None) -> Away:

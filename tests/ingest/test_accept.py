@@ -222,11 +222,11 @@ class Gated(AsyncTransitions):
         self.gate = asyncio.Semaphore(0)
         self.called = asyncio.Semaphore(0)
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
+    async def enqueue(self, jobs: Sequence[NewJob], **more: Any) -> list[EnqueueResult]:
         self.calls.append(len(jobs))
         self.called.release()
         await self.gate.acquire()
-        return await super().enqueue(jobs, request_id=request_id)
+        return await super().enqueue(jobs, **more)
 
     def open(self) -> None:
         for _ in range(1000):
@@ -293,8 +293,8 @@ def test_one_that_is_gone_is_not_sent_and_harms_nobody(empty_redis: redis.Redis)
 
 def test_a_fault_of_ours_is_told_to_all_who_wait_and_passes(empty_redis: redis.Redis) -> None:
     class Faulty(Gated):
-        async def enqueue(self, jobs: Sequence[NewJob], *, request_id: str | None = None) -> list[EnqueueResult]:
-            results = await super().enqueue(jobs, request_id=request_id)
+        async def enqueue(self, jobs: Sequence[NewJob], **more: Any) -> list[EnqueueResult]:
+            results = await super().enqueue(jobs, **more)
             if any(job.id == f"{666:032x}" for job in jobs):
                 raise ZeroDivisionError
             return results
@@ -323,3 +323,70 @@ def test_many_at_once_all_get_their_own_receipt(empty_redis: redis.Redis) -> Non
     for number, [receipt] in enumerate(asyncio.run(many())):
         assert receipt.id == accept.derived_id("alert", "", "edge", f"e{number}")
     assert empty_redis.llen("rq:queue:high") == 300
+
+
+# --- all or nothing ----------------------------------------------------------------------------------
+
+
+def take_strict_sync(events: Sequence[Incoming]) -> list[Receipt]:
+    return accept.accept(events, strict=True)
+
+
+def take_strict_async(events: Sequence[Incoming]) -> list[Receipt]:
+    async def take() -> list[Receipt]:
+        try:
+            return await accept.accept_async(events, strict=True)
+        finally:
+            await close_async_connections()
+
+    return asyncio.run(take())
+
+
+@pytest.fixture(params=[take_strict_sync, take_strict_async], ids=["sync", "async"])
+def take_strict(request: pytest.FixtureRequest) -> Take:
+    return request.param
+
+
+def test_one_that_is_refused_withholds_the_others(take_strict: Take, empty_redis: redis.Redis) -> None:
+    accept.accept([event("a")])
+    receipts = take_strict([event(), event("a", b'{"x":1}'), event("b")])
+
+    assert [receipt.outcome for receipt in receipts] == ["withheld", "id_reused", "withheld"]
+    assert not any(receipt.stored for receipt in receipts)
+    assert empty_redis.llen("rq:queue:high") == 1
+    assert [receipt.outcome for receipt in take_strict([event(), event("a")])] == ["accepted", "duplicate"]
+
+
+def test_all_or_nothing_is_one_call(take_strict: Take, empty_redis: redis.Redis) -> None:
+    for events in ([event() for _ in range(101)], [event(body=b"x" * (accept.CALL_BYTES + 1))]):
+        with pytest.raises(ValueError, match="one call"):
+            take_strict(events)
+    assert empty_redis.llen("rq:queue:high") == 0
+
+
+def test_what_is_all_or_nothing_shares_no_call(empty_redis: redis.Redis) -> None:
+    async def test(transitions: Gated, group: GroupCommit) -> None:
+        first = asyncio.create_task(group.enqueue([new_job(0)]))
+        await transitions.called.acquire()
+        numbers = iter(range(1, 100))
+        others = [
+            asyncio.create_task(group.enqueue([new_job(next(numbers)) for _ in range(size)], strict=strict))
+            for size, strict in ((2, False), (60, True), (1, False), (3, False), (5, True), (7, True))
+        ]
+        transitions.open()
+        results = [await task for task in (first, *others)]
+        assert [len(each) for each in results] == [1, 2, 60, 1, 3, 5, 7]
+        assert transitions.calls == [1, 2, 60, 4, 5, 7]
+
+    run(test)
+
+
+def test_an_id_of_the_request_is_recognised_for_a_day(take: Take, empty_redis: redis.Redis) -> None:
+    """Rule 5: a client's own id goes first, and has its kind's window."""
+    [first], [second] = take([event(own_id="f" * 32)]), take([event(own_id="f" * 32)])
+    assert (first.id, first.outcome) == ("f" * 32, "accepted")
+    assert (second.id, second.outcome) == ("f" * 32, "duplicate")
+    assert empty_redis.ttl(keys.marker(first.id)) > 80_000
+    [named] = take([event("a", own_id="e" * 32)])
+    assert named.id == accept.derived_id("alert", "", "edge", "a")
+    assert empty_redis.ttl(keys.marker(named.id)) <= 3600

@@ -133,3 +133,41 @@ def test_one_that_is_gone_before_its_turn_is_not_stored(monkeypatch: pytest.Monk
     gate.set()
     wait_until(lambda: writing._writer()._running_until is None and writing._writer()._todo.empty())
     assert len(spooled()) <= 1
+
+
+def test_all_or_none_leaves_nothing_of_a_refused_one_and_harms_no_neighbour() -> None:
+    taken = job("x", event_id="a")
+    spool.store([taken])
+    new, reused = job("y", event_id="b"), job("z", event_id="a")
+    results = spool.store([new, new, taken, reused], strict=True)
+    assert [result.outcome for result in results] == ["withheld", "withheld", "duplicate", "id_reused"]
+    assert spooled() == [taken.id]
+    assert [result.outcome for result in spool.store([new, taken], strict=True)] == ["queued", "duplicate"]
+    assert spooled() == [taken.id, new.id]
+
+
+def test_all_or_none_within_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken out again is new for whoever comes after it in the same transaction."""
+    spool.store([job("x", event_id="a")])
+    new, reused = job("y", event_id="b"), job("z", event_id="a")
+    gate, begun = threading.Event(), threading.Event()
+    insert = writing.insert
+
+    def gated(jobs: Sequence[NewJob]) -> list[EnqueueResult]:
+        begun.set()
+        gate.wait(0.5)
+        return insert(jobs)
+
+    monkeypatch.setattr(writing, "insert", gated)
+    with ThreadPoolExecutor(3) as senders:
+        first = senders.submit(spool.store, [job("first")])
+        assert begun.wait(5)
+        refused = senders.submit(spool.store, [new, reused], strict=True)
+        wait_until(lambda: writing._writer()._todo.qsize() == 1)
+        plain = senders.submit(spool.store, [new, reused])
+        wait_until(lambda: writing._writer()._todo.qsize() == 2)
+        gate.set()
+        first.result()
+    assert [result.outcome for result in refused.result()] == ["withheld", "id_reused"]
+    assert [result.outcome for result in plain.result()] == ["queued", "id_reused"]
+    assert new.id in spooled()
