@@ -58,9 +58,16 @@ class Page:
 
 
 def jobs(
-    client: redis.Redis, state: str, *, queues: Sequence[str], kind: str | None, cursor: str | None, limit: int
+    client: redis.Redis,
+    state: str,
+    *,
+    queues: Sequence[str],
+    kind: str | None,
+    cursor: str | None,
+    limit: int,
+    tenant: str | None = None,
 ) -> Page:
-    """One page. Raises cursors.BadCursor."""
+    """One page; with `tenant` of that one's jobs alone. Raises cursors.BadCursor."""
     if state == "finished":
         stood = read_cursor(cursor)
         entries = _rows(list(KINDS) if kind is None else [kind], stood, limit)
@@ -80,7 +87,9 @@ def jobs(
             stood.clear()  # the lists follow one another, so the last place says it all
         stood[name] = (score, member)
         scanned += 1
-        if job is not None and job.state == state and kind in (None, job.kind) and job.queue in queues:
+        if job is None or job.state != state or job.queue not in queues:
+            continue
+        if kind in (None, job.kind) and tenant in (None, job.tenant or ""):
             items.append(job)
     return Page(tuple(items), None, scanned, complete)
 

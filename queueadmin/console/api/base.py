@@ -49,6 +49,9 @@ class ConsoleView(APIView):
     renderer_classes = [JSONRenderer]  # noqa: RUF012
     #: Who may call: `callers.reader` or `callers.operator`.
     allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.reader)
+    #: Whether it shows and touches the caller's tenant's jobs alone. Else it is closed to keys that are bound to a
+    #: tenant, and so is every new view until it says that it minds.
+    minds_tenant: ClassVar[bool] = False
     caller: Caller
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[JSONRenderer, str]:
@@ -57,6 +60,10 @@ class ConsoleView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.caller = type(self).allowed(request)
+        if self.caller.tenant and not self.minds_tenant:
+            raise ProblemError(
+                Problem(403, "forbidden_tenant", "Not allowed", "This is about every tenant; the key is bound to one.")
+            )
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204)  # Allow is set by the framework, whose own answer shows docstrings
@@ -106,14 +113,6 @@ def queue_of(request: Request) -> str | None:
     if name not in settings.PRIORITIES:
         raise invalid_field("queue", f"queue must be one of {', '.join(settings.PRIORITIES)}.")
     return str(name)
-
-
-def every_tenant(caller: Caller) -> None:
-    """Refuse a key of one tenant what touches them all. Raises ProblemError 403."""
-    if caller.tenant:
-        raise ProblemError(
-            Problem(403, "forbidden_tenant", "Not allowed", "This is about every tenant; the key is bound to one.")
-        )
 
 
 def number_between(given: Any, field: str, unit: str, most: float) -> float:

@@ -14,6 +14,8 @@ from queueadmin.console.operations import MoveResult
 
 
 class JobView(ConsoleView):
+    minds_tenant = True
+
     def get(self, request: Request, job_id: str) -> Response:
         return Response(_job_for(self.caller, job_id))
 
@@ -22,6 +24,7 @@ class MoveView(ConsoleView):
     """POST moves the job and answers with it; 409 when it was not where the operation takes jobs from."""
 
     allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    minds_tenant = True
     #: For the title of the 409.
     verb: ClassVar[str]
     status: ClassVar[int] = 200
@@ -98,6 +101,7 @@ class MoveToView(MoveView):
 
 
 def _job_for(caller: Caller, job_id: str) -> dict[str, Any]:
+    """The job; another tenant's is as unknown as one that never was. Raises ProblemError 404."""
     job = queries.job(job_id)
     if job is None or (caller.tenant and job["tenant"] != caller.tenant):
         raise _not_found(job_id)

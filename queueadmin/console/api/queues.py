@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
 from queueadmin.console import callers, metrics, operations
-from queueadmin.console.api.base import ConsoleView, connected, every_tenant, member, number_between, reason_of
+from queueadmin.console.api.base import ConsoleView, connected, member, number_between, reason_of
 from queueadmin.console.callers import Caller
 
 #: A year: more is a typing error.
@@ -29,7 +29,6 @@ class OperatorView(ConsoleView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        every_tenant(self.caller)
         if (name := kwargs.get("name")) is not None and name not in settings.PRIORITIES:
             known = ", ".join(settings.PRIORITIES)
             raise ProblemError(Problem(404, "queue_not_found", "No such queue", f"The queues are {known}."))

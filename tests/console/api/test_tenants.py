@@ -1,0 +1,154 @@
+"""S2: every endpoint, by every method, for every kind of caller; and a key of one tenant meets nobody else's jobs.
+
+The table below is checked against the URLs, so that no endpoint is left out: a new one needs a row.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+import redis
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from ingest.api import keyring, keys
+from queueadmin.console.models import AuditEntry
+from tests.console.conftest import Jobs
+
+pytestmark = pytest.mark.django_db
+
+Needs = Literal["nothing", "read", "admin"]
+#: What an endpoint is about: no jobs, every tenant's, or one job.
+About = Literal["nothing", "everyone", "job"]
+
+#: Route → method → what its caller needs, and what it is about.
+ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
+    "health": {"get": ("nothing", "nothing")},
+    "healthz": {"get": ("nothing", "nothing")},
+    "readyz": {"get": ("nothing", "nothing")},
+    "queue/status": {"get": ("read", "everyone")},
+    "api/admin/queue/health": {"get": ("read", "everyone")},
+    "api/admin/queue/recover-stalled": {"post": ("admin", "everyone")},
+    "api/v1/queues": {"get": ("read", "everyone")},
+    "api/v1/queues/pause": {"post": ("admin", "everyone")},
+    "api/v1/queues/resume": {"post": ("admin", "everyone")},
+    "api/v1/queues/<str:name>/pause": {"post": ("admin", "everyone")},
+    "api/v1/queues/<str:name>/resume": {"post": ("admin", "everyone")},
+    "api/v1/queues/<str:name>/empty": {"post": ("admin", "everyone")},
+    "api/v1/jobs/<str:job_id>": {"get": ("read", "job")},
+    **{
+        f"api/v1/jobs/<str:job_id>/{verb}": {"post": ("admin", "job")}
+        for verb in ("retry", "run-now", "cancel", "discard", "restore", "move")
+    },
+}
+METHODS = ("get", "post", "put", "patch", "delete")
+CELLS = [(route, method) for route in ENDPOINTS for method in METHODS]
+
+Send = Callable[..., HttpResponse]
+
+
+def routes() -> Iterator[str]:
+    for resolver in get_resolver().url_patterns:
+        if getattr(resolver, "app_name", None) == "console-api":
+            for entry in resolver.url_patterns:  # type: ignore[union-attr]
+                assert isinstance(entry, URLPattern)
+                yield str(entry.pattern)
+
+
+def test_the_table_has_every_endpoint() -> None:
+    assert set(routes()) == set(ENDPOINTS)
+
+
+@pytest.fixture
+def send(empty_redis: redis.Redis) -> Send:
+    """One request, from afar, with a key of these scopes and this tenant, or without one."""
+    made: dict[tuple[str, str], str] = {}
+    keys.forget()
+
+    def secret(scopes: str, tenant: str) -> str:
+        if (scopes, tenant) not in made:
+            made[scopes, tenant] = keyring.create(f"{scopes} {tenant}", scopes=scopes.split(","), tenant=tenant).secret
+        return made[scopes, tenant]
+
+    def send(route: str, method: str, *, scopes: str = "", tenant: str = "", job: str = "x") -> HttpResponse:
+        path = "/" + route.replace("<str:name>", "high").replace("<str:job_id>", job)
+        headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
+        body = {"queue": "low"} if route.endswith("/move") else {}
+        client = Client(headers=headers, REMOTE_ADDR="192.0.2.7")
+        return getattr(client, method)(path, body, content_type="application/json")  # type: ignore[no-any-return]
+
+    return send
+
+
+@pytest.mark.parametrize(("route", "method"), CELLS)
+def test_who_may_call(send: Send, route: str, method: str) -> None:
+    """Every cell of endpoint, method and caller."""
+    needs = ENDPOINTS[route].get(method)
+    open_to_all = needs is not None and needs[0] == "nothing"
+    for scopes in ("", "ingest", "read", "admin", "ingest,read,admin"):
+        response = send(route, method, scopes=scopes)
+        status = response.status_code
+        assert response["Content-Type"] in {"application/json", "application/problem+json"}
+        has = set(scopes.split(","))
+        allowed = needs is not None and (
+            open_to_all or (needs[0] == "read" and has & {"read", "admin"}) or (needs[0] == "admin" and "admin" in has)
+        )
+        if allowed:
+            assert status in ({404} if needs and needs[1] == "job" else {200}), (scopes, response.content)
+        elif needs is None:
+            assert status in {401, 403, 405}, (scopes, response.content)
+        else:
+            assert status == (403 if scopes else 401), (scopes, response.content)
+
+
+@pytest.mark.parametrize(("route", "method"), CELLS)
+def test_a_key_of_a_tenant_gets_nothing_of_the_others(
+    send: Send, jobs: Jobs, empty_redis: redis.Redis, route: str, method: str
+) -> None:
+    """Another tenant's job is as unknown as one that never was; what is about all of them is closed."""
+    waiting, free = jobs.enqueue(tenant="globex", source="s3cret-source") + jobs.enqueue(source="s3cret-source")
+    dead = jobs.fail(tenant="globex", queue="low", source="s3cret-source")[0]
+    before = everything(empty_redis)
+    for job in (waiting, free, dead):
+        response = send(route, method, scopes="read,admin", tenant="acme", job=job)
+
+        shown = response.content.decode()
+        assert "globex" not in shown
+        assert "s3cret" not in shown
+        needs = ENDPOINTS[route].get(method)
+        if needs is None:
+            assert response.status_code in {403, 404, 405}
+        elif needs[1] == "everyone":
+            assert (response.status_code, response.json()["code"]) == (403, "forbidden_tenant")  # type: ignore[attr-defined]
+        elif needs[1] == "job":
+            unknown = send(route, method, scopes="read,admin", tenant="acme", job="0" * 32)
+            assert response.status_code == unknown.status_code == 404
+            assert shown.replace(job, "?") == unknown.content.decode().replace("0" * 32, "?")
+        else:
+            assert response.status_code == 200
+            assert "queues" not in response.json()  # type: ignore[attr-defined]
+    assert everything(empty_redis) == before
+    assert not AuditEntry.objects.exists()
+
+
+def test_its_own_jobs_it_reads_and_moves(send: Send, jobs: Jobs) -> None:
+    (dead,) = jobs.fail(tenant="acme")
+
+    def state(verb: str, method: str = "post") -> tuple[int, Any]:
+        route = f"api/v1/jobs/<str:job_id>{verb}"
+        response = send(route, method, scopes="read,admin", tenant="acme", job=dead)
+        return response.status_code, response.json()["state"]  # type: ignore[attr-defined]
+
+    assert state("", "get") == (200, "failed")
+    assert state("/discard") == (200, "trash")
+    assert state("/restore") == (200, "failed")
+    assert state("/retry") == (202, "queued")
+    assert state("/move") == (200, "queued")
+    assert state("/cancel") == (200, "canceled")
+    assert set(AuditEntry.objects.values_list("actor", flat=True)) == {"key:read,admin acme"}
+
+
+def everything(client: redis.Redis) -> dict[bytes, Any]:
+    """All that Redis holds, but what time alone changes."""
+    return {key: client.dump(key) for key in client.keys("*")}
