@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="sizes so small that only the bench itself is tested")
     options = parser.parse_args()
 
+    # As Ctrl-C: whatever was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     groups = [group for group in GROUPS if not options.only or group in options.only]
     facts = {**machine.facts(), "rounds": options.rounds, "seconds": options.seconds}
     rounds = []
