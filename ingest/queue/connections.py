@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import redis
@@ -18,6 +19,7 @@ import redis.asyncio
 from django.conf import settings
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 
 #: How long acceptance waits for Redis, to connect and to answer.
@@ -29,6 +31,7 @@ TRIES: Final = 3
 #: Waits of `wait_for_redis`: 0.5 s, doubled each time.
 START_DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
+_SERIALIZER: Final = HiredisRespSerializer()
 #: Clients by purpose; made anew after a fork, since parent and child must not share a socket.
 _clients: dict[str, redis.Redis] = {}
 _async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]" = (
@@ -79,6 +82,7 @@ def async_acceptance_connection() -> redis.asyncio.Redis:
     if client is None:
         options = _options(ACCEPTANCE_TIMEOUT, ACCEPTANCE_TIMEOUT, retry=AsyncRetry(NoBackoff(), 0))
         pool = redis.asyncio.BlockingConnectionPool.from_url(settings.REDIS_URL, **options)
+        pool.connection_class = _packing_in_c(pool.connection_class)  # type: ignore[arg-type]
         client = _async_clients[loop] = redis.asyncio.Redis(connection_pool=pool)
     return client
 
@@ -178,6 +182,20 @@ def _client(purpose: str, options: Callable[[], dict[str, Any]]) -> redis.Redis:
         pool = redis.BlockingConnectionPool.from_url(settings.REDIS_URL, **options())
         client = _clients[purpose] = redis.Redis(connection_pool=pool)
     return client
+
+
+@cache
+def _packing_in_c(plain: type[Any]) -> type[Any]:
+    """The connection class, packing commands by hiredis as the sync client does.
+
+    redis.asyncio does it in Python: 16 µs for an alert's 19 arguments instead of 6.
+    """
+
+    class Packing(plain):  # type: ignore[misc]
+        def pack_command(self, *args: Any) -> Any:
+            return _SERIALIZER.pack(*args)
+
+    return Packing
 
 
 def _forget() -> None:

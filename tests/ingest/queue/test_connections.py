@@ -48,6 +48,24 @@ def test_the_settings_reach_the_pool(settings: Settings) -> None:
     assert (quick["socket_timeout"], quick["socket_connect_timeout"], quick["retry"].get_retries()) == (0.5, 0.5, 0)
 
 
+@pytest.mark.asyncio
+async def test_the_loops_client_sends_what_redis_py_would_send(empty_redis: redis.Redis) -> None:
+    """Its commands are packed by hiredis, in C; every kind of argument that the scripts get must arrive the same."""
+    client = async_acceptance_connection()
+    try:
+        await client.rpush("sent", "text é", b"\x00bytes\r\n", 7, 0.25, "", "x" * 100_000)  # type: ignore[misc]
+        arrived = [b"text \xc3\xa9", b"\x00bytes\r\n", b"7", b"0.25", b"", b"x" * 100_000]
+        assert empty_redis.lrange("sent", 0, -1) == arrived
+        taken = await client.connection_pool.get_connection()
+        plain = redis.asyncio.Connection.pack_command(taken, "CONFIG GET", "maxmemory", 1, 1.5)  # type: ignore[arg-type]
+        assert b"".join(taken.pack_command("CONFIG GET", "maxmemory", 1, 1.5)) == b"".join(plain)
+        with pytest.raises(redis.DataError):
+            await client.set("sent", object())  # type: ignore[arg-type]
+        await client.connection_pool.release(taken)
+    finally:
+        await close_async_connections()
+
+
 def test_a_forked_child_makes_its_own(empty_redis: redis.Redis) -> None:
     parent = connection()
     child = os.fork()
