@@ -1,8 +1,8 @@
-"""One job as the contract shows it: from its hash, and after its end from its event's row."""
+"""One job as the contract shows it: from its hash, else from the spool, and after its end from its event's row."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,8 +12,9 @@ from django.conf import settings
 from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.connections import connection
-from ingest.reading import runs
+from ingest.reading import runs, spooled
 from ingest.reading.fields import FIELDS, failed_at, fields, moment, number
+from ingest.reading.shapes import Job, JobError
 
 #: The position is looked for in so many ids from the head; beyond, only "more than" is told.
 POSITION_CAP: Final = 10_000
@@ -32,60 +33,20 @@ _STATES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class JobError:
-    """The last failure."""
-
-    type: str | None
-    message: str | None
-    #: error, timeout, poison, permanent, unreadable or not_allowed.
-    reason: str | None
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job; all times are aware."""
-
-    id: str
-    #: The client's id.
-    event_id: str | None
-    kind: str | None
-    source: str | None
-    tenant: str | None
-    #: One of the contract's words.
-    state: str
-    queue: str | None
-    priority: str | None
-    #: 1 is next; `>10000` past the cap; None: it does not wait in a queue, or a rate limit holds it back.
-    position: int | str | None
-    #: Jobs that come before it, those of higher queues included; None: not known.
-    ahead: int | None
-    #: Executions of its whole life; None: not known any more.
-    attempts: int | None
-    attempts_left: int
-    crashes: int
-    received_at: datetime | None
-    enqueued_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    next_attempt_at: datetime | None
-    error: JobError | None
-    #: The operator who moved it last, and when; None: nobody did, or it is not known any more.
-    moved_by: str | None
-    moved_at: datetime | None
-    #: When it was discarded, while it is in the trash, and where it was: queued, scheduled or failed.
-    trashed_at: datetime | None
-    trashed_from: str | None
-    #: What its handler last said of it: any JSON value; None: nothing yet.
-    progress: Any
-    #: What its handler returned, while that is kept; only `read` looks for it.
-    result: Any
-
-
 def read(job_id: str, client: redis.Redis | None = None) -> Job | None:
-    """One job; None when neither Redis nor a row knows it. Raises redis.RedisError when Redis is away."""
-    client = client or connection()
+    """One job; None when neither Redis nor the spool nor a row knows it.
+
+    Raises redis.RedisError when Redis is away and may know it.
+    """
+    try:
+        return _read(job_id, client or connection())
+    except redis.RedisError:
+        if (found := spooled.job(job_id)) is None and settings.REDIS:
+            raise
+        return found or _from_row(job_id)
+
+
+def _read(job_id: str, client: redis.Redis) -> Job | None:
     pipe = client.pipeline(transaction=True)
     pipe.hmget(keys.job(job_id), FIELDS)
     for name in settings.PRIORITIES:
@@ -97,7 +58,7 @@ def read(job_id: str, client: redis.Redis | None = None) -> Job | None:
     values, *rest = pipe.execute()
     found = fields(values)
     if not found["status"]:
-        return _from_row(job_id)
+        return spooled.job(job_id) or _from_row(job_id)
     job = shape(job_id, found)
     if job.state == "finished":
         return replace(job, result=runs.result(client, job_id))

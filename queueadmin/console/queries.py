@@ -1,15 +1,16 @@
 """Reads for tables and job pages: `ingest.reading`, and what the console alone knows beside it."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 import redis
 from django.conf import settings
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from ingest.credentials import masked, masked_text
@@ -18,6 +19,7 @@ from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
 from ingest.reading.cursors import BadCursor, as_cursor, newest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
+from ingest.spool import reading
 from queueadmin.console.dead_letters.reading import title_of
 from queueadmin.console.masking import masked_traceback
 from queueadmin.console.snapshot import Snapshot
@@ -79,6 +81,8 @@ def dead_letters(*, queue: str | None = None, cursor: str | None = None, limit: 
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"limit must be between 1 and {MAX_LIMIT}, not {limit}")
     names = [queue] if queue else list(settings.PRIORITIES)
+    if not settings.REDIS:
+        return _spooled_dead_letters(names, cursor, limit)
     stood = {name: place for name, place in read_cursor(cursor).items() if name in names}
     client = connection()
     total = sum(pipelined(client, "zcard", [keys.failed(name) for name in names]))
@@ -96,6 +100,41 @@ def dead_letters(*, queue: str | None = None, cursor: str | None = None, limit: 
     return Page(items, as_cursor(stood) if len(found) > limit else None, total)
 
 
+def _spooled_dead_letters(names: Sequence[str], cursor: str | None, limit: int) -> Page:
+    dead = reading.dead_letters(names)
+    stood = read_cursor(cursor).get("spool")
+    after = dead
+    if stood is not None:
+        try:
+            at = datetime.fromtimestamp(stood[0], UTC)
+        except (ValueError, OverflowError) as error:
+            raise BadCursor("cursor is not one that this list gave") from error
+        after = dead.filter(Q(failed_at__lt=at) | Q(failed_at=at, id__lt=stood[1]))
+    rows = list(after[: limit + 1])
+    page = rows[:limit]
+    items = tuple(
+        DeadLetter(
+            id=row.id,
+            kind=row.kind,
+            source=row.source,
+            tenant=row.tenant,
+            title=_title(bytes(row.data)) if len(row.data) <= TITLE_FROM else "",
+            queue=settings.PRIORITIES[row.rank],
+            event_id=row.event_id,
+            error_type=row.error_type,
+            error_message=row.error_message,
+            reason=row.reason or "error",
+            failed_at=row.failed_at,
+            attempts=row.attempts,
+        )
+        for row in page
+    )
+    more = len(rows) > limit
+    last = page[-1] if page else None
+    place = as_cursor({"spool": (last.failed_at.timestamp(), last.id)}) if more and last and last.failed_at else None
+    return Page(items, place, dead.count())
+
+
 def job(job_id: str) -> dict[str, Any] | None:
     """One job in the contract's shape; a finished one from its event's row; None when neither is known.
 
@@ -104,7 +143,8 @@ def job(job_id: str) -> dict[str, Any] | None:
     found = jobs.read(job_id)
     if found is None:
         return None
-    eta = _eta(found.queue, found.ahead) if found.queue and found.ahead is not None else None
+    queued = found.queue and found.ahead is not None and found.state == "queued"
+    eta = _eta(found.queue, found.ahead) if queued else None  # type: ignore[arg-type]
     return dataclasses.asdict(found) | {
         "eta_seconds": eta[0] if eta else None,
         "eta_basis": eta[1] if eta else None,
@@ -113,6 +153,11 @@ def job(job_id: str) -> dict[str, Any] | None:
         "replay": None,
         "links": _links(job_id, found.state),
     }
+
+
+def has_runs(job: Mapping[str, Any] | None) -> bool:
+    """Whether Redis can tell of its executions: it holds nothing of a job that the spool holds."""
+    return job is not None and job["state"] != "spooled" and settings.REDIS
 
 
 def attempts(job_id: str) -> list[runs.Attempt]:
@@ -142,9 +187,16 @@ def _eta(queue: str, ahead: int) -> tuple[float, str] | None:
     return round((ahead + 1) / rate, 1), f"{rate:.1f} jobs/s left {', '.join(names)} over the last 10 s"
 
 
+def actions(state: str) -> tuple[str, ...]:
+    """What operators can do with a job in this state."""
+    if not settings.REDIS:
+        return ("retry",) if state == "failed" else ()
+    return ACTIONS.get(state, ())
+
+
 def _links(job_id: str, state: str) -> dict[str, str]:
     links = {"self": reverse("console-api:job", args=[job_id])}
-    links |= {verb: reverse(f"console-api:job-{verb}", args=[job_id]) for verb in ACTIONS.get(state, ())}
+    links |= {verb: reverse(f"console-api:job-{verb}", args=[job_id]) for verb in actions(state)}
     with suppress(NoReverseMatch):  # an API without the console's pages
         links["page"] = reverse("console:job", args=[job_id])
     return links
