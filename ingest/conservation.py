@@ -83,7 +83,7 @@ class Report:
     stock_workers: tuple[str, ...]
     #: All jobs were looked at, not a sample.
     whole: bool
-    #: Events in the spool, which are in no counter before they are drained; None: the database does not answer.
+    #: Events in the spool, which are in no counter before they are drained; None: nobody knows.
     spooled: int | None = None
 
     @property
@@ -133,11 +133,11 @@ def verify(connection: redis.Redis, *, sample: int | None = None) -> Report:
         foreign=sum(look.foreign_by_queue.values()),
         stock_workers=tuple(_stock_workers(connection)),
         whole=sample is None,
-        spooled=_spooled(),
     )
 
 
-def _spooled() -> int | None:
+def spooled() -> int | None:
+    """Events in the spool; None: the database does not answer."""
     try:
         return SpooledEvent.objects.count()
     except (DatabaseError, InterfaceError):

@@ -3,13 +3,13 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
-from ingest.conservation import CAME, ENDED, HELD, Balance, Report, verify
+from ingest.conservation import CAME, ENDED, HELD, Balance, Report, spooled, verify
 from ingest.queue.connections import NeedsRedis, connection
 
 #: Jobs named in the text; --json names them all.
@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            report = verify(connection(), sample=options["sample"])
+            report = replace(verify(connection(), sample=options["sample"]), spooled=spooled())
         except NeedsRedis as error:
             raise CommandError(str(error)) from error
         except redis.RedisError as error:
