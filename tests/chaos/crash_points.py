@@ -46,7 +46,7 @@ def live(lane: Lane, life: Life, strike: Strike | None) -> Outcome:
         ends = life.live(lane)
         lane.start("worker", "maintain")
         lane.until(lambda: all(lane.state(job_id) == end for job_id, end in ends.items()), "the end of every event")
-        lane.until(lambda: life.settled(lane), "the end of what is beside")
+        lane.until(lambda: life.settled(lane) and not lane.spooled(), "the end of what is beside")
         late += life.check(lane)
     except (NotInTime, AssertionError) as error:
         late.append(str(error))

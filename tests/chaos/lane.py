@@ -27,8 +27,10 @@ from tests.chaos import clocks, roles
 from tests.chaos.conservation import unbalanced
 from tests.chaos.databases import SOCKET, Database, Postgresql, Sqlite
 from tests.chaos.proxy import Cut, Proxy, Treatment
-from tests.chaos.roles import OTHER, QUEUE, StatementKill, Surroundings
+from tests.chaos.roles import OTHER, QUEUE, Surroundings
+from tests.chaos.statements import KILL, PATH, StatementKill
 from tests.chaos.wires import Frontend, Message, Resp, Wire, sources
+from tests.ingest.queue.conftest import make_job
 from tests.ingest.worker.conftest import Work
 from tests.instance import NOT_PASSED_ON, REPOSITORY, free_port
 from tests.postgres import Cluster
@@ -41,6 +43,8 @@ Ends = dict[str, str]
 _PROGRAMS: Final[tuple[Program, ...]] = ("web", "worker", "maintain", "operator")
 #: Seconds in which everything must have come to its end, on a busy machine.
 DEADLINE: Final = 40.0
+#: Those whose SQL is numbered on SQLite.
+_NUMBERED: Final[tuple[Program, ...]] = ("web", "worker", "maintain")
 _COMMANDS: Final[dict[Program, tuple[str, ...]]] = {"worker": ("rqworker", QUEUE), "maintain": ("maintain",)}
 
 _context = multiprocessing.get_context("forkserver")
@@ -84,8 +88,7 @@ class Lane:
         self.folder = Path(tempfile.mkdtemp(prefix="qa-lane-"))
         self.valkey = Valkey(self._make("valkey"), fsync="always")
         self.redis: redis.Redis = redis.Redis.from_url(self.valkey.url)
-        for source in sources().values():  # else the first life alone would have to load them
-            self.redis.script_load(source)
+        self._load_scripts()
         self.work = Work(self.redis)
         self.database: Database = (
             Postgresql(cluster, f"lane_{name}") if cluster else Sqlite(self.folder / "lane.sqlite3")
@@ -102,6 +105,18 @@ class Lane:
         for program in _PROGRAMS:
             self._put_proxies_before(program)
         self._once(roles.command, ("migrate", "--verbosity", "0"))
+
+    def _load_scripts(self) -> None:
+        """Else the first life alone would have to."""
+        for source in sources().values():
+            self.redis.script_load(source)
+
+    def take_redis_away(self) -> None:
+        self.valkey.kill()
+
+    def return_redis(self) -> None:
+        self.valkey.start()
+        self._load_scripts()
 
     def close(self) -> None:
         self.stop()
@@ -131,9 +146,11 @@ class Lane:
 
     def begin(self, strike: Strike | None) -> None:
         """Empty everything for the next life, and number its messages from 1."""
+        if not self.valkey.answers():  # a life ended while it was away
+            self.return_redis()
         self.redis.flushall()
         self.database.empty()
-        for path in (*(self._statements(program) for program in _COMMANDS), self.folder / "effects.log"):
+        for path in (*(self._statements(program) for program in _NUMBERED), self.folder / "effects.log"):
             path.unlink(missing_ok=True)
         self._counts.clear()
         self.seen = []
@@ -158,7 +175,7 @@ class Lane:
         self.struck.set()
 
     def statements(self, program: Program) -> list[Point]:
-        """What the program sent to SQLite, which has no wire; web and operators are not asked."""
+        """What the program sent to SQLite, which has no wire; operators are not asked."""
         counts: Counter[str] = Counter()
         found = []
         path = self._statements(program)
@@ -212,7 +229,7 @@ class Lane:
                     self._running[program] = self._fork(program, roles.command, _COMMANDS[program])
 
     def _fork(self, program: Program, target: Callable[..., None], *arguments: object) -> Any:
-        numbered = program in _COMMANDS and self.database.vendor == "sqlite"
+        numbered = program in _NUMBERED and self.database.vendor == "sqlite"
         where = Surroundings(
             redis=f"unix://{self.folder / program}/valkey.sock",
             database=self._address(program),
@@ -250,6 +267,10 @@ class Lane:
             "REDIS_URL": f"unix://{self.folder / 'web'}/valkey.sock",
             "DATABASE_URL": self._address("web"),
         }
+        if self.database.vendor == "sqlite":
+            environment[PATH] = str(self._statements("web"))
+            if kill := self._statement_kill("web"):
+                environment[KILL] = str(kill)
         with (self.folder / "web.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self._port), "-v", "0",
@@ -286,6 +307,15 @@ class Lane:
         """Straight into the queue; their ids."""
         defaults = {"retry_delays": clocks.RETRY_DELAYS}
         return self.work.put(*events, **(defaults | job))  # type: ignore[arg-type]
+
+    def spool(self, number: int) -> list[str]:
+        """So many events, accepted while Redis was away."""
+        jobs = [make_job(event_id=None) for _ in range(number)]
+        self._once(roles.spool, jobs)
+        return [job.id for job in jobs]
+
+    def spooled(self) -> int:
+        return int(self.database.read("SELECT COUNT(*) FROM ingest_spooledevent")[0][0])
 
     def schedule(self, *, due: datetime) -> str:
         """A schedule that is due then, and not again for a day; the id of the job that it fires."""

@@ -26,6 +26,10 @@ def moves_and_rows(point: Point) -> bool:
     return moves(point) or point.store != "redis"
 
 
+def rows(point: Point) -> bool:
+    return point.store != "redis"
+
+
 def all_messages(point: Point) -> bool:
     return True
 
@@ -64,6 +68,21 @@ def _processed(ids: list[str]) -> Ends:
 def accepted(lane: Lane) -> Ends:
     lane.start("web")
     return _processed([lane.post({"id": "e", "title": "a", "severity": QUEUE})])
+
+
+def spooled(lane: Lane) -> Ends:
+    """Redis is away, and back when the event is accepted."""
+    lane.take_redis_away()
+    lane.start("web")
+    ids = [lane.post({"id": "e", "title": "a", "severity": QUEUE})]
+    lane.return_redis()
+    return _processed(ids)
+
+
+def drained(lane: Lane) -> Ends:
+    ids = lane.spool(2)
+    lane.start("maintain")
+    return _processed(ids)
 
 
 def processed(lane: Lane) -> Ends:
@@ -266,6 +285,8 @@ def _dead(lane: Lane) -> list[str]:
 
 LIVES: Final = (
     Life("accepted", "a client posts it → queued", "web", accepted, takes=all_messages),
+    Life("spooled", "a client posts it while Redis is away → spool", "web", spooled, takes=rows),
+    Life("drained", "spool → queued → gone", "maintain", drained, most=2, takes=moves_and_rows),
     Life("processed", "queued → started → gone", "worker", processed, takes=all_messages),
     Life("halved", "four started, one of them → failed, the others → gone", "worker", halved),
     Life("renewed", "started for longer than its lease → gone", "worker", renewed),
