@@ -150,12 +150,13 @@ class BatchWorker(StockWorker):
         while not self._stop_requested and (max_jobs is None or done < max_jobs):
             try:
                 self._keep_house(burst)
-                full = not self._slots.free
+                # Before the claim: what waits may be for the slots, and what runs there may come back to its queue.
+                full, busy = not self._slots.free, self._slots.busy
                 claims = self._claim(None if max_jobs is None else max_jobs - done)
                 if claims:
                     done += self._run(claims)
-                elif full or (burst and self._slots.busy):
-                    self._slots.wait(SLOT_WAIT)  # what waits may be for the slots, and what runs may come back
+                elif full or (burst and busy):
+                    self._slots.wait(SLOT_WAIT)
                 elif burst:
                     break
                 else:
