@@ -54,3 +54,5 @@ class Job:
     progress: Any
     #: What its handler returned, while that is kept; only `read` looks for it.
     result: Any
+    #: `ahead`, parted: by each queue that is served before, and its own.
+    ahead_by_queue: dict[str, int] | None = None

@@ -17,14 +17,16 @@ from ingest.credentials import masked, masked_text
 from ingest.queue import keys, payload
 from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
+from ingest.reading import several as reading_several
 from ingest.reading.cursors import BadCursor, as_cursor, newest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
+from ingest.reading.shapes import Job
 from ingest.spool import reading
 from queueadmin.console.dead_letters.reading import title_of
 from queueadmin.console.masking import masked_traceback
 from queueadmin.console.snapshot import Snapshot
 
-__all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log"]
+__all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log", "several"]
 
 #: A page of dead letters at most.
 MAX_LIMIT: Final = 500
@@ -141,17 +143,26 @@ def job(job_id: str) -> dict[str, Any] | None:
     Times are aware datetimes. Raises redis.RedisError when Redis is away.
     """
     found = jobs.read(job_id)
-    if found is None:
-        return None
-    queued = found.queue and found.ahead is not None and found.state == "queued"
-    eta = _eta(found.queue, found.ahead) if queued else None  # type: ignore[arg-type]
+    return None if found is None else _shown(found, _Rates())
+
+
+def several(ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The same for many, by id, without results; those that nobody knows are left out."""
+    rates = _Rates()
+    return {job_id: _shown(found, rates) for job_id, found in reading_several.read(ids).items()}
+
+
+def _shown(found: Job, rates: "_Rates") -> dict[str, Any]:
+    eta = None
+    if found.queue and found.ahead is not None and found.state == "queued":
+        eta = rates.eta(found.queue, found.ahead)
     return dataclasses.asdict(found) | {
         "eta_seconds": eta[0] if eta else None,
         "eta_basis": eta[1] if eta else None,
         "progress": masked(found.progress),
         "result": masked(found.result),
         "replay": None,
-        "links": _links(job_id, found.state),
+        "links": _links(found.id, found.state),
     }
 
 
@@ -173,18 +184,29 @@ def log(job_id: str) -> list[str]:
     return [masked_text(line) for line in runs.log(connection(), job_id)]
 
 
-def _eta(queue: str, ahead: int) -> tuple[float, str] | None:
-    """When its turn comes at today's rate, and that rate; None: nothing left its queues lately."""
-    names = settings.PRIORITIES[: settings.PRIORITIES.index(queue) + 1]
-    published = connection().get(keys.SNAPSHOT)
-    try:
-        last = Snapshot.from_json(published) if isinstance(published, bytes) else None
-    except msgspec.MsgspecError:
-        last = None
-    rate = sum(q.out_rate for q in last.queues if q.name in names) if last else 0
-    if rate <= 0:
-        return None
-    return round((ahead + 1) / rate, 1), f"{rate:.1f} jobs/s left {', '.join(names)} over the last 10 s"
+class _Rates:
+    """How fast jobs leave their queues, by the published snapshot; read once, when it is asked for."""
+
+    def __init__(self) -> None:
+        self._read = False
+        self._snapshot: Snapshot | None = None
+
+    def eta(self, queue: str, ahead: int) -> tuple[float, str] | None:
+        """When its turn comes at today's rate, and that rate; None: nothing left its queues lately."""
+        names = settings.PRIORITIES[: settings.PRIORITIES.index(queue) + 1]
+        last = self._last()
+        rate = sum(q.out_rate for q in last.queues if q.name in names) if last else 0
+        if rate <= 0:
+            return None
+        return round((ahead + 1) / rate, 1), f"{rate:.1f} jobs/s left {', '.join(names)} over the last 10 s"
+
+    def _last(self) -> Snapshot | None:
+        if not self._read:
+            self._read = True
+            published = connection().get(keys.SNAPSHOT)
+            with suppress(msgspec.MsgspecError):
+                self._snapshot = Snapshot.from_json(published) if isinstance(published, bytes) else None
+        return self._snapshot
 
 
 def actions(state: str) -> tuple[str, ...]:

@@ -18,10 +18,10 @@ import requests
 from asgiref.testing import ApplicationCommunicator
 from django.core.handlers.asgi import ASGIHandler
 
-from ingest import accept
 from ingest.api import fastlane, limits
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
+from ingest.queue.transitions import AsyncTransitions
 from tests.conftest import Valkey, wait_until
 from tests.ingest.api.conftest import EVENTS, stored_ids
 
@@ -282,14 +282,14 @@ def test_a_fault_of_ours_is_a_problem(monkeypatch: pytest.MonkeyPatch, caplog: p
 
 def test_a_canceled_request_is_stored_and_answered(empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     sending = asyncio.Event()
-    real = accept.AsyncTransitions.enqueue
+    real = AsyncTransitions.enqueue
 
     async def slow(self: Any, jobs: Any, **more: Any) -> Any:
         sending.set()
         await asyncio.sleep(0)
         return await real(self, jobs, **more)
 
-    monkeypatch.setattr(accept.AsyncTransitions, "enqueue", slow)
+    monkeypatch.setattr(AsyncTransitions, "enqueue", slow)
 
     async def test() -> None:
         sent = []
