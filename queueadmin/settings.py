@@ -280,13 +280,11 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL], "prefix": f"{RQ_KEY_PREFIX}:qa:channels"},
     }
-    if REDIS
-    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 
 AUTHENTICATION_BACKENDS = [

@@ -21,7 +21,7 @@ DEPTH: Final = 32
 KEYS: Final = 2_000
 #: Bytes of bodies that one process holds at a time.
 IN_FLIGHT_BYTES: Final = 128 * 1024 * 1024
-#: Seconds that a sender may take for its body.
+#: Seconds that a sender may take for its request.
 BODY_SECONDS: Final = 30.0
 
 
@@ -50,6 +50,20 @@ def inflated_too_large() -> ProblemError:
 def ratio_too_large() -> ProblemError:
     detail = f"The body becomes more than {RATIO} times as large when it is unpacked."
     return ProblemError(too_large("ratio_too_large", detail, "inflation_ratio", RATIO))
+
+
+def too_slow() -> ProblemError:
+    return ProblemError(
+        Problem(
+            408,
+            "body_too_slow",
+            "Too slow",
+            f"The request did not arrive within {BODY_SECONDS:g} s.",
+            retryable=True,
+            limit="body_seconds",
+            limit_value=BODY_SECONDS,
+        )
+    )
 
 
 def item_too_large() -> Problem:

@@ -12,17 +12,15 @@ from channels.layers import get_channel_layer
 from ingest.queue import keys
 from queueadmin.console import metrics, publisher
 from queueadmin.console.publisher import Publisher
-from queueadmin.console.snapshot import DatabaseFacts, DatabaseState, Snapshot
+from queueadmin.console.snapshot import DatabaseState, Snapshot
 from tests.conftest import Valkey, wait_until
 from tests.console.conftest import Jobs
-
-FACTS = DatabaseFacts(DatabaseState("connected"))
 
 
 @pytest.fixture(autouse=True)
 def _database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The question runs in a thread of the publisher's own, which has no test database."""
-    monkeypatch.setattr(metrics, "database_facts", lambda: FACTS)
+    monkeypatch.setattr(metrics, "database_facts", lambda: (DatabaseState("connected"), None))
 
 
 @pytest.fixture
@@ -148,15 +146,15 @@ def _holds(condition: Callable[[], bool]) -> bool:
 def test_a_database_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
-    def hang() -> DatabaseFacts:
+    def hang() -> tuple[DatabaseState, None]:
         release.wait(30)
-        return FACTS
+        return DatabaseState("connected"), None
 
     monkeypatch.setattr(metrics, "database_facts", hang)
     monkeypatch.setattr(publisher, "DATABASE_SECONDS", 0.01)
     watch = publisher._DatabaseWatch()
-    assert watch.facts().state == DatabaseState("disconnected")
+    assert watch.facts() == (DatabaseState("disconnected"), None)
     release.set()
     monkeypatch.setattr(publisher, "DATABASE_SECONDS", 10)
-    assert watch.facts() == FACTS
+    assert watch.facts() == (DatabaseState("connected"), None)
     watch.close()
