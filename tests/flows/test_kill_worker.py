@@ -33,7 +33,11 @@ class Ledger:
 
     def unfinished(self) -> int:
         kinds = (("llen", "queue"), ("zcard", "wip"), ("zcard", "scheduled"))
-        return sum(int(getattr(self.redis, read)(f"rq:{kind}:{queue}")) for read, kind in kinds for queue in QUEUES)
+        # The spool first: what leaves it meanwhile is seen in Redis.
+        spooled = int(self._read("SELECT COUNT(*) FROM ingest_spooledevent")[0][0])
+        return spooled + sum(
+            int(getattr(self.redis, read)(f"rq:{kind}:{queue}")) for read, kind in kinds for queue in QUEUES
+        )
 
     def rows(self) -> set[str]:
         return {row[0] for row in self._read("SELECT id FROM ingest_event")}
