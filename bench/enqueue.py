@@ -1,4 +1,4 @@
-"""Alert jobs enqueued in a second by one client that has many."""
+"""Alerts enqueued in a second by one client that has many; ours are checked as well, as the API would."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def rows(ground: Ground) -> Iterator[Row]:
         ground.empty()
         count = ground.size(RATES.get(contestant.name, 6_000) * ground.seconds)
         used = ground.valkey.processor_seconds()
-        took = contestant.fill(count, "nothing")
+        took = contestant.enqueue_many(count) if isinstance(contestant, Ours) else contestant.fill(count, "nothing")
         used = ground.valkey.processor_seconds() - used
         cost[contestant.name] = f"{took.processor / count * 1e6:,.0f} + {used / count * 1e6:,.0f}"
         return count / took.seconds

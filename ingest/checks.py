@@ -34,7 +34,6 @@ def is_loopback(host: str) -> bool:
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Every check below, in the order of their ids."""
     return [
-        *_redis_is_on(),
         *_debug_is_off_in_production(),
         *_public_url_is_an_address(),
         *_proxies_are_addresses(),
@@ -45,14 +44,6 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_others_cannot_listen_in(),
         *_public_url_is_allowed(),
         *_wait_targets_rise(),
-    ]
-
-
-def _redis_is_on() -> list[CheckMessage]:
-    if settings.REDIS:
-        return []
-    return [
-        Error("REDIS must not be false: working without Redis is not built yet.", hint="Unset REDIS.", id="ingest.E001")
     ]
 
 

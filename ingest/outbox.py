@@ -41,7 +41,7 @@ def dispatch(connection: redis.Redis, transitions: Transitions) -> int:
     taken = 0
     for _ in range(STEPS):
         lines: list[Any] = connection.lrange(keys.OUTBOX, 0, STEP - 1)
-        jobs = [job for line in lines if (job := _job(line)) is not None]
+        jobs = [job for line in lines if (job := job_of(line)) is not None]
         if jobs:
             transitions.enqueue(jobs)
         # By what they say and not by their number: another leader may have taken the same ones out by now.
@@ -54,8 +54,8 @@ def dispatch(connection: redis.Redis, transitions: Transitions) -> int:
     return taken
 
 
-def _job(raw: bytes) -> NewJob | None:
-    """None for what is no line of ours: it is dropped, so that those behind it are told."""
+def job_of(raw: bytes) -> NewJob | None:
+    """The job that tells of a line. None: it is none of ours, and is dropped so that those behind it are told."""
     try:
         line = notice.read(raw)
     except notice.Unreadable as error:

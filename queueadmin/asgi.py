@@ -15,6 +15,7 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from ingest import standalone  # noqa: E402
 from ingest.api.fastlane import FastLane  # noqa: E402
 from queueadmin.console.routing import router  # noqa: E402
 
@@ -36,6 +37,10 @@ def own_pages_only(app: Any) -> Any:
     """Websockets for pages of ALLOWED_HOSTS; a missing origin is refused as well."""
     return RefuseNullOrigin(AllowedHostsOriginValidator(app))
 
+
+if not settings.REDIS:
+    # Here, since only the server of the pages loads this module.
+    standalone.start()
 
 application = ProtocolTypeRouter(
     {

@@ -280,11 +280,13 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CHANNEL_LAYERS = {
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL], "prefix": f"{RQ_KEY_PREFIX}:qa:channels"},
     }
+    if REDIS
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 
 AUTHENTICATION_BACKENDS = [

@@ -82,6 +82,8 @@ class Instance:
         return self
 
     def _is_ready(self) -> bool:
+        if self.environment.get("REDIS") == "false":
+            return self.answers("/readyz")
         with self.redis() as client:
             return self.answers("/readyz") and client.scard("rq:workers") >= int(self.environment["WORKERS"])
 

@@ -15,11 +15,13 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from ingest.accept import Unavailable, accept_async
-from ingest.api import admission, intake, limits
+from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences
 from ingest.api.access import Visit, visit
+from ingest.api.answers import Answer
+from ingest.api.idempotency import Keyed
 from ingest.api.inflate import inflate
-from ingest.api.intake import Answer, Endpoint
-from ingest.api.keys import authenticate_async, require
+from ingest.api.intake import Endpoint, Head
+from ingest.api.keys import Sender, authenticate_async, require
 from ingest.api.problems import ProblemError, disallowed_host, server_error
 
 Scope = dict[str, Any]
@@ -56,13 +58,13 @@ class FastLane:
         try:
             answer = await self._take_in(endpoint, scope, headers, receive, this)
         except ProblemError as error:
-            answer = intake.problem_answer(error.problem)
+            answer = answers.problem_answer(error.problem)
         except _Gone:
             this.log(499)
             return
         except Exception:
             logger.exception("Request %s failed", this.request_id)
-            answer = intake.problem_answer(server_error())
+            answer = answers.problem_answer(server_error())
         security_headers = self._security_headers[_is_secure(scope, headers)]
         await _send(send, answer, {"X-Request-Id": this.request_id, **security_headers})
         this.log(answer.status)
@@ -88,19 +90,34 @@ class FastLane:
                 body = await asyncio.to_thread(inflate, head.encoding, body)
                 self._in_flight.take(len(body))
                 held += len(body)
-            if len(body) < THREAD_BYTES:
-                taken = intake.read_body(endpoint, head, body, sender)
-            else:
-                taken = await asyncio.to_thread(intake.read_body, endpoint, head, body, sender)
-            this.events = len(taken.items)
-            taken = replace(taken, items=await admission.admit_async(sender, taken.items, status=endpoint.over_rate))
-            events = taken.events
-            receipts = await _finish(accept_async(events)) if events else []
-            return intake.answer(endpoint, taken, receipts, prefer=headers.get("prefer", ""))
-        except Unavailable as error:
-            raise ProblemError(intake.unavailable(error)) from None
+            return await idempotency.once_async(
+                endpoint, head, body, sender, lambda keyed: _store(endpoint, head, body, sender, keyed, this)
+            )
         finally:
             self._in_flight.give_back(held)
+
+
+async def _store(
+    endpoint: Endpoint, head: Head, body: bytes, sender: Sender, keyed: Keyed | None, this: Visit
+) -> Answer:
+    """A body's events into a store."""
+    if len(body) < THREAD_BYTES:
+        taken = intake.read_body(endpoint, head, body, sender)
+    else:
+        taken = await asyncio.to_thread(intake.read_body, endpoint, head, body, sender)
+    this.events = len(taken.items)
+    prefer = preferences.read(head.headers)
+    answers.check_strict(taken, prefer)
+    taken = replace(taken, items=await admission.admit_async(sender, taken.items, status=endpoint.over_rate))
+    answers.check_strict(taken, prefer)
+    events = idempotency.named(taken, keyed).events
+    try:
+        receipts = await _finish(accept_async(events, strict=prefer.strict)) if events else []
+    except Unavailable as error:
+        raise ProblemError(answers.unavailable(error)) from None
+    answer = answers.answer(endpoint, taken, receipts, prefer)
+    await batches.keep_async(answer.batch, sender)
+    return answer
 
 
 async def _finish(accepting: Awaitable[T]) -> T:

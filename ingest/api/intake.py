@@ -1,18 +1,14 @@
-"""What both faces of taking in have in common: a request's bytes → events, receipts → the answer."""
+"""What both faces of taking in have in common: a request's bytes → events. `answers` has the way back."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
-import msgspec
-import uuid_utils
-from django.conf import settings
-
-from ingest.accept import Incoming, Receipt, Unavailable
+from ingest.accept import Incoming
 from ingest.api import cloudevents, decode, limits
 from ingest.api.inflate import check_encoding
 from ingest.api.keys import Sender
-from ingest.api.problems import PROBLEM_TYPE, Problem, ProblemError
+from ingest.api.problems import Problem, ProblemError
 from ingest.api.schema import Rejected, read_event
 from ingest.priorities import Priority
 
@@ -28,10 +24,6 @@ _FORMATS: Final[dict[str, Format]] = {
 }
 #: What an answer names, one for each format.
 _OFFERED: Final = ("application/json", "application/x-ndjson", cloudevents.STRUCTURED, cloudevents.BATCH)
-
-
-#: Outcomes that are worth another try.
-_AGAIN: Final = frozenset({"full", "unavailable", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +67,6 @@ class Taken:
         return [item for item in self.items if isinstance(item, Incoming)]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, before a face puts it on the wire."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 def check_head(endpoint: Endpoint, headers: Mapping[str, str]) -> Head:
     """Refuses what can be refused without reading the body. Raises ProblemError 413 or 415."""
     encoding = check_encoding(headers.get("content-encoding", ""))
@@ -123,29 +105,6 @@ def _wrong_shape(detail: str) -> ProblemError:
     return ProblemError(Problem(422, "wrong_type", "Not the right shape", detail))
 
 
-def answer(endpoint: Endpoint, taken: Taken, receipts: Sequence[Receipt], *, prefer: str = "") -> Answer:
-    """The response to a request whose good events got these receipts."""
-    if taken.single:
-        return _single(endpoint, taken.items[0], receipts)
-    return _batch(taken, receipts, wants_items="return=representation" in prefer.replace(" ", "").lower().split(","))
-
-
-def unavailable(error: Unavailable) -> Problem:
-    """503: nothing can be stored now."""
-    return Problem(
-        503,
-        "outcome_unknown" if error.unknown else "no_durable_store",
-        "Events cannot be stored now",
-        error.detail,
-        retryable=True,
-        headers={"Retry-After": "2"},
-    )
-
-
-def problem_answer(problem: Problem) -> Answer:
-    return Answer(problem.status, problem.body(), PROBLEM_TYPE, problem.headers)
-
-
 def _format(endpoint: Endpoint, headers: Mapping[str, str]) -> Format:
     content_type = headers.get("content-type", "")
     media, _, parameters = content_type.partition(";")
@@ -179,139 +138,3 @@ def _read(
     if isinstance(event, Rejected) and item.line is not None:
         event.problem.extra["line"] = item.line
     return event
-
-
-def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Receipt]) -> Answer:
-    refused = item.problem if isinstance(item, Rejected) else _refusal(receipts[0])
-    if refused is not None:
-        return problem_answer(refused)
-    receipt = receipts[0]
-    shown = _receipt(receipt)
-    if endpoint is ALERT:
-        shown["alert_id"] = receipt.event.event_id or receipt.id
-        if not settings.REDIS:
-            shown["status"] = "processing"
-    return Answer(202, msgspec.json.encode(shown), headers={"Location": f"/api/v1/jobs/{receipt.id}"})
-
-
-def _batch(taken: Taken, receipts: Sequence[Receipt], *, wants_items: bool) -> Answer:
-    """202 when all were accepted, 207 when some were; else 422, or 503 when the sender should try again."""
-    of_event = iter(receipts)
-    items = [
-        _rejected(index, item.event_id, item.problem) if isinstance(item, Rejected) else _item(index, next(of_event))
-        for index, item in enumerate(taken.items)
-    ]
-    duplicates = sum(receipt.outcome == "duplicate" for receipt in receipts)
-    accepted = sum(receipt.outcome == "accepted" for receipt in receipts)
-    stored = accepted + duplicates
-    counts: dict[str, Any] = {
-        "received": len(items),
-        "accepted": accepted,
-        "duplicates": duplicates,
-        "rejected": len(items) - stored,
-    }
-    if not stored:
-        again = next((receipt for receipt in receipts if receipt.outcome in _AGAIN), None)
-        if again is not None:
-            return problem_answer(_away(again, **counts, items=items))
-        if shed := next((item.problem for item in _refused(taken) if item.problem.retryable), None):
-            shed.extra = shed.extra | counts | {"items": items}
-            return problem_answer(shed)
-        return problem_answer(
-            Problem(422, "all_rejected", "No event was accepted", "Each item says why.", **counts, items=items)
-        )
-    shown: dict[str, Any] = {"batch_id": uuid_utils.uuid7().hex, "durability": _durability(receipts), **counts}
-    all_stored = stored == len(items)
-    if wants_items or not all_stored:
-        shown["items"] = items
-    return Answer(
-        202 if all_stored else 207,
-        msgspec.json.encode(shown),
-        headers={"Preference-Applied": "return=representation"} if wants_items else {},
-    )
-
-
-def _refused(taken: Taken) -> Iterator[Rejected]:
-    return (item for item in taken.items if isinstance(item, Rejected))
-
-
-def _durability(receipts: Sequence[Receipt]) -> str:
-    """Of a batch: `database` when any of it is there."""
-    return "database" if any(receipt.stored and receipt.durability == "database" for receipt in receipts) else "redis"
-
-
-def _receipt(receipt: Receipt) -> dict[str, Any]:
-    event = receipt.event
-    priority = event.severity.mapped
-    return {
-        "id": receipt.id,
-        "event_id": event.event_id,
-        "status": receipt.state,
-        "duplicate": receipt.outcome == "duplicate",
-        "durability": receipt.durability,
-        "kind": event.kind.name,
-        "priority": priority,
-        "queue": priority,
-        "severity": {"raw": event.severity.raw, "mapped": priority, "by": event.severity.by},
-        "warnings": event.warnings,
-    }
-
-
-def _item(index: int, receipt: Receipt) -> dict[str, Any]:
-    event = receipt.event
-    refused = _refusal(receipt)
-    if refused is not None:
-        return _rejected(index, event.event_id, refused)
-    return {
-        "index": index,
-        "status": 202,
-        "id": receipt.id,
-        "event_id": event.event_id,
-        "priority": event.severity.mapped,
-        "duplicate": receipt.outcome == "duplicate",
-        "warnings": event.warnings,
-    }
-
-
-def _rejected(index: int, event_id: str | None, problem: Problem) -> dict[str, Any]:
-    return {
-        "index": index,
-        "status": problem.status,
-        "event_id": event_id,
-        "error": problem.as_error(),
-        "retryable": problem.retryable,
-    }
-
-
-def _refusal(receipt: Receipt) -> Problem | None:
-    """Why this event was not stored; None when it was."""
-    if receipt.outcome == "id_reused":
-        return Problem(
-            409,
-            "id_reused",
-            "The id is taken",
-            "Another event with this id was taken in from this source, with another body.",
-            field="id",
-            id=receipt.id,
-        )
-    return _away(receipt) if receipt.outcome in _AGAIN else None
-
-
-def _away(receipt: Receipt, **extra: Any) -> Problem:
-    """503 for what its queue has no room for, and for what no store was there for any more."""
-    if receipt.outcome == "full":
-        queue = receipt.event.severity.mapped
-        limit = settings.QUEUE_LIMITS[queue]
-        return Problem(
-            503,
-            "queue_full",
-            "The queue is full",
-            f"{limit:,} jobs wait in {queue}, which is its limit; the event was not stored.",
-            retryable=True,
-            headers={"Retry-After": "10"},
-            **{"limit": limit, "queue": queue, **extra},
-        )
-    error = Unavailable("No durable store was there at this event's turn.", unknown=receipt.outcome == "unknown")
-    problem = unavailable(error)
-    problem.extra.update(extra)
-    return problem

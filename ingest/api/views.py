@@ -11,12 +11,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ingest.accept import Unavailable, accept
-from ingest.api import admission, intake, limits
+from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences
 from ingest.api.access import Visit, visit
+from ingest.api.answers import Answer
 from ingest.api.errors import exception_handler
+from ingest.api.idempotency import Keyed
 from ingest.api.inflate import inflate
-from ingest.api.intake import Endpoint
-from ingest.api.keys import authenticate, require
+from ingest.api.intake import Endpoint, Head
+from ingest.api.keys import Sender, authenticate, require
+from ingest.api.problems import ProblemError
 
 
 class TakeInView(APIView):
@@ -43,16 +46,28 @@ class TakeInView(APIView):
         body = request._request.read(limits.WIRE_BYTES + 1)
         if len(body) > limits.WIRE_BYTES:
             raise limits.body_too_large()
-        taken = intake.read_body(self.endpoint, head, inflate(head.encoding, body), sender)
-        self.this.events = len(taken.items)
-        taken = replace(taken, items=admission.admit(sender, taken.items, status=self.endpoint.over_rate))
-        events = taken.events
-        try:
-            receipts = accept(events) if events else []
-        except Unavailable as error:
-            return intake.unavailable(error).response()
-        answer = intake.answer(self.endpoint, taken, receipts, prefer=headers.get("prefer", ""))
+        body = inflate(head.encoding, body)
+        answer = idempotency.once(
+            self.endpoint, head, body, sender, lambda keyed: self._store(head, body, sender, keyed)
+        )
         return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type, headers=answer.headers)
+
+    def _store(self, head: Head, body: bytes, sender: Sender, keyed: Keyed | None) -> Answer:
+        """A body's events into a store."""
+        taken = intake.read_body(self.endpoint, head, body, sender)
+        self.this.events = len(taken.items)
+        prefer = preferences.read(head.headers)
+        answers.check_strict(taken, prefer)
+        taken = replace(taken, items=admission.admit(sender, taken.items, status=self.endpoint.over_rate))
+        answers.check_strict(taken, prefer)
+        events = idempotency.named(taken, keyed).events
+        try:
+            receipts = accept(events, strict=prefer.strict) if events else []
+        except Unavailable as error:
+            raise ProblemError(answers.unavailable(error)) from None
+        answer = answers.answer(self.endpoint, taken, receipts, prefer)
+        batches.keep(answer.batch, sender)
+        return answer
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         # Allow is set by the framework, whose own answer shows a docstring and media types that are refused here.

@@ -47,9 +47,9 @@ from ingest.models import Schedule
 from ingest.queue.limits import Limit
 from ingest.reading.counts import Counts, Statistics
 from ingest.reading.cursors import BadCursor
-from ingest.reading.jobs import Job, JobError
 from ingest.reading.lists import Page
 from ingest.reading.runs import Attempt
+from ingest.reading.shapes import Job, JobError
 
 __all__ = [
     "AlreadyMoved",

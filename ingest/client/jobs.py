@@ -10,9 +10,10 @@ from ingest.kinds import KINDS
 from ingest.queue import keys
 from ingest.reading import jobs, lists, payloads, runs
 from ingest.reading.fields import text
-from ingest.reading.jobs import POSITION_CAP, Job
+from ingest.reading.jobs import POSITION_CAP
 from ingest.reading.lists import Page
 from ingest.reading.runs import Attempt
+from ingest.reading.shapes import Job
 
 
 @looks

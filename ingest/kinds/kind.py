@@ -41,7 +41,7 @@ class Kind:
     batch: bool = True
     #: `process`: the effect handler runs in a forked process, which may crash, leak and hold the GIL.
     isolation: Literal["", "process"] = ""
-    #: How many events an `async def` handler has in its hands at a time, in one worker.
+    #: How many events of an `async def` handler run at a time, in one worker.
     concurrency: int = 10
     #: Seconds before each further execution; their number is the number of retries.
     retry_delays: tuple[float, ...] = (1.0, 5.0, 25.0)

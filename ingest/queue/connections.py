@@ -43,6 +43,13 @@ class RedisUnavailable(Exception):
     """Redis did not answer; the message is for people and names the address without its password."""
 
 
+class NeedsRedis(redis.ConnectionError):
+    """There is none, by REDIS=false. What handles an outage handles this as well."""
+
+    def __init__(self) -> None:
+        super().__init__("This needs Redis, and REDIS=false says that there is none.")
+
+
 def connection() -> redis.Redis:
     """The shared client that waits up to REDIS_SOCKET_TIMEOUT (5 s) and tries again a few times."""
     return _client(
@@ -77,6 +84,8 @@ def acceptance_connection() -> redis.Redis:
 
 def async_acceptance_connection() -> redis.asyncio.Redis:
     """As `acceptance_connection`, for the running event loop; close it with `close_async_connections`."""
+    if not settings.REDIS:
+        raise NeedsRedis
     loop = asyncio.get_running_loop()
     client = _async_clients.get(loop)
     if client is None:
@@ -177,6 +186,8 @@ def _options(timeout: float, connect_timeout: float, **more: Any) -> dict[str, A
 
 
 def _client(purpose: str, options: Callable[[], dict[str, Any]]) -> redis.Redis:
+    if not settings.REDIS:
+        raise NeedsRedis
     client = _clients.get(purpose)
     if client is None:
         pool = redis.BlockingConnectionPool.from_url(settings.REDIS_URL, **options())

@@ -215,3 +215,18 @@ def last_claim(worker_name: str) -> str:
 def marker(job_id: str) -> str:
     """String: hash of the body accepted under a client's id, for the dedupe window."""
     return f"{PREFIX}:qa:seen:{job_id}"
+
+
+def idempotency(request: str) -> str:
+    """String: the answer under an Idempotency-Key, or the mark that it runs (`ingest.api.idempotency`)."""
+    return f"{PREFIX}:qa:idem:{request}"
+
+
+def batch(batch_id: str) -> str:
+    """String: what became of the items of a batch (`ingest.api.batches`)."""
+    return f"{PREFIX}:qa:batch:{batch_id}"
+
+
+#: List of the batches that are kept, oldest first, and the bytes that they take.
+BATCHES: Final = f"{PREFIX}:qa:batches"
+BATCH_BYTES: Final = f"{PREFIX}:qa:batches:bytes"

@@ -1,8 +1,8 @@
-"""One job as the contract shows it: from its hash, and after its end from its event's row."""
+"""One job as the contract shows it: from its hash, else from the spool, and after its end from its event's row."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,8 +12,9 @@ from django.conf import settings
 from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.connections import connection
-from ingest.reading import runs
-from ingest.reading.fields import FIELDS, failed_at, fields, moment, number
+from ingest.reading import runs, spooled
+from ingest.reading.fields import FIELDS, failed_at, fields, moment, number, text
+from ingest.reading.shapes import Job, JobError
 
 #: The position is looked for in so many ids from the head; beyond, only "more than" is told.
 POSITION_CAP: Final = 10_000
@@ -32,95 +33,76 @@ _STATES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class JobError:
-    """The last failure."""
-
-    type: str | None
-    message: str | None
-    #: error, timeout, poison, permanent, unreadable or not_allowed.
-    reason: str | None
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job; all times are aware."""
-
-    id: str
-    #: The client's id.
-    event_id: str | None
-    kind: str | None
-    source: str | None
-    tenant: str | None
-    #: One of the contract's words.
-    state: str
-    queue: str | None
-    priority: str | None
-    #: 1 is next; `>10000` past the cap; None: it does not wait in a queue, or a rate limit holds it back.
-    position: int | str | None
-    #: Jobs that come before it, those of higher queues included; None: not known.
-    ahead: int | None
-    #: Executions of its whole life; None: not known any more.
-    attempts: int | None
-    attempts_left: int
-    crashes: int
-    received_at: datetime | None
-    enqueued_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    next_attempt_at: datetime | None
-    error: JobError | None
-    #: The operator who moved it last, and when; None: nobody did, or it is not known any more.
-    moved_by: str | None
-    moved_at: datetime | None
-    #: When it was discarded, while it is in the trash, and where it was: queued, scheduled or failed.
-    trashed_at: datetime | None
-    trashed_from: str | None
-    #: What its handler last said of it: any JSON value; None: nothing yet.
-    progress: Any
-    #: What its handler returned, while that is kept; only `read` looks for it.
-    result: Any
-
-
 def read(job_id: str, client: redis.Redis | None = None) -> Job | None:
-    """One job; None when neither Redis nor a row knows it. Raises redis.RedisError when Redis is away."""
-    client = client or connection()
+    """One job; None when neither Redis nor the spool nor a row knows it.
+
+    Raises redis.RedisError when Redis is away and may know it.
+    """
+    try:
+        return _read(job_id, client or connection())
+    except redis.RedisError:
+        if (found := spooled.job(job_id)) is None and settings.REDIS:
+            raise
+        return found or _from_row(job_id)
+
+
+def _read(job_id: str, client: redis.Redis) -> Job | None:
+    # First which queue it is in: searching the others as well would take Redis four times as long.
+    name = text(client.hget(keys.job(job_id), "origin"))
+    ours = name in settings.PRIORITIES
+    before = settings.PRIORITIES[: settings.PRIORITIES.index(name)] if ours else ()
     pipe = client.pipeline(transaction=True)
     pipe.hmget(keys.job(job_id), FIELDS)
-    for name in settings.PRIORITIES:
-        pipe.llen(keys.queue(name))
-        pipe.scard(keys.tombstones(name))
-        pipe.lpos(keys.queue(name), job_id, maxlen=POSITION_CAP)
+    if ours:
         pipe.zscore(keys.scheduled(name), job_id)
         pipe.zscore(keys.failed(name), job_id)
+        # From the head and from the end: whoever asks sent it just now, mostly.
+        pipe.lpos(keys.queue(name), job_id, maxlen=POSITION_CAP)
+        pipe.lpos(keys.queue(name), job_id, rank=-1, maxlen=POSITION_CAP)
+        for each in (*before, name):
+            pipe.llen(keys.queue(each))
+            pipe.scard(keys.tombstones(each))
     values, *rest = pipe.execute()
     found = fields(values)
     if not found["status"]:
-        return _from_row(job_id)
+        return spooled.job(job_id) or _from_row(job_id)
     job = shape(job_id, found)
     if job.state == "finished":
         return replace(job, result=runs.result(client, job_id))
-    if job.queue not in settings.PRIORITIES:
+    if not ours:
         return job
-    order = settings.PRIORITIES.index(job.queue)
-    length, gone, index, due, failed = rest[order * 5 : order * 5 + 5]
+    due, failed, from_head, from_end, *lengths = rest
     if job.state in ("scheduled", "retrying") and due is not None:
         return replace(job, next_attempt_at=datetime.fromtimestamp(float(due), UTC))
     if job.state == "failed" and job.error and failed is not None:
         return replace(job, error=replace(job.error, at=failed_at(float(failed), found["ended_at"])))
-    if job.state == "queued" and index is not None:
-        here = index - (_gone_before(client, job.queue, index) if gone else 0)
-        before = sum(max(0, rest[i * 5] - rest[i * 5 + 1]) for i in range(order))
-        return replace(job, position=here + 1, ahead=before + here)
-    if job.state == "queued" and length > POSITION_CAP:
-        return replace(job, position=f">{POSITION_CAP}")
-    return job
+    if job.state != "queued":
+        return job
+    waiting = {each: max(0, lengths[i * 2] - lengths[i * 2 + 1]) for i, each in enumerate(before)}
+    length, gone = lengths[-2:]
+    index = from_end if from_head is None else from_head
+    if index is None:
+        return replace(job, position=f">{POSITION_CAP}") if length > POSITION_CAP else job
+    here = index - (_gone_before(client, name, index, length, gone) if gone else 0)
+    return placed(job, here, waiting)
 
 
-def _gone_before(client: redis.Redis, name: str, index: int) -> int:
-    """How many of the first `index` ids, at most POSITION_CAP, are of jobs that are elsewhere."""
-    ids = client.lrange(keys.queue(name), 0, index - 1) if index else []
+def placed(job: Job, here: int, before: Mapping[str, int]) -> Job:
+    """With so many jobs of its own queue ahead of it, and so many of each that is served before."""
+    position = here + 1 if here < POSITION_CAP else f">{POSITION_CAP}"
+    by_queue = {**before, str(job.queue): here}
+    return replace(job, position=position, ahead=sum(by_queue.values()), ahead_by_queue=by_queue)
+
+
+def _gone_before(client: redis.Redis, name: str, index: int, length: int, gone: int) -> int:
+    """How many of the first `index` ids are of jobs that are elsewhere; at most POSITION_CAP are looked at."""
+    if index <= POSITION_CAP:
+        return _gone_among(client, name, 0, index - 1) if index else 0
+    return max(0, gone - _gone_among(client, name, index, -1)) if length - index <= POSITION_CAP else 0
+
+
+def _gone_among(client: redis.Redis, name: str, first: int, last: int) -> int:
+    ids = client.lrange(keys.queue(name), first, last)
     return sum(client.smismember(keys.tombstones(name), ids)) if ids else 0
 
 

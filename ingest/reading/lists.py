@@ -19,7 +19,8 @@ from ingest.models import Event
 from ingest.queue import keys
 from ingest.reading.cursors import BadCursor, Place, as_cursor, newest, oldest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, pipelined, text
-from ingest.reading.jobs import Job, of_row, shape
+from ingest.reading.jobs import of_row, shape
+from ingest.reading.shapes import Job
 
 #: Jobs of one page at most.
 MAX_LIMIT: Final = 500

@@ -4,10 +4,12 @@ import zlib
 from dataclasses import dataclass
 
 import redis
+from django.conf import settings
 
-from ingest.models import Event
+from ingest.models import Event, SpooledEvent
 from ingest.queue import keys, payload
 from ingest.queue.connections import connection
+from ingest.reading import spooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,27 @@ class Carried:
 
 
 def carried(job_id: str, client: redis.Redis | None = None) -> Carried:
-    """Raises redis.RedisError when Redis is away."""
-    data, error = (client or connection()).hmget(keys.job(job_id), "data", "exc_info")
+    """Raises redis.RedisError when Redis is away and may know the job."""
+    try:
+        data, error = (client or connection()).hmget(keys.job(job_id), "data", "exc_info")
+    except redis.RedisError:
+        if (found := _spooled(job_id)) is None and settings.REDIS:
+            raise
+        return found or _of_row(job_id)
     if data is not None:
         try:
             return Carried(payload.decode(_bytes(data)).body, _text(error))
         except payload.Unreadable:
             return Carried(None, _text(error))
+    return _spooled(job_id) or _of_row(job_id)
+
+
+def _spooled(job_id: str) -> Carried | None:
+    row = SpooledEvent.objects.filter(id=job_id).first() if "\0" not in job_id else None
+    return Carried(spooled.body(row), row.traceback) if row else None
+
+
+def _of_row(job_id: str) -> Carried:
     if "\0" in job_id:
         return Carried(None, "")  # PostgreSQL refuses the question
     event = Event.objects.filter(id=job_id).order_by("-received_at").first()

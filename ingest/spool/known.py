@@ -1,5 +1,6 @@
 """What this process knows of the spool without asking."""
 
+import threading
 from typing import Final
 
 _NEVER: Final = float("-inf")
@@ -11,6 +12,12 @@ class Known:
         self.used = False
         #: When the database was asked last (time.monotonic()).
         self.asked_at = _NEVER
+        #: Set whenever something was stored: whoever runs it in this process need not ask again and again.
+        self.bell = threading.Event()
+
+    def stored(self) -> None:
+        self.used = True
+        self.bell.set()
 
     def forget(self) -> None:
         """Be as in a process that just began."""

@@ -224,7 +224,7 @@ class _Writer:
             for write in writes:
                 write.done.set_exception(_away(error, group))
             return
-        known.used = True
+        known.stored()
         for write in writes:
             write.done.set_result(results[: len(write.jobs)])
             results = results[len(write.jobs) :]

@@ -5,25 +5,22 @@ Redis, so the fence holds as for every other job. It dies with its worker.
 """
 
 import asyncio
-import ctypes
 import json
-import logging
 import os
-import random
 import select
 import signal
-import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 
 from django.db import connections
 
 from ingest import effects
 from ingest.database import DatabaseAway
-from ingest.kinds import Context
+from ingest.kinds import KINDS, Context
+from ingest.queue.payload import decode
 from ingest.queue.transitions import Failure
 from ingest.worker.alarm import Alarm, Halt
 from ingest.worker.entries import Entry
@@ -31,8 +28,7 @@ from ingest.worker.failures import failure
 from ingest.worker.leases import Leases
 from ingest.worker.reports import Reports
 from ingest.worker.slots import run_in_time
-
-logger = logging.getLogger(__name__)
+from ingest.worker.stable import Stable
 
 #: Seconds after its timeout at which a handler that does not end is killed with its process.
 KILL_SECONDS: Final = 5.0
@@ -40,10 +36,6 @@ KILL_SECONDS: Final = 5.0
 LOOK: Final = 0.1
 #: Seconds that it has to exit after it has answered.
 EXIT_SECONDS: Final = 1.0
-
-#: Linux only; elsewhere a horse whose worker dies runs on until its handler ends.
-_PR_SET_PDEATHSIG: Final = 1
-_prctl: Final = getattr(ctypes.CDLL(None), "prctl", None)
 
 #: Why it was killed: an operator's stop-job or kill-horse, its timeout, a lease that is lost, a worker that stops.
 Why = Literal["stopped", "killed", "overrun", "lost", "halted"]
@@ -68,37 +60,32 @@ class HorseFailed(Exception):
 class Horse:
     """One job in a process of its own. `kill` may be called from another thread, all else from the worker's."""
 
-    def __init__(self, entry: Entry, *, worker: str) -> None:
+    def __init__(self, entry: Entry, stable: Stable) -> None:
         self.entry = entry
         self.pid = 0
-        self._worker = worker
+        self._stable = stable
         self._why: Why | None = None
-        self._lock = threading.Lock()  # so that no pid is killed that was reaped, and perhaps given to another
+        self._lock = threading.Lock()  # so that no pid is killed that is another's by now
         self._status: int | None = None
 
     def run(self, *, leases: Leases, alarm: Alarm, reports: Reports) -> Any:
         """Fork, wait for the answer, and return the handler's result.
 
-        Raises HorseFailed, HorseDied, LeaseLost, DatabaseAway as the handler met it, and Halt.
+        Raises HorseFailed, HorseDied, LeaseLost, StableLost, Halt, and DatabaseAway as the handler met it.
         """
+        job = self.entry.job
         read_end, write_end = os.pipe()
-        # Two processes must not share a database connection. What is buffered would be written twice.
-        connections.close_all()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        parent = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(read_end)
-            _be_the_horse(self.entry, parent, write_end, self._worker)
-        os.close(write_end)
-        with suppress(OSError):  # it does the same; whoever comes first
-            os.setpgid(self.pid, self.pid)
         try:
-            return self._verdict(self._listen(read_end, leases, alarm, reports))
+            try:
+                self.pid = self._stable.start(write_end, job.id, job.data, job.attempts)
+            finally:
+                os.close(write_end)
+            try:
+                return self._verdict(self._listen(read_end, leases, alarm, reports))
+            finally:
+                self._end()
         finally:
             os.close(read_end)
-            self._end()
 
     def kill(self, why: Why) -> bool:
         """Kill it and what it started. False when it has ended."""
@@ -117,10 +104,11 @@ class Horse:
         overrun_at = time.monotonic() + self.entry.kind.timeout + KILL_SECONDS
         poll = select.poll()
         poll.register(read_end, select.POLLIN)
+        poll.register(self._stable.fileno(), select.POLLIN)
         rest = b""
         while True:
-            dead = self._reaped()
-            if poll.poll(0 if dead else LOOK * 1000):
+            ready = [descriptor for descriptor, _ in poll.poll(LOOK * 1000)]
+            if read_end in ready:
                 chunk = os.read(read_end, 65536)
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
@@ -131,8 +119,8 @@ class Horse:
                         return what, value
                 if not chunk:
                     return None
-            elif dead:
-                return None  # something it started still holds the pipe
+            elif ready:
+                return None  # it has ended, though something that it started still holds the pipe
             if alarm.halted:
                 self.kill("halted")
             elif time.monotonic() > overrun_at:
@@ -172,25 +160,18 @@ class Horse:
     ) -> Failure:
         return Failure(self.entry.job.id, f"{message}\n", reason, retry, error_type, message)
 
-    def _reaped(self) -> bool:
-        with self._lock:
-            if self._status is None:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-                if pid:
-                    self._status = status
-            return self._status is not None
-
     def _end(self) -> int:
         """Wait until it is gone, and no longer than EXIT_SECONDS; return its wait status."""
-        until = time.monotonic() + EXIT_SECONDS
-        while not self._reaped() and time.monotonic() < until:
-            time.sleep(0.001)
-        with self._lock:
-            if self._status is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(self.pid, signal.SIGKILL)
-                self._status = os.waitpid(self.pid, 0)[1]
-            return self._status
+        if self._status is None:
+            poll = select.poll()
+            poll.register(self._stable.fileno(), select.POLLIN)
+            if not poll.poll(EXIT_SECONDS * 1000):
+                self.kill("overrun")
+            status = self._stable.status()
+            with self._lock:
+                self._status = status
+            self._stable.bury()
+        return self._status
 
 
 def _ending(status: int) -> str:
@@ -219,39 +200,22 @@ class _Pipe:
                 line = line[os.write(self._write_end, line) :]
 
 
-def _be_the_horse(entry: Entry, parent: int, write_end: int, worker: str) -> NoReturn:
-    """Run the handler, answer, and exit: nothing of the worker's own goes on in this process."""
-    status = 1
-    try:
-        with suppress(OSError):
-            os.setpgid(0, 0)
-        if _prctl is not None:
-            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == parent:  # else it died before we asked to die with it
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when we end
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            random.seed()
-            os.environ["RQ_WORKER_ID"] = worker
-            os.environ["RQ_JOB_ID"] = entry.job.id
-            pipe = _Pipe(write_end)
-            pipe.send(*_answer(entry, Context(entry.job.id, attempt=entry.job.attempts + 1, report=pipe.send)))
-            connections.close_all()
-            status = 0
-    finally:
-        with suppress(Exception):
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
+def ride(write_end: int, job_id: str, data: bytes, attempts: int) -> None:
+    """Run the job's handler and answer."""
+    pipe = _Pipe(write_end)
+    pipe.send(*_answer(data, Context(job_id, attempt=attempts + 1, report=pipe.send)))
+    connections.close_all()
 
 
-def _answer(entry: Entry, context: Context) -> tuple[str, Any]:
+def _answer(data: bytes, context: Context) -> tuple[str, Any]:
     try:
-        if entry.kind.is_async:
-            return "result", asyncio.run(run_in_time(entry, context))
-        with Alarm().watch(entry.kind.timeout):
-            return "result", effects.run(entry.kind, entry.payload, context)
+        payload = decode(data)  # the worker could, so we can
+        kind = KINDS[payload.kind]
+        if kind.is_async:
+            return "result", asyncio.run(run_in_time(kind, payload, context))
+        with Alarm().watch(kind.timeout):
+            return "result", effects.run(kind, payload, context)
     except DatabaseAway as error:
         return "away", str(error)
     except BaseException as error:
-        return "failure", asdict(failure(entry.job.id, error))
+        return "failure", asdict(failure(context.job_id, error))

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two rounds: of what a job says in between, the last progress and the last lines are kept.
 INTERVAL: Final = 0.5
+#: Seconds until the next round after one that Redis did not answer.
+AGAIN: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -87,14 +89,16 @@ class Reports:
     def _run(self) -> None:
         while self._news.wait() and not self._stopped.is_set():
             self._news.clear()
+            pause = INTERVAL
             try:
                 self._round()
             except redis.RedisError as error:
                 logger.warning("Redis was not told of progress: %s", error)
                 self._news.set()
+                pause = AGAIN
             except Exception:
                 logger.exception("progress could not be told")
-            self._stopped.wait(INTERVAL)
+            self._stopped.wait(pause)
 
     def _round(self) -> None:
         for key in list(self._said):

@@ -87,12 +87,13 @@ class Settlement:
         for claim, failures in failed.values():
             self._fail(claim, failures)
 
-    def release(self, claim: Claim, ids: list[str]) -> None:
-        """Put jobs back at the front of their queue; no attempt is counted."""
+    def release(self, claim: Claim, ids: list[str]) -> bool:
+        """Put jobs back at the front of their queue; no attempt is counted. False: it gave up."""
         with self._dropped(claim, ids):
-            self._insist(
+            released = self._insist(
                 lambda request_id: self._transitions.release(claim.queue, claim.id, ids, request_id=request_id)
             )
+        return released is not None
 
     def lapse(self, entry: Entry, line: str) -> None:
         """The job's own process died: end its lease now, so that maintenance counts a crash as it does for a

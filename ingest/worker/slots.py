@@ -19,7 +19,8 @@ from django.db import connections
 
 from ingest import effects
 from ingest.database import DatabaseAway
-from ingest.kinds import KINDS, Context
+from ingest.kinds import KINDS, Context, Kind
+from ingest.queue.payload import Payload
 from ingest.queue.transitions import Failure
 from ingest.worker.alarm import Alarm, Overrun
 from ingest.worker.entries import Entry
@@ -39,11 +40,11 @@ STOP_SECONDS: Final = 2.0
 LOOK: Final = 1.0
 
 
-async def run_in_time(entry: Entry, context: Context) -> Any:
-    """Run the entry's handler; it is cancelled at its kind's timeout. Raises Overrun, or what it raises."""
+async def run_in_time(kind: Kind, payload: Payload, context: Context) -> Any:
+    """Run the kind's async handler; it is cancelled at its timeout. Raises Overrun, or what it raises."""
     try:
-        async with asyncio.timeout(entry.kind.timeout) as clock:
-            return await effects.run_async(entry.kind, entry.payload, context)
+        async with asyncio.timeout(kind.timeout) as clock:
+            return await effects.run_async(kind, payload, context)
     except TimeoutError as error:
         if clock.expired():  # else it is the handler's own
             raise Overrun("the handler ran longer than its timeout") from error
@@ -150,10 +151,10 @@ class Slots:
             until = time.monotonic() + STOP_SECONDS
             while self.busy and time.monotonic() < until:
                 self.wait(0.1)
-        if left := [run for run in list(self._runs.values()) if not run.ended]:
-            settlement = self._settlement()
-            for run in left:
-                settlement.release(run.entry.claim, [run.entry.job.id])
+        settlement = self._settlement()
+        for run in list(self._runs.values()):
+            if not run.ended and not settlement.release(run.entry.claim, [run.entry.job.id]):
+                break  # Redis is away; one try has cost its time
         closed = self._settler.submit(connections.close_all)
         with suppress(TimeoutError):
             closed.result(timeout=STOP_SECONDS)
@@ -196,7 +197,7 @@ class Slots:
         try:
             async with self._turns.setdefault(entry.kind.name, asyncio.Semaphore(entry.kind.concurrency)):
                 run.started = time.monotonic()
-                result = await run_in_time(entry, self._reports.context(entry))
+                result = await run_in_time(entry.kind, entry.payload, self._reports.context(entry))
         except DatabaseAway as error:
             logger.error("job %s is released: the database is away (%s)", entry.job.id, error)
             end = ended("released")

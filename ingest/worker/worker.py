@@ -31,6 +31,7 @@ from rq.utils import now
 from rq.worker import WorkerStatus
 
 from ingest import database, effects
+from ingest.kinds import KINDS
 from ingest.queue import keys
 from ingest.queue.connections import RedisUnavailable, wait_for_redis
 from ingest.queue.transitions import CHUNK, Claim, ClaimedJob, Transitions, new_id
@@ -38,12 +39,13 @@ from ingest.worker.alarm import Alarm, Halt
 from ingest.worker.batch import Batch
 from ingest.worker.entries import Entry
 from ingest.worker.foreign import run_foreign
-from ingest.worker.horse import Horse, HorseDied, HorseFailed, LeaseLost
+from ingest.worker.horse import Horse, HorseDied, HorseFailed, LeaseLost, ride
 from ingest.worker.leases import Leases
 from ingest.worker.pace import Pace
 from ingest.worker.reports import Reports
 from ingest.worker.settle import Settlement
 from ingest.worker.slots import Slots
+from ingest.worker.stable import Stable, StableLost
 from ingest.worker.stock import StockWorker
 
 logger = logging.getLogger("rq.worker")
@@ -91,6 +93,7 @@ class BatchWorker(StockWorker):
         self._waits_for = ""
         self._wait = SHORTEST_WAIT
         self._redis_away = False
+        self._stable: Stable | None = None
 
     # --- the loop -----------------------------------------------------------------------------
 
@@ -114,6 +117,9 @@ class BatchWorker(StockWorker):
         signal.signal(signal.SIGTERM, self.request_stop)
         connection_created.connect(_bound_transactions, dispatch_uid="ingest.worker")
         connections.close_all()  # a pool forks its workers
+        if any(kind.mode == "process" for kind in KINDS.values()):
+            self.connection.connection_pool.disconnect()  # else its sockets stay open as long as the stable
+            self._stable = Stable(ride)
         self._transitions = Transitions(self.connection)
         self._leases = Leases(self.connection, settings.LEASE_SECONDS, self._tick)
         self._reports = Reports(self.connection)
@@ -144,12 +150,13 @@ class BatchWorker(StockWorker):
         while not self._stop_requested and (max_jobs is None or done < max_jobs):
             try:
                 self._keep_house(burst)
-                full = not self._slots.free
+                # Before the claim: what waits may be for the slots, and what runs there may come back to its queue.
+                full, busy = not self._slots.free, self._slots.busy
                 claims = self._claim(None if max_jobs is None else max_jobs - done)
                 if claims:
                     done += self._run(claims)
-                elif full or (burst and self._slots.busy):
-                    self._slots.wait(SLOT_WAIT)  # what waits may be for the slots, and what runs may come back
+                elif full or (burst and busy):
+                    self._slots.wait(SLOT_WAIT)
                 elif burst:
                     break
                 else:
@@ -248,7 +255,8 @@ class BatchWorker(StockWorker):
         if effects.begin([entry.payload]):
             settlement.done(entry.claim, entry.job.id)
             return
-        self._horse = Horse(entry, worker=self.name)
+        self._stable = self._stable or Stable(ride)
+        self._horse = Horse(entry, self._stable)
         try:
             result = self._horse.run(leases=self._leases, alarm=self._alarm, reports=self._reports)
         except HorseFailed as error:
@@ -256,6 +264,10 @@ class BatchWorker(StockWorker):
             settlement.failed(entry.claim, error.failure)
         except HorseDied as error:
             settlement.lapse(entry, str(error))
+        except StableLost as error:
+            if error.forked:
+                settlement.lapse(entry, "its process died with the one that had forked it")
+            self._give_up(f"the process that forks work horses is gone ({error})")
         except LeaseLost:
             logger.warning("job %s is not ours any more; its process was ended", entry.job.id)
         else:
@@ -314,7 +326,7 @@ class BatchWorker(StockWorker):
     request_force_stop = request_stop
 
     def _give_up(self, sentence: str) -> None:
-        """A handler cannot be ended: the worker ends, as it would at a SIGTERM, and its supervisor starts another."""
+        """This process can no longer do its work: it ends as at a SIGTERM, and its supervisor starts another."""
         logger.critical("Worker %s ends: %s", self.name, sentence)
         self._stop_requested = True
         self._alarm.halt_in(GRACE)
@@ -360,6 +372,8 @@ class BatchWorker(StockWorker):
         except redis.RedisError as error:
             logger.error("Redis does not answer (%s); this worker's entry expires by itself", error)
         connections.close_all()
+        if self._stable is not None:
+            self._stable.close()
         if self._slots.stuck:
             # Python waits for its threads at the end, and one of them never ends.
             logging.shutdown()

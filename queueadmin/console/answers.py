@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import trigger_client_event
 
 from ingest.accept import Unavailable
+from ingest.queue.connections import NeedsRedis
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import JOB_ID
 from queueadmin.console.lists import REDIS_AWAY, dead_list
@@ -61,6 +62,8 @@ def do(
         result = operation(request.user.get_username())
     except (AuditUnavailable, Unavailable) as error:
         return answer(request, str(error) or REDIS_AWAY, messages.ERROR, back, 503)
+    except NeedsRedis as error:
+        return answer(request, str(error), messages.ERROR, back, 503)
     except redis.RedisError:
         return answer(request, OUTCOME_UNKNOWN, messages.ERROR, back, 503)
     nothing = isinstance(result, MoveResult) and not result.moved

@@ -125,7 +125,7 @@ async def _end(task: asyncio.Task[None] | None) -> None:
 
 
 def _history() -> str:
-    return history.frame(connection())
+    return history.frame(connection() if settings.REDIS else None)
 
 
 def same_origin(scope: Mapping[str, Any]) -> bool:

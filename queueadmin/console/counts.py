@@ -178,16 +178,16 @@ def _redis_state(info: Mapping[str, Any], fsync: str, findings: tuple[str, ...])
 
 
 def refuses(info: Mapping[str, Any]) -> str:
-    """Why the server that answers INFO so takes no writes, as one sentence; empty when it does."""
+    """Why the server that answers INFO so takes no writes, as the beginning of a sentence; empty when it does."""
     used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     if info.get("loading"):
-        return "Redis is still loading its data, so nothing can be accepted."
+        return "Redis is still loading its data"
     if info.get("role", "master") != "master":
-        return "This Redis is a replica, so nothing can be accepted."
+        return "This Redis is a replica"
     if limit and used >= limit and info.get("maxmemory_policy", "noeviction") == "noeviction":
-        return f"Redis is full ({used / 2**20:,.0f} of {limit / 2**20:,.0f} MiB), so nothing can be accepted."
+        return f"Redis is full ({used / 2**20:,.0f} of {limit / 2**20:,.0f} MiB)"
     if info.get("aof_enabled") and info.get("aof_last_write_status", "ok") != "ok":
-        return "Redis cannot write its append-only file, so nothing can be accepted."
+        return "Redis cannot write its append-only file"
     return ""
 
 

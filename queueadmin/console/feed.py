@@ -18,6 +18,7 @@ import msgspec
 import redis
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from queueadmin.console import lifecycle, metrics, publisher
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: Three frames missed: somebody is away.
 SILENT_SECONDS: Final = 3.0
+#: With REDIS=false nobody publishes.
+ALONE_SECONDS: Final = 1.0
 #: Between attempts to subscribe again.
 RETRY_SECONDS: Final = 1.0
 
@@ -107,12 +110,13 @@ class Feed:
         waiting = asyncio.ensure_future(layer.receive(channel))
         try:
             await self.tell_of_jobs(self._hear)
-            silent_at = loop.time() + SILENT_SECONDS
+            silent = SILENT_SECONDS if settings.REDIS else ALONE_SECONDS
+            silent_at = loop.time() + silent
             while True:
                 done, _ = await asyncio.wait([waiting], timeout=silent_at - loop.time())
                 if not done:
                     await self._read()
-                    silent_at = loop.time() + SILENT_SECONDS
+                    silent_at = loop.time() + silent
                     continue
                 message = waiting.result()
                 waiting = asyncio.ensure_future(layer.receive(channel))
@@ -120,7 +124,7 @@ class Feed:
                     if self._hear is not None:
                         self._hear(message)
                     continue
-                silent_at = loop.time() + SILENT_SECONDS
+                silent_at = loop.time() + silent
                 text = message["text"]
                 with suppress(msgspec.MsgspecError):
                     metrics.remember(Snapshot.from_json(text))

@@ -48,10 +48,10 @@ def write(client: redis.Redis, snapshot: Snapshot) -> None:
     pipe.execute()
 
 
-def frame(client: redis.Redis) -> str:
-    """The socket's first frame. The rows are joined as they are, none is parsed; empty while Redis is away."""
+def frame(client: redis.Redis | None) -> str:
+    """The socket's first frame. The rows are joined as they are, none is parsed; empty while Redis is away, or None."""
     try:
-        rows = client.lrange(keys.HISTORY, 0, -1)
+        rows = client.lrange(keys.HISTORY, 0, -1) if client else []
     except redis.RedisError:
         rows = []
     head = json.dumps({"type": "history", "step": STEP, "columns": columns()})

@@ -22,7 +22,7 @@ def frame(job_id: str) -> str:
         "type": "job",
         "id": job_id,
         "job": _shown(found),
-        "log": queries.log(job_id) if found else [],
+        "log": queries.log(job_id) if queries.has_runs(found) else [],
     }
     return msgspec.json.encode(shown).decode()
 

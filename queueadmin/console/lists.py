@@ -7,12 +7,18 @@ from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
+from ingest.queue.connections import NeedsRedis
 from queueadmin.console import metrics, queries
 from queueadmin.console.request import Request, is_partial
 
 #: Rows of the list.
 PAGE_SIZE: Final = 50
 REDIS_AWAY: Final = "Redis does not answer. Nothing can be shown or done until it is back."
+
+
+def away(error: redis.RedisError) -> str:
+    """Why nothing can be shown, as a sentence."""
+    return str(error) if isinstance(error, NeedsRedis) else REDIS_AWAY
 
 
 def dead_list(request: Request, queue: str, cursor: str) -> HttpResponse:
@@ -25,8 +31,8 @@ def dead_list(request: Request, queue: str, cursor: str) -> HttpResponse:
         context["rows"] = queries.dead_letters(queue=queue or None, cursor=cursor or None, limit=PAGE_SIZE)
     except queries.BadCursor:
         raise Http404("no such page of the list") from None
-    except redis.RedisError:
-        return render(request, template, context | {"away": REDIS_AWAY}, status=503)
+    except redis.RedisError as error:
+        return render(request, template, context | {"away": away(error)}, status=503)
     return render(request, template, context)
 
 

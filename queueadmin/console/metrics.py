@@ -12,17 +12,19 @@ from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
 from ingest.queue.connections import acceptance_connection
-from queueadmin.console import counts, losses, rates, verdict
+from ingest.spool.reading import usage
+from queueadmin.console import counts, losses, rates, verdict, without_redis
 from queueadmin.console.counts import Counts
 from queueadmin.console.rates import Rates
 from queueadmin.console.snapshot import (
+    DatabaseFacts,
     DatabaseState,
-    Loss,
     Maintenance,
     OldestWait,
     QueueState,
     RedisState,
     Snapshot,
+    Spool,
     Totals,
     Verdict,
     Workers,
@@ -34,27 +36,25 @@ logger = logging.getLogger(__name__)
 PUBLISHED_FRESH_SECONDS: Final = 5
 
 _last: Snapshot | None = None
-_loss: Loss | None = None
+_facts = DatabaseFacts(DatabaseState("disconnected"))
 
 
 def snapshot() -> Snapshot:
     """The counts now. While Redis is away: the last ones this process knew, and it says so. Never raises."""
     if not settings.REDIS:
-        return lost(None, status="disabled")
-    state, loss = database_facts()
+        return without_redis.snapshot(database_facts())
+    facts = database_facts()
     try:
         # The client of acceptance: a page or a probe must not wait for 5 s and several tries.
         read = counts.read(acceptance_connection())
     except redis.RedisError as error:
         _tell("Redis", error)
-        return lost(_last, database_state=state, loss=loss)
+        return lost(_last, facts)
     _tell("Redis", None)
-    return build(read, _rates_of(read), state, loss, seq=read.published.seq if read.published else 0)
+    return build(read, _rates_of(read), facts, seq=read.published.seq if read.published else 0)
 
 
-def build(
-    read: Counts, by_queue: Mapping[str, Rates], state: DatabaseState, loss: Loss | None, *, seq: int
-) -> Snapshot:
+def build(read: Counts, by_queue: Mapping[str, Rates], facts: DatabaseFacts, *, seq: int) -> Snapshot:
     """A reading with its rates and its verdict; remembered as the last known one."""
     global _last
     queues = tuple(_with_rates(q, by_queue.get(q.name, Rates())) for q in read.queues)
@@ -62,28 +62,23 @@ def build(
     _last = Snapshot(
         seq=seq,
         at=round(read.at, 3),
-        verdict=verdict.judge(redis=read.redis, database=state, maintenance=maintenance, queues=queues, loss=loss),
+        verdict=verdict.judge(redis=read.redis, facts=facts, maintenance=maintenance, queues=queues),
         redis=read.redis,
-        database=state,
+        database=facts.state,
         maintenance=maintenance,
         workers=read.workers,
         queues=queues,
         totals=_totals(queues),
         paused_all=read.paused_all,
-        loss=loss,
+        loss=facts.loss,
+        spool=facts.spool,
     )
     return _last
 
 
-def lost(
-    last: Snapshot | None,
-    *,
-    database_state: DatabaseState | None = None,
-    loss: Loss | None = None,
-    status: str = "disconnected",
-) -> Snapshot:
+def lost(last: Snapshot | None, facts: DatabaseFacts) -> Snapshot:
     """The last known counts, marked: Redis is away."""
-    state = RedisState("disabled" if status == "disabled" else "disconnected")
+    state = RedisState("disconnected")
     if last is None:
         queues = tuple(QueueState(name, wait_target=settings.WAIT_TARGETS[name]) for name in settings.PRIORITIES)
         last = Snapshot(
@@ -91,7 +86,7 @@ def lost(
             at=time.time(),
             verdict=Verdict("unhealthy", ""),
             redis=state,
-            database=DatabaseState("connected"),
+            database=facts.state,
             maintenance=Maintenance(None),
             workers=Workers(0, 0),
             queues=queues,
@@ -100,27 +95,28 @@ def lost(
         )
     else:
         state = dataclasses.replace(last.redis, status=state.status)
-    known_database = database_state or last.database
-    judged = verdict.judge(
-        redis=state, database=known_database, maintenance=last.maintenance, queues=last.queues, loss=loss
+    judged = verdict.judge(redis=state, facts=facts, maintenance=last.maintenance, queues=last.queues)
+    return dataclasses.replace(
+        last, redis=state, database=facts.state, loss=facts.loss, spool=facts.spool, verdict=judged
     )
-    return dataclasses.replace(last, redis=state, database=known_database, loss=loss, verdict=judged)
 
 
-def database_facts() -> tuple[DatabaseState, Loss | None]:
-    """Does the database answer now, and the loss of Redis that it tells of: while it is away the last one known.
+def database_facts() -> DatabaseFacts:
+    """What the database tells now; while it is away, what it told last and that it is away.
 
     May take as long as the database's connect timeout.
     """
-    global _loss
+    global _facts
     try:
-        _loss = losses.open_loss()
+        spooled = usage()
+        spool = Spool(spooled.count, spooled.more, spooled.oldest, spooled.dead)
+        _facts = DatabaseFacts(DatabaseState("connected"), losses.open_loss(), spool)
     except (DatabaseError, InterfaceError) as error:
         _tell("the database", error)
         close_database()
-        return DatabaseState("disconnected"), _loss
+        return dataclasses.replace(_facts, state=DatabaseState("disconnected"))
     _tell("the database", None)
-    return DatabaseState("connected"), _loss
+    return _facts
 
 
 _away: set[str] = set()
@@ -150,8 +146,8 @@ def remember(known: Snapshot) -> None:
 
 def forget() -> None:
     """Be as a process that never saw Redis."""
-    global _last, _loss
-    _last = _loss = None
+    global _last, _facts
+    _last, _facts = None, DatabaseFacts(DatabaseState("disconnected"))
     counts.forget_settings()
 
 

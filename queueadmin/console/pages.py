@@ -18,7 +18,7 @@ from queueadmin.console import masking, metrics, queries
 from queueadmin.console.actions import BUTTONS
 from queueadmin.console.forms import DeadLettersForm, LoginForm
 from queueadmin.console.life import life
-from queueadmin.console.lists import REDIS_AWAY, dead_list
+from queueadmin.console.lists import away, dead_list
 from queueadmin.console.request import Request, is_partial
 
 #: Dead letters on the overview.
@@ -65,10 +65,10 @@ def job(request: Request, job_id: str) -> HttpResponse:
     try:
         found = queries.job(job_id)
         carried = payloads.carried(job_id) if found else None
-        attempts = queries.attempts(job_id) if found else []
-        log = queries.log(job_id) if found else []
-    except redis.RedisError:
-        return render(request, "console/away.html", {"away": REDIS_AWAY}, status=503)
+        attempts = queries.attempts(job_id) if queries.has_runs(found) else []
+        log = queries.log(job_id) if queries.has_runs(found) else []
+    except redis.RedisError as gone:
+        return render(request, "console/away.html", {"away": away(gone)}, status=503)
     if found is None or carried is None:
         return render(request, "console/no_job.html", {"job_id": job_id}, status=404)
     error = found["error"]
@@ -76,7 +76,7 @@ def job(request: Request, job_id: str) -> HttpResponse:
         "page": "job",
         "job": found,
         "life": life(found),
-        "buttons": [BUTTONS[verb] for verb in queries.ACTIONS.get(found["state"], ()) if verb in BUTTONS],
+        "buttons": [BUTTONS[verb] for verb in queries.actions(found["state"]) if verb in BUTTONS],
         "payload": None if carried.body is None else masking.show(carried.body),
         "size": len(carried.body or b""),
         "attempts": attempts,

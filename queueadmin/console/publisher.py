@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import redis
@@ -22,7 +23,7 @@ from redis.lock import Lock
 from ingest.queue import keys
 from queueadmin.console import counts, history, metrics, rates
 from queueadmin.console.lifecycle import Lifecycle
-from queueadmin.console.snapshot import DatabaseState, Loss, Snapshot
+from queueadmin.console.snapshot import DatabaseFacts, DatabaseState, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Publisher:
         read = counts.read(self._client)
         by_queue = self._window.add(rates.sample(read.at, read.queues))
         seq = read.published.seq + 1 if read.published else 1
-        snapshot = metrics.build(read, by_queue, *self._database.facts(), seq=seq)
+        snapshot = metrics.build(read, by_queue, self._database.facts(), seq=seq)
         history.write(self._client, snapshot)
         return snapshot
 
@@ -119,26 +120,28 @@ class _DatabaseWatch:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._stop = threading.Event()
-        self._answer: tuple[float, DatabaseState, Loss | None] = (0.0, DatabaseState("disconnected"), None)
+        self._answer = (0.0, DatabaseFacts(DatabaseState("disconnected")))
         self._thread: threading.Thread | None = None
 
-    def facts(self) -> tuple[DatabaseState, Loss | None]:
+    def facts(self) -> DatabaseFacts:
         """The latest answer; disconnected when there was none for DATABASE_SECONDS."""
         if self._thread is None:
             # Not joined at exit: a question may take as long as the network lets it.
             self._thread = threading.Thread(target=self._watch, name="database", daemon=True)
             self._thread.start()
         self._asked.wait(DATABASE_SECONDS)
-        at, state, loss = self._answer
-        return (state if time.monotonic() - at <= DATABASE_SECONDS else DatabaseState("disconnected")), loss
+        at, facts = self._answer
+        if time.monotonic() - at <= DATABASE_SECONDS:
+            return facts
+        return replace(facts, state=DatabaseState("disconnected"))
 
     def close(self) -> None:
         self._stop.set()
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            state, loss = metrics.database_facts()
-            self._answer = (time.monotonic(), state, loss)
+            facts = metrics.database_facts()
+            self._answer = (time.monotonic(), facts)
             self._asked.set()
             self._stop.wait(STEP)
         metrics.close_database()

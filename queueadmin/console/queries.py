@@ -1,28 +1,32 @@
 """Reads for tables and job pages: `ingest.reading`, and what the console alone knows beside it."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 import redis
 from django.conf import settings
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from ingest.credentials import masked, masked_text
 from ingest.queue import keys, payload
 from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
+from ingest.reading import several as reading_several
 from ingest.reading.cursors import BadCursor, as_cursor, newest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
+from ingest.reading.shapes import Job
+from ingest.spool import reading
 from queueadmin.console.dead_letters.reading import title_of
 from queueadmin.console.masking import masked_traceback
 from queueadmin.console.snapshot import Snapshot
 
-__all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log"]
+__all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log", "several"]
 
 #: A page of dead letters at most.
 MAX_LIMIT: Final = 500
@@ -79,6 +83,8 @@ def dead_letters(*, queue: str | None = None, cursor: str | None = None, limit: 
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"limit must be between 1 and {MAX_LIMIT}, not {limit}")
     names = [queue] if queue else list(settings.PRIORITIES)
+    if not settings.REDIS:
+        return _spooled_dead_letters(names, cursor, limit)
     stood = {name: place for name, place in read_cursor(cursor).items() if name in names}
     client = connection()
     total = sum(pipelined(client, "zcard", [keys.failed(name) for name in names]))
@@ -96,23 +102,73 @@ def dead_letters(*, queue: str | None = None, cursor: str | None = None, limit: 
     return Page(items, as_cursor(stood) if len(found) > limit else None, total)
 
 
+def _spooled_dead_letters(names: Sequence[str], cursor: str | None, limit: int) -> Page:
+    dead = reading.dead_letters(names)
+    stood = read_cursor(cursor).get("spool")
+    after = dead
+    if stood is not None:
+        try:
+            at = datetime.fromtimestamp(stood[0], UTC)
+        except (ValueError, OverflowError) as error:
+            raise BadCursor("cursor is not one that this list gave") from error
+        after = dead.filter(Q(failed_at__lt=at) | Q(failed_at=at, id__lt=stood[1]))
+    rows = list(after[: limit + 1])
+    page = rows[:limit]
+    items = tuple(
+        DeadLetter(
+            id=row.id,
+            kind=row.kind,
+            source=row.source,
+            tenant=row.tenant,
+            title=_title(bytes(row.data)) if len(row.data) <= TITLE_FROM else "",
+            queue=settings.PRIORITIES[row.rank],
+            event_id=row.event_id,
+            error_type=row.error_type,
+            error_message=row.error_message,
+            reason=row.reason or "error",
+            failed_at=row.failed_at,
+            attempts=row.attempts,
+        )
+        for row in page
+    )
+    more = len(rows) > limit
+    last = page[-1] if page else None
+    place = as_cursor({"spool": (last.failed_at.timestamp(), last.id)}) if more and last and last.failed_at else None
+    return Page(items, place, dead.count())
+
+
 def job(job_id: str) -> dict[str, Any] | None:
     """One job in the contract's shape; a finished one from its event's row; None when neither is known.
 
     Times are aware datetimes. Raises redis.RedisError when Redis is away.
     """
     found = jobs.read(job_id)
-    if found is None:
-        return None
-    eta = _eta(found.queue, found.ahead) if found.queue and found.ahead is not None else None
+    return None if found is None else _shown(found, _Rates())
+
+
+def several(ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The same for many, by id, without results; those that nobody knows are left out."""
+    rates = _Rates()
+    return {job_id: _shown(found, rates) for job_id, found in reading_several.read(ids).items()}
+
+
+def _shown(found: Job, rates: "_Rates") -> dict[str, Any]:
+    eta = None
+    if found.queue and found.ahead is not None and found.state == "queued":
+        eta = rates.eta(found.queue, found.ahead)
     return dataclasses.asdict(found) | {
         "eta_seconds": eta[0] if eta else None,
         "eta_basis": eta[1] if eta else None,
         "progress": masked(found.progress),
         "result": masked(found.result),
         "replay": None,
-        "links": _links(job_id, found.state),
+        "links": _links(found.id, found.state),
     }
+
+
+def has_runs(job: Mapping[str, Any] | None) -> bool:
+    """Whether Redis can tell of its executions: it holds nothing of a job that the spool holds."""
+    return job is not None and job["state"] != "spooled" and settings.REDIS
 
 
 def attempts(job_id: str) -> list[runs.Attempt]:
@@ -128,23 +184,41 @@ def log(job_id: str) -> list[str]:
     return [masked_text(line) for line in runs.log(connection(), job_id)]
 
 
-def _eta(queue: str, ahead: int) -> tuple[float, str] | None:
-    """When its turn comes at today's rate, and that rate; None: nothing left its queues lately."""
-    names = settings.PRIORITIES[: settings.PRIORITIES.index(queue) + 1]
-    published = connection().get(keys.SNAPSHOT)
-    try:
-        last = Snapshot.from_json(published) if isinstance(published, bytes) else None
-    except msgspec.MsgspecError:
-        last = None
-    rate = sum(q.out_rate for q in last.queues if q.name in names) if last else 0
-    if rate <= 0:
-        return None
-    return round((ahead + 1) / rate, 1), f"{rate:.1f} jobs/s left {', '.join(names)} over the last 10 s"
+class _Rates:
+    """How fast jobs leave their queues, by the published snapshot; read once, when it is asked for."""
+
+    def __init__(self) -> None:
+        self._read = False
+        self._snapshot: Snapshot | None = None
+
+    def eta(self, queue: str, ahead: int) -> tuple[float, str] | None:
+        """When its turn comes at today's rate, and that rate; None: nothing left its queues lately."""
+        names = settings.PRIORITIES[: settings.PRIORITIES.index(queue) + 1]
+        last = self._last()
+        rate = sum(q.out_rate for q in last.queues if q.name in names) if last else 0
+        if rate <= 0:
+            return None
+        return round((ahead + 1) / rate, 1), f"{rate:.1f} jobs/s left {', '.join(names)} over the last 10 s"
+
+    def _last(self) -> Snapshot | None:
+        if not self._read:
+            self._read = True
+            published = connection().get(keys.SNAPSHOT)
+            with suppress(msgspec.MsgspecError):
+                self._snapshot = Snapshot.from_json(published) if isinstance(published, bytes) else None
+        return self._snapshot
+
+
+def actions(state: str) -> tuple[str, ...]:
+    """What operators can do with a job in this state."""
+    if not settings.REDIS:
+        return ("retry",) if state == "failed" else ()
+    return ACTIONS.get(state, ())
 
 
 def _links(job_id: str, state: str) -> dict[str, str]:
     links = {"self": reverse("console-api:job", args=[job_id])}
-    links |= {verb: reverse(f"console-api:job-{verb}", args=[job_id]) for verb in ACTIONS.get(state, ())}
+    links |= {verb: reverse(f"console-api:job-{verb}", args=[job_id]) for verb in actions(state)}
     with suppress(NoReverseMatch):  # an API without the console's pages
         links["page"] = reverse("console:job", args=[job_id])
     return links

@@ -44,13 +44,26 @@ class RedisState:
     fsync: str = "unknown"
     #: What is unsafe about its settings, one sentence each.
     unsafe: tuple[str, ...] = ()
-    #: Why it refuses writes, as one sentence; empty when it takes them.
+    #: Why it refuses writes, as the beginning of a sentence; empty when it takes them.
     refuses: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
     status: DatabaseStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """Accepted events that the database holds since Redis could not take them; with REDIS=false all of them."""
+
+    count: int = 0
+    #: They are more than `count`.
+    more: bool = False
+    #: Seconds since the oldest was accepted.
+    oldest: float = 0.0
+    #: Dead letters there, of a time with REDIS=false.
+    dead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,15 @@ class Loss:
     at: float
     #: Jobs it had held.
     held: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """What the database tells, asked once."""
+
+    state: DatabaseState
+    loss: Loss | None = None
+    spool: Spool = Spool()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +207,7 @@ class Snapshot:
     #: All queues are paused at once, whatever pauses they have of their own.
     paused_all: bool = False
     loss: Loss | None = None
+    spool: Spool = Spool()
     #: False: Redis was never reached by this process, so the counts say nothing; show a dash.
     known: bool = True
     type: Literal["snapshot"] = "snapshot"

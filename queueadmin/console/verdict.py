@@ -6,11 +6,12 @@ from typing import Final
 
 from queueadmin.console.snapshot import (
     Check,
+    DatabaseFacts,
     DatabaseState,
-    Loss,
     Maintenance,
     QueueState,
     RedisState,
+    Spool,
     Verdict,
 )
 from queueadmin.console.templatetags.console import duration
@@ -29,37 +30,89 @@ class _Finding:
 
 
 def judge(
-    *,
-    redis: RedisState,
-    database: DatabaseState,
-    maintenance: Maintenance,
-    queues: Sequence[QueueState],
-    loss: Loss | None = None,
+    *, redis: RedisState, facts: DatabaseFacts, maintenance: Maintenance, queues: Sequence[QueueState]
 ) -> Verdict:
     """unhealthy: nothing can be accepted; degraded: it can, but something needs a person."""
-    checks = _checks(redis, database, maintenance, queues)
-    if redis.status != "connected":
-        return _verdict(
-            "unhealthy",
-            [
-                _Finding(
-                    "Redis does not answer, so no event can be accepted or processed; the numbers are the last known.",
-                    "Start the Redis that REDIS_URL names. Workers and pages come back by themselves.",
-                )
-            ],
-            checks,
-        )
+    checks = _checks(redis, facts.state, maintenance, queues)
+    if facts.spool.count:
+        checks = (*checks, Check(False, f"{_number(facts.spool)} in the spool"))
+    away = redis.status != "connected"
+    if (away or redis.refuses) and facts.state.status != "connected":
+        reason = f"{_refusal(redis)}, and the database does not answer: no event can be accepted."
+        return _verdict("unhealthy", [_Finding(reason, _remedy(redis))], checks)
+    findings = [_Finding(facts.loss.sentence, facts.loss.next)] if facts.loss else []
+    if away:
+        numbers = " The numbers are the last known."
+        reason = f"{_refusal(redis)}: events are accepted into the database and none is processed.{numbers}"
+        findings += [_Finding(reason, _remedy(redis)), *_of_spool(facts.spool, redis)]
+        return _verdict("degraded", findings, checks)
     if redis.refuses:
-        return _verdict(
-            "unhealthy",
-            [_Finding(redis.refuses, "Free memory or disk for Redis, or make it the master, then look again.")],
-            checks,
-        )
-    findings = [_Finding(loss.sentence, loss.next)] if loss else []
-    findings += _findings(redis, database, maintenance, queues)
+        findings.append(_Finding(f"{_refusal(redis)}: events are accepted into the database.", _remedy(redis)))
+    findings += _of_spool(facts.spool, redis)
+    findings += _findings(redis, facts.state, maintenance, queues)
     if findings:
         return _verdict("degraded", findings, checks)
     return Verdict("healthy", _calm(queues), checks=checks)
+
+
+def judge_without_redis(*, facts: DatabaseFacts, maintenance: Maintenance, queues: Sequence[QueueState]) -> Verdict:
+    """With REDIS=false the database is all there is."""
+    away, dead = facts.state.status != "connected", sum(q.failed for q in queues)
+    late = [q.name for q in queues if _late(q)]
+    checks = (
+        Check(True, "no Redis, by REDIS=false"),
+        Check(not away, f"database {facts.state.status}"),
+        Check(maintenance.leader is not None, "events are run" if maintenance.leader else "no event is run"),
+        Check(not late, f"{listed(late)} over target" if late else "waits within target"),
+        Check(dead <= MAX_DEAD_LETTERS, f"{dead:,} dead letters" if dead else "no dead letters"),
+    )
+    if away:
+        reason = "The database does not answer, and there is no Redis: no event can be accepted or processed."
+        return _verdict("unhealthy", [_Finding(reason, "Start the database; the rest goes on by itself.")], checks)
+    findings = []
+    if maintenance.leader is None:
+        findings.append(_Finding("No process runs what was accepted.", "Start the web process again."))
+    findings += _too_many(queues)
+    if findings:
+        return _verdict("degraded", findings, checks)
+    return Verdict("healthy", _calm(queues), checks=checks)
+
+
+def _refusal(redis: RedisState) -> str:
+    return "Redis does not answer" if redis.status != "connected" else redis.refuses
+
+
+def _remedy(redis: RedisState) -> str:
+    if redis.status != "connected":
+        return "Start the Redis that REDIS_URL names. Workers and pages come back by themselves."
+    return "Free memory or disk for Redis, or make it the master, then look again."
+
+
+def _of_spool(spool: Spool, redis: RedisState) -> list[_Finding]:
+    found = []
+    if spool.count:
+        waits = "it goes" if spool.count == 1 else "they go"
+        found.append(
+            _Finding(
+                f"{_number(spool)} {'event waits' if spool.count == 1 else 'events wait'} in the spool, the oldest for"
+                f" {duration(spool.oldest)}; {waits} into Redis when it takes them, by priority and age.",
+                "Nothing, while the number falls."
+                if redis.status == "connected" and not redis.refuses
+                else _remedy(redis),
+            )
+        )
+    if spool.dead:
+        found.append(
+            _Finding(
+                f"{spool.dead:,} dead letters of a time with REDIS=false are still in the spool.",
+                "Retry all, under Dead letters, puts them into their queues.",
+            )
+        )
+    return found
+
+
+def _number(spool: Spool) -> str:
+    return f"over {spool.count:,}" if spool.more else f"{spool.count:,}"
 
 
 def _calm(queues: Sequence[QueueState]) -> str:
@@ -137,6 +190,12 @@ def _findings(
                 "Resume when what it was paused for is done.",
             )
         )
+    return found + _too_many(queues)
+
+
+def _too_many(queues: Sequence[QueueState]) -> list[_Finding]:
+    """Of what needs a person, or waits."""
+    found = []
     dead = sum(q.failed for q in queues)
     if dead > MAX_DEAD_LETTERS:
         found.append(

@@ -76,7 +76,9 @@ class Instance:
             warnings = [*warnings, "running as root; nothing here needs it, and a user of its own is safer."]
         for warning in warnings:
             say(f"Warning: {warning}")
-        self._start_supervisor(programs(host=settings.HOST, port=port, workers=settings.WORKERS), port)
+        self._start_supervisor(
+            programs(host=settings.HOST, port=port, workers=settings.WORKERS, redis=settings.REDIS), port
+        )
         say("Preparing the database and the pages …")
         first_start.prepare_database()
         first_start.collect_static()
@@ -135,6 +137,9 @@ class Instance:
         return [str(program), *server_arguments(self._home.valkey, maxmemory=maxmemory, socket=self._socket)]
 
     def _check_redis(self) -> None:
+        if not settings.REDIS:
+            say("REDIS=false: the web process takes events in and runs them, and the database holds them until then.")
+            return
         if not settings.REDIS_EMBEDDED:
             for warning in check_external_redis(on_wait=say):
                 say(f"Warning: {warning}")

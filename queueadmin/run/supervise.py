@@ -34,13 +34,16 @@ class Program:
     command: Sequence[str]
 
 
-def programs(*, host: str, port: int, workers: int) -> list[Program]:
-    """What runs besides Valkey, in the order of their start."""
+def programs(*, host: str, port: int, workers: int, redis: bool = True) -> list[Program]:
+    """What runs besides Valkey, in the order of their start. Without Redis the web process does it all."""
     manage = (sys.executable, str(REPOSITORY / "manage.py"))
     # Verbosity 0: no access log of Daphne's, which would show the keys in the paths of hooks.
     web = (sys.executable, "-m", "queueadmin.web", "-b", host, "-p", str(port), "-v", "0", "--no-server-name")
+    alone = Program("web", (*web, "queueadmin.asgi:application"))
+    if not redis:
+        return [alone]
     return [
-        Program("web", (*web, "queueadmin.asgi:application")),
+        alone,
         *(Program(f"worker-{n}", (*manage, "rqworker", "critical", "high", "medium", "low")) for n in _count(workers)),
         Program("maintain", (*manage, "maintain")),
         Program("publisher", (*manage, "publish_metrics")),

@@ -5,6 +5,8 @@ from typing import Final
 
 from django.apps import AppConfig
 
+from tests.chaos.statements import number_as_told
+
 #: Seconds. A lease is 1 s at least, by its setting.
 LEASE: Final = 1
 RETRY_DELAYS: Final = (0.1, 0.3, 0.6)
@@ -33,3 +35,4 @@ class ShortClocks(AppConfig):
 
     def ready(self) -> None:
         shorten()
+        number_as_told()

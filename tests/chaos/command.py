@@ -20,6 +20,7 @@ from tests.postgres import Cluster, programs
 CRASH_POINTS: Final = "crash-points"
 #: Lives lived at once.
 LANES: Final = 3
+_STRUCK: Final = {"web": "web", "worker": "a worker", "maintain": "maintenance", "operator": "whoever asks for it"}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -89,7 +90,7 @@ class Chaos:
         for fault in self._faults:
             say(f"{fault.name:<28}{fault.what}")
         for life in self._lives:
-            say(f"{CRASH_POINTS + '/' + life.name:<28}{life.way}: the {life.struck} is killed at each message")
+            say(f"{CRASH_POINTS + '/' + life.name:<28}{life.way}; at each message of {_STRUCK[life.struck]}")
 
     def _tell(self, row: Row) -> None:
         self._rows.append(row)
@@ -119,7 +120,11 @@ class Chaos:
                 if time.monotonic() > ends:
                     return
                 self._runs += 1
-                self._tell(run_fault(product, fault, random.Random(self._rng.random()), number=self._runs))
+                row = run_fault(product, fault, random.Random(self._rng.random()), number=self._runs)
+                self._tell(row)
+                if row.failed:  # what one fault leaves behind must not be another's
+                    product.discard()
+                    product = Product(cluster, proxied=proxied).start()
         finally:
             product.discard()
 

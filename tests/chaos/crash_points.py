@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tests.chaos.lane import Ends, Findings, Lane, Point, Strike, When
+from tests.chaos.lane import Ends, Findings, Lane
 from tests.chaos.lives import Life
+from tests.chaos.points import Point, Strike, When
 from tests.waiting import NotInTime
 
 WHENS: Final[tuple[When, ...]] = ("before", "after", "reply")
@@ -44,28 +45,32 @@ def live(lane: Lane, life: Life, strike: Strike | None) -> Outcome:
     late: list[str] = []
     try:
         ends = life.live(lane)
-        lane.start("worker", "maintain")
-        lane.until(lambda: all(lane.state(job_id) == end for job_id, end in ends.items()), "the end of every event")
-        lane.until(lambda: life.settled(lane), "the end of what is beside")
+        lane.programs.start("worker", "maintain")
+        lane.programs.until(
+            lambda: all(lane.state(job_id) == end for job_id, end in ends.items()), "the end of every event"
+        )
+        lane.programs.until(lambda: life.settled(lane) and not lane.spooled(), "the end of what is beside")
         late += life.check(lane)
     except (NotInTime, AssertionError) as error:
         late.append(str(error))
     finally:
-        lane.stop()
+        lane.programs.stop()
     found = lane.findings(ends)
     if late:
         found = replace(found, lost=max(found.lost, 1), wrong=[*late, *found.wrong])
-    return Outcome(life, strike, found, len(ends), strike is None or lane.struck.is_set(), time.monotonic() - started)
+    return Outcome(
+        life, strike, found, len(ends), strike is None or lane.watch.struck.is_set(), time.monotonic() - started
+    )
 
 
 def points(lane: Lane, life: Life) -> list[Point]:
     """The messages of a life in which nothing happens, in their order. Raises AssertionError when it fails even so."""
     outcome = live(lane, life, None)
     assert not outcome.findings.wrong, f"{life.name}, without a strike: {outcome.findings.wrong}"
-    found = [point for point in lane.seen if point.program == life.struck and life.takes(point)]
+    found = [point for point in lane.watch.seen if point.program == life.struck and life.takes(point)]
     while found[-2:] and all(point.name in _IDLE for point in found[-2:]):
         found.pop()  # a worker without work asks again and again
-    return [point for point in (*found, *lane.statements(life.struck)) if point.number <= life.most]
+    return [point for point in (*found, *lane.watch.statements(life.struck)) if point.number <= life.most]
 
 
 def strikes(of: Sequence[Point]) -> Iterator[Strike]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import psycopg
 
@@ -10,6 +10,8 @@ from tests.postgres import Cluster
 
 #: What migrations put there.
 _KEPT = ("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
+#: What `read` raises while the database is away.
+ERRORS: Final = (sqlite3.Error, psycopg.Error)
 
 
 class Database(Protocol):

@@ -11,7 +11,6 @@ import redis
 from ingest.queue import keys
 from tests.chaos.conservation import unbalanced
 from tests.chaos.databases import Database
-from tests.ingest.queue.conftest import Queue
 
 QUEUES: Final = ("critical", "high", "medium", "low")
 #: Faults of events that end in the dead letters.
@@ -140,9 +139,16 @@ def _looked_up(client: redis.Redis, sent: Sent) -> str:
 
 
 def unfinished(client: redis.Redis) -> int:
-    """Jobs that are still to be worked off."""
-    held = Queue(client)
+    """Jobs that are still to be worked off, at one instant: between two looks one may move from a place to another."""
+    pipeline = client.pipeline(transaction=True)
+    for queue in QUEUES:
+        pipeline.llen(keys.queue(queue))
+        pipeline.scard(keys.tombstones(queue))
+        pipeline.hvals(keys.parked(queue))
+        pipeline.zcard(keys.started(queue))
+        pipeline.zcard(keys.scheduled(queue))
+    found = iter(pipeline.execute())
     return sum(
-        held.waiting(queue) + int(client.zcard(keys.started(queue))) + int(client.zcard(keys.scheduled(queue)))
-        for queue in QUEUES
+        waiting - tombstones + sum(map(int, parked)) + started + scheduled
+        for waiting, tombstones, parked, started, scheduled in zip(*[found] * 5, strict=True)
     )

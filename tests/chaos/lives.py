@@ -12,7 +12,8 @@ from typing import Final
 
 from ingest.kinds import Mode
 from ingest.queue import keys
-from tests.chaos.lane import Ends, Lane, Point, Program
+from tests.chaos.lane import Ends, Lane
+from tests.chaos.points import Point, Program
 from tests.chaos.roles import OTHER, QUEUE
 from tests.chaos.wires import sources
 
@@ -24,6 +25,10 @@ def moves(point: Point) -> bool:
 
 def moves_and_rows(point: Point) -> bool:
     return moves(point) or point.store != "redis"
+
+
+def rows(point: Point) -> bool:
+    return point.store != "redis"
 
 
 def all_messages(point: Point) -> bool:
@@ -62,13 +67,28 @@ def _processed(ids: list[str]) -> Ends:
 
 
 def accepted(lane: Lane) -> Ends:
-    lane.start("web")
+    lane.programs.start("web")
     return _processed([lane.post({"id": "e", "title": "a", "severity": QUEUE})])
+
+
+def spooled(lane: Lane) -> Ends:
+    """Redis is away, and back when the event is accepted."""
+    lane.take_redis_away()
+    lane.programs.start("web")
+    ids = [lane.post({"id": "e", "title": "a", "severity": QUEUE})]
+    lane.return_redis()
+    return _processed(ids)
+
+
+def drained(lane: Lane) -> Ends:
+    ids = lane.spool(2)
+    lane.programs.start("maintain")
+    return _processed(ids)
 
 
 def processed(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"})
-    lane.start("worker")
+    lane.programs.start("worker")
     return _processed(ids)
 
 
@@ -76,66 +96,66 @@ def halved(lane: Lane) -> Ends:
     """One of four events fails for good: the others are processed without it."""
     good = lane.put({"title": "a"}, {"title": "b"}, {"title": "c"})
     bad = lane.put({"title": "d", "fault": "permanent"})
-    lane.start("worker")
+    lane.programs.start("worker")
     return _processed(good) | dict.fromkeys(bad, "failed")
 
 
 def renewed(lane: Lane) -> Ends:
     ids = lane.put({"title": "a", "fault": "slow:0.6"})
-    lane.start("worker")
+    lane.programs.start("worker")
     return _processed(ids)
 
 
 def retried(lane: Lane) -> Ends:
     ids = lane.put({"title": "a", "fault": "error:1"})
-    lane.start("worker", "maintain")
+    lane.programs.start("worker", "maintain")
     return _processed(ids)
 
 
 def released(lane: Lane) -> Ends:
     """SIGTERM in mid-batch: what is not finished goes back."""
     ids = lane.put({"title": "a", "fault": "slow:1"})
-    lane.start("worker")
-    lane.until(lambda: lane.state(ids[0]) == "started" or lane.struck.is_set(), "the claim")
-    if lane.is_alive("worker"):
-        lane.terminate("worker")
-        lane.until(lambda: not lane.is_alive("worker"), "the worker's end")
+    lane.programs.start("worker")
+    lane.programs.until(lambda: lane.state(ids[0]) == "started" or lane.watch.struck.is_set(), "the claim")
+    if lane.programs.is_alive("worker"):
+        lane.programs.terminate("worker")
+        lane.programs.until(lambda: not lane.programs.is_alive("worker"), "the worker's end")
     return _processed(ids)
 
 
 def buried(lane: Lane) -> Ends:
     ids = lane.put({"title": "a", "fault": "error"}, retry_delays=())
-    lane.start("worker")
+    lane.programs.start("worker")
     return dict.fromkeys(ids, "failed")
 
 
 def promoted(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"}, delay=0.001)
-    lane.start("maintain")
-    lane.until(lambda: lane.state(ids[0]) == "queued", "the promotion")
+    lane.programs.start("maintain")
+    lane.programs.until(lambda: lane.state(ids[0]) == "queued", "the promotion")
     return _processed(ids)
 
 
 def recovered(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"}, {"title": "b"})
     lane.crash(ids)
-    lane.start("maintain")
-    lane.until(lambda: all(lane.state(job_id) == "queued" for job_id in ids), "the recovery")
+    lane.programs.start("maintain")
+    lane.programs.until(lambda: all(lane.state(job_id) == "queued" for job_id in ids), "the recovery")
     return _processed(ids)
 
 
 def poisoned(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"})
     lane.crash(ids, times=3)
-    lane.start("maintain")
-    lane.until(lambda: lane.state(ids[0]) == "failed", "the dead letter")
+    lane.programs.start("maintain")
+    lane.programs.until(lambda: lane.state(ids[0]) == "failed", "the dead letter")
     return dict.fromkeys(ids, "failed")
 
 
 def requeued(lane: Lane) -> Ends:
     """Dead after its one execution, then an operator presses retry."""
     ids = _dead(lane)
-    lane.operate("requeue", QUEUE, ids)
+    lane.programs.operate("requeue", QUEUE, ids)
     return _processed(ids)
 
 
@@ -154,7 +174,7 @@ def in_a_process(lane: Lane) -> Ends:
 def _effect(lane: Lane, kind: str, mode: Mode) -> Ends:
     """Two events of an effect handler."""
     ids = lane.put({"n": 1}, {"n": 2}, kind=kind, mode=mode, result_ttl=600)
-    lane.start("worker")
+    lane.programs.start("worker")
     return _processed(ids)
 
 
@@ -165,45 +185,45 @@ def _at_least_once(lane: Lane) -> list[str]:
 
 def ran_now(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"}, delay=600)
-    lane.operate("run_now", QUEUE, ids)
+    lane.programs.operate("run_now", QUEUE, ids)
     return _processed(ids)
 
 
 def discarded(lane: Lane) -> Ends:
     dead, queued, scheduled = _dead(lane), lane.put({"title": "a"}), lane.put({"title": "b"}, delay=600)
-    lane.operate("discard", QUEUE, [*queued, *scheduled, *dead])
+    lane.programs.operate("discard", QUEUE, [*queued, *scheduled, *dead])
     return dict.fromkeys([*queued, *scheduled, *dead], "trash")
 
 
 def restored(lane: Lane) -> Ends:
     dead, queued = _dead(lane), lane.put({"title": "a"})
     lane.work.transitions.discard(QUEUE, [*queued, *dead])
-    lane.operate("restore", QUEUE, [*queued, *dead])
+    lane.programs.operate("restore", QUEUE, [*queued, *dead])
     return _processed(queued) | dict.fromkeys(dead, "failed")
 
 
 def purged(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"}, {"title": "b"})
     lane.work.transitions.discard(QUEUE, ids)
-    lane.operate("purge", QUEUE, ids)
+    lane.programs.operate("purge", QUEUE, ids)
     return dict.fromkeys(ids, "gone")
 
 
 def emptied(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"}, {"title": "b"})
-    lane.operate("empty", QUEUE, before=time.time() + 60)
+    lane.programs.operate("empty", QUEUE, before=time.time() + 60)
     return dict.fromkeys(ids, "trash")
 
 
 def canceled(lane: Lane) -> Ends:
     queued, scheduled = lane.put({"title": "a"}), lane.put({"title": "b"}, delay=600)
-    lane.operate("cancel", QUEUE, [*queued, *scheduled])
+    lane.programs.operate("cancel", QUEUE, [*queued, *scheduled])
     return dict.fromkeys([*queued, *scheduled], "canceled")
 
 
 def moved(lane: Lane) -> Ends:
     ids = lane.put({"title": "a"}, {"title": "b"})
-    lane.operate("move", QUEUE, ids, to=OTHER)
+    lane.programs.operate("move", QUEUE, ids, to=OTHER)
     return dict.fromkeys(ids, "queued")
 
 
@@ -211,7 +231,7 @@ def healed(lane: Lane) -> Ends:
     """A stock worker popped it and died before it had it registered."""
     ids = lane.put({"title": "a"})
     lane.redis.lrem(keys.queue(QUEUE), 1, ids[0])
-    lane.operate("heal", QUEUE, ids)
+    lane.programs.operate("heal", QUEUE, ids)
     return _processed(ids)
 
 
@@ -221,7 +241,7 @@ def swept(lane: Lane) -> Ends:
     lane.work.transitions.cancel(QUEUE, ids[1:])
     lane.redis.zadd(keys.trash(QUEUE), {ids[0]: 1})
     lane.redis.zadd(keys.canceled(QUEUE), {ids[1]: 1})
-    lane.start("maintain")
+    lane.programs.start("maintain")
     # What was canceled has left the books already; what is in the trash does so now.
     return dict.fromkeys(ids, "gone")
 
@@ -229,7 +249,7 @@ def swept(lane: Lane) -> Ends:
 def fired(lane: Lane) -> Ends:
     """A schedule is due once, and its event comes once; also when it was sent and the row not moved on."""
     job_id = lane.schedule(due=datetime.now(UTC).replace(microsecond=0))
-    lane.start("maintain")
+    lane.programs.start("maintain")
     return _processed([job_id])
 
 
@@ -240,8 +260,8 @@ def _moved_on(lane: Lane) -> bool:
 def told(lane: Lane) -> Ends:
     """The outbox's lines become jobs of their own, each once."""
     ids = lane.put({"title": "a"}, {"title": "b"}, callback="https://example.com/told")
-    lane.start("maintain")
-    lane.until(lambda: lane.callbacks() or lane.struck.is_set(), "the first callbacks")
+    lane.programs.start("maintain")
+    lane.programs.until(lambda: lane.callbacks() or lane.watch.struck.is_set(), "the first callbacks")
     return _processed(ids)
 
 
@@ -266,6 +286,8 @@ def _dead(lane: Lane) -> list[str]:
 
 LIVES: Final = (
     Life("accepted", "a client posts it → queued", "web", accepted, takes=all_messages),
+    Life("spooled", "a client posts it while Redis is away → spool", "web", spooled, takes=rows),
+    Life("drained", "spool → queued → gone", "maintain", drained, most=2, takes=moves_and_rows),
     Life("processed", "queued → started → gone", "worker", processed, takes=all_messages),
     Life("halved", "four started, one of them → failed, the others → gone", "worker", halved),
     Life("renewed", "started for longer than its lease → gone", "worker", renewed),

@@ -14,7 +14,7 @@ import redis
 import requests
 
 from tests.chaos import clocks
-from tests.chaos.databases import SOCKET, Database, Postgresql, Sqlite
+from tests.chaos.databases import ERRORS, SOCKET, Database, Postgresql, Sqlite
 from tests.chaos.ledger import QUEUES, unfinished
 from tests.chaos.proxy import Proxy, Treatment
 from tests.chaos.wires import Frontend, Message, Resp
@@ -115,9 +115,12 @@ class Product:
 
     def settled(self) -> bool:
         """Whether nothing is left to be worked off."""
-        with contextlib.suppress(redis.RedisError):
-            return unfinished(self.redis) == 0
-        return False
+        try:
+            return self.database.read("SELECT COUNT(*) FROM ingest_spooledevent") == [(0,)] and not unfinished(
+                self.redis
+            )
+        except (redis.RedisError, *ERRORS):
+            return False
 
     def carried_out(self) -> set[str]:
         """The events whose effect handler came to its end, at least once."""

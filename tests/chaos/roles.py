@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import django
 import environ
@@ -22,15 +22,14 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
-from django.db.backends.signals import connection_created  # noqa: E402
-from django.db.backends.sqlite3.base import DatabaseWrapper  # noqa: E402
 
 import ingest.maintenance  # noqa: E402 - imported before the fork
 import ingest.worker  # noqa: E402, F401
 from ingest.kinds import register  # noqa: E402
 from ingest.queue.connections import connection  # noqa: E402
-from ingest.queue.transitions import Transitions  # noqa: E402
+from ingest.queue.transitions import NewJob, Transitions  # noqa: E402
 from tests.chaos import clocks  # noqa: E402
+from tests.chaos.statements import StatementKill, number_statements  # noqa: E402
 from tests.workshop import kinds as workshop  # noqa: E402
 
 #: Events of crash points go to one queue, so that maintenance has the fewest messages to number.
@@ -39,15 +38,6 @@ QUEUE: Final = "high"
 OTHER: Final = "low"
 _SIGKILL: Final = 9
 _PR_SET_PDEATHSIG: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class StatementKill:
-    """Where in its SQL a program kills itself: SQLite has no wire to sit in."""
-
-    name: str
-    number: int
-    when: Literal["before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +83,14 @@ def schedule(where: Surroundings, due: datetime, told: Path) -> None:
     told.write_text(job_id(made, due))
 
 
+def spool(where: Surroundings, jobs: Sequence[NewJob]) -> None:
+    """What web does with events while Redis is away."""
+    _enter(where)
+    from ingest.spool import store
+
+    store(jobs)
+
+
 def _enter(where: Surroundings) -> None:
     """Become a program of this lane, which dies with the fork server."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL)
@@ -110,7 +108,7 @@ def _enter(where: Surroundings) -> None:
     settings.RQ_QUEUES = {QUEUE: {**settings.RQ_QUEUES[QUEUE], "URL": where.redis}}
     use_database(where.database)
     if where.statements is not None:
-        _number_statements(where.statements, where.kill)
+        number_statements(where.statements, where.kill)
 
 
 def use_database(url: str) -> None:
@@ -123,36 +121,3 @@ def use_database(url: str) -> None:
         database["NAME"] = environ.Env.db_url_config(url)["NAME"]
     else:
         database.update({"OPTIONS": {}, **environ.Env.db_url_config(url)})
-
-
-def _number_statements(path: Path, kill: StatementKill | None) -> None:
-    """Write down each SQL statement's name, and kill this process at one of them."""
-    counts: dict[str, int] = {}
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-
-    def around(name: str, execute: Any) -> Any:
-        counts[name] = counts.get(name, 0) + 1
-        os.write(file, f"{name}\n".encode())
-        here = kill is not None and (kill.name, kill.number) == (name, counts[name])
-        if here and kill is not None and kill.when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = execute()
-        if here:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    def wrap(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        words = sql.replace('"', "").split()
-        name = " ".join(words[: 3 if words[0] == "INSERT" else 2])
-        return around(name, lambda: execute(sql, params, many, context))
-
-    def install(sender: Any, connection: Any, **kwargs: Any) -> None:
-        connection.execute_wrappers.append(wrap)
-
-    commit = DatabaseWrapper._commit  # no statement of Django's
-
-    def _commit(self: DatabaseWrapper) -> Any:
-        return around("COMMIT", lambda: commit(self))
-
-    DatabaseWrapper._commit = _commit
-    connection_created.connect(install, weak=False)

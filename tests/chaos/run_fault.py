@@ -8,7 +8,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.product import DEADLINE, Product
 from tests.chaos.table import Row
-from tests.waiting import NotInTime, wait_until
+from tests.waiting import wait_until
 
 
 def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int) -> Row:
@@ -20,7 +20,7 @@ def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int
     load.start()
     try:
         fault.bring(scene)
-    except NotInTime as error:
+    except AssertionError as error:
         late.append(str(error))
     finally:
         product.leave_alone()
@@ -28,12 +28,12 @@ def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int
     try:
         accepted = ledger.accepted
         wait_until(lambda: ledger.accepted > accepted, seconds=DEADLINE, what="taking in again")
-    except NotInTime as error:
+    except AssertionError as error:
         late.append(str(error))
     load.stop()
     try:
         wait_until(product.settled, seconds=DEADLINE, what="the end of all jobs")
-    except NotInTime as error:
+    except AssertionError as error:
         late.append(str(error))
     seconds = time.monotonic() - healed
     account = ledger.account(product.redis, product.database, product.carried_out())

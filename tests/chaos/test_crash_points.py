@@ -6,8 +6,9 @@ import pytest
 
 from ingest.queue import keys
 from tests.chaos.crash_points import live, points
-from tests.chaos.lane import Lane, Point, Program, Strike, When
+from tests.chaos.lane import Lane
 from tests.chaos.lives import LIVES
+from tests.chaos.points import Point, Program, Store, Strike, When
 from tests.chaos.roles import QUEUE
 from tests.postgres import Cluster
 
@@ -30,9 +31,9 @@ def postgresql_lane(postgres: Cluster) -> Iterator[Lane]:
     lane.close()
 
 
-def strike_in(lane: Lane, life: str, program: Program, store: str, name: str, when: When) -> None:
-    outcome = live(lane, LIFE[life], Strike(Point(program, store, name, 1), when))  # type: ignore[arg-type]
-    assert outcome.struck, f"no such message in {life}: {lane.seen}"
+def strike_in(lane: Lane, life: str, program: Program, store: Store, name: str, when: When) -> None:
+    outcome = live(lane, LIFE[life], Strike(Point(program, store, name, 1), when))
+    assert outcome.struck, f"no such message in {life}: {lane.watch.seen}"
     assert not outcome.findings.wrong
     assert (outcome.findings.lost, outcome.findings.doubled) == (0, 0)
 
@@ -49,7 +50,7 @@ def strike_in(lane: Lane, life: str, program: Program, store: str, name: str, wh
     ],
 )
 def test_on_sqlite_nothing_is_lost_or_doubled_at(
-    sqlite_lane: Lane, life: str, program: Program, store: str, name: str, when: When
+    sqlite_lane: Lane, life: str, program: Program, store: Store, name: str, when: When
 ) -> None:
     """RQ2, RQ4, RQ12: killed after the claim, around the commit, answer of complete lost, killed after recover."""
     strike_in(sqlite_lane, life, program, store, name, when)
@@ -65,7 +66,7 @@ def test_on_sqlite_nothing_is_lost_or_doubled_at(
     ],
 )
 def test_on_postgresql_nothing_is_lost_or_doubled_at(
-    postgresql_lane: Lane, life: str, program: Program, store: str, name: str, when: When
+    postgresql_lane: Lane, life: str, program: Program, store: Store, name: str, when: When
 ) -> None:
     """The commit whose outcome its worker never learns is the one that doubles elsewhere."""
     strike_in(postgresql_lane, life, program, store, name, when)

@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 from ingest.queue import keys
 from ingest.queue.limits import Limit, set_limit
 from queueadmin.console import metrics
+from queueadmin.console.snapshot import DatabaseFacts, DatabaseState
 from tests.conftest import wait_until
 from tests.console.conftest import Jobs, outcome
 
@@ -119,7 +120,9 @@ def test_recover_stalled_without_redis_is_1() -> None:
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_queues_without_redis_exits_1_and_shows_no_false_zero() -> None:
+def test_queues_without_redis_and_database_exits_1_and_shows_no_false_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = DatabaseFacts(DatabaseState("disconnected"))
+    monkeypatch.setattr(metrics, "database_facts", lambda: away)
     out = StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command("queues", stdout=out)

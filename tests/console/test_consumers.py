@@ -148,7 +148,7 @@ async def test_without_redis_it_opens_and_shows_the_last_known_numbers(
         first, second = await _frame(socket), await _frame(socket)
     assert first == {"type": "history", "step": 1, "columns": history.columns(), "rows": []}
     assert second["redis"]["status"] == "disconnected"
-    assert second["verdict"]["status"] == "unhealthy"
+    assert second["verdict"]["status"] == "degraded"
     assert second["totals"] == json.loads(SAMPLE.as_json())["totals"]
 
 

@@ -12,15 +12,17 @@ from channels.layers import get_channel_layer
 from ingest.queue import keys
 from queueadmin.console import metrics, publisher
 from queueadmin.console.publisher import Publisher
-from queueadmin.console.snapshot import DatabaseState, Snapshot
+from queueadmin.console.snapshot import DatabaseFacts, DatabaseState, Snapshot
 from tests.conftest import Valkey, wait_until
 from tests.console.conftest import Jobs
+
+FACTS = DatabaseFacts(DatabaseState("connected"))
 
 
 @pytest.fixture(autouse=True)
 def _database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The question runs in a thread of the publisher's own, which has no test database."""
-    monkeypatch.setattr(metrics, "database_facts", lambda: (DatabaseState("connected"), None))
+    monkeypatch.setattr(metrics, "database_facts", lambda: FACTS)
 
 
 @pytest.fixture
@@ -146,15 +148,15 @@ def _holds(condition: Callable[[], bool]) -> bool:
 def test_a_database_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
-    def hang() -> tuple[DatabaseState, None]:
+    def hang() -> DatabaseFacts:
         release.wait(30)
-        return DatabaseState("connected"), None
+        return FACTS
 
     monkeypatch.setattr(metrics, "database_facts", hang)
     monkeypatch.setattr(publisher, "DATABASE_SECONDS", 0.01)
     watch = publisher._DatabaseWatch()
-    assert watch.facts() == (DatabaseState("disconnected"), None)
+    assert watch.facts().state == DatabaseState("disconnected")
     release.set()
     monkeypatch.setattr(publisher, "DATABASE_SECONDS", 10)
-    assert watch.facts() == (DatabaseState("connected"), None)
+    assert watch.facts() == FACTS
     watch.close()

@@ -2,7 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from queueadmin.console.snapshot import DatabaseState, Loss, Maintenance, QueueState, RedisState, Verdict
+from queueadmin.console.snapshot import (
+    DatabaseFacts,
+    DatabaseState,
+    Loss,
+    Maintenance,
+    QueueState,
+    RedisState,
+    Spool,
+    Verdict,
+)
 from queueadmin.console.verdict import judge
 
 REDIS = RedisState("connected", "9.1.2", fsync="always")
@@ -18,14 +27,14 @@ def _judge(
     database: str = "connected",
     leader: str | None = "one",
     loss: Loss | None = None,
+    spool: Spool = Spool(),  # noqa: B008 - frozen
 ) -> Verdict:
     given = {q.name: q for q in queues}
     return judge(
         redis=redis,
-        database=DatabaseState("connected" if database == "connected" else "disconnected"),
+        facts=DatabaseFacts(DatabaseState("connected" if database == "connected" else "disconnected"), loss, spool),
         maintenance=Maintenance(leader),
         queues=[given.get(q.name, q) for q in QUEUES],
-        loss=loss,
     )
 
 
@@ -96,11 +105,28 @@ def test_the_database_away_or_no_maintenance_is_degraded() -> None:
     assert _judge(leader=None).reason.startswith("No maintenance process runs")
 
 
-def test_x11_unhealthy_when_nothing_can_be_accepted() -> None:
-    assert _judge(redis=RedisState("disconnected")).status == "unhealthy"
-    full = replace(REDIS, refuses="Redis is full (64 of 64 MiB), so nothing can be accepted.")
-    verdict = _judge(_high(failed=500), redis=full)
-    assert (verdict.status, verdict.reason) == ("unhealthy", full.refuses)
+@pytest.mark.parametrize(
+    "redis",
+    [RedisState("disconnected"), replace(REDIS, refuses="Redis is full (64 of 64 MiB)")],
+    ids=["away", "full"],
+)
+def test_x11_unhealthy_only_when_nothing_can_be_accepted(redis: RedisState) -> None:
+    verdict = _judge(_high(failed=500), redis=redis)
+    assert verdict.status == "degraded"
+    assert "events are accepted into the database" in verdict.reason
+    verdict = _judge(_high(failed=500), redis=redis, database="disconnected")
+    assert verdict.status == "unhealthy"
+    assert verdict.reason.endswith("and the database does not answer: no event can be accepted.")
+
+
+def test_the_spool_in_use_is_degraded_and_says_how_much_waits_since_when() -> None:
+    verdict = _judge(spool=Spool(1234, oldest=190.0))
+    assert verdict.status == "degraded"
+    assert verdict.reason.startswith("1,234 events wait in the spool, the oldest for 3 min")
+    assert "1,234 in the spool" in [check.text for check in verdict.checks if not check.ok]
+    away = _judge(redis=RedisState("disconnected"), spool=Spool(100_000, more=True, oldest=5.0))
+    assert away.reasons[1].startswith("over 100,000 events wait in the spool")
+    assert "dead letters of a time with REDIS=false" in _judge(spool=Spool(dead=2)).reason
 
 
 def test_every_reason_is_kept_the_gravest_first() -> None:

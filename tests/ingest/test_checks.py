@@ -13,7 +13,6 @@ from ingest.checks import check_settings, is_loopback
     ("settings", "found"),
     [
         ({}, []),
-        ({"REDIS": False}, ["ingest.E001"]),
         ({"PROD": True, "DEBUG": True}, ["ingest.E002"]),
         ({"PUBLIC_URL": "queue.example.org"}, ["ingest.E003"]),
         ({"PUBLIC_URL": "https://queue.example.org", "ALLOWED_HOSTS": [".example.org"]}, []),

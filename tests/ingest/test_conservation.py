@@ -19,8 +19,10 @@ from ingest.queue import calls, keys
 from ingest.queue.connections import close_connections
 from ingest.queue.limits import Limit, set_limit
 from ingest.queue.transitions import Failure, Transitions, new_id
+from ingest.spool.rows import insert
 from tests.conftest import Valkey
 from tests.ingest.queue.conftest import Queue, make_job
+from tests.ingest.spool.conftest import job
 
 
 @pytest.fixture
@@ -195,6 +197,7 @@ def test_a_system_at_work_is_never_suspected(queue: Queue, monkeypatch: pytest.M
         worker.join()
 
 
+@pytest.mark.django_db
 def test_the_command_prints_a_table_and_exits_with_0(every_place: Queue) -> None:
     status, text = run()
     rows = {line.split("  ")[0]: line.split() for line in text.splitlines() if line}
@@ -204,6 +207,7 @@ def test_the_command_prints_a_table_and_exits_with_0(every_place: Queue) -> None
     assert "13 accepted, 13 accounted for." in text
 
 
+@pytest.mark.django_db
 def test_the_command_names_what_is_wrong_and_exits_with_1(queue: Queue) -> None:
     lost = queue.add()
     queue.redis.delete(keys.queue("high"))
@@ -216,6 +220,17 @@ def test_the_command_names_what_is_wrong_and_exits_with_1(queue: Queue) -> None:
     assert shown["wrong"] == [{"id": lost, "queue": "high", "status": "queued", "places": [], "problem": "nowhere"}]
 
 
+@pytest.mark.django_db
+def test_spooled_events_have_a_line_of_their_own(every_place: Queue) -> None:
+    insert([job("x"), job("y")])
+    status, text = run()
+    assert status == 0
+    assert "13 accepted, 13 accounted for." in text
+    assert "2 accepted events wait in the spool" in text
+    assert json.loads(run("--json")[1])["spooled"] == 2
+
+
+@pytest.mark.django_db
 def test_a_sample_says_that_it_is_one(queue: Queue) -> None:
     queue.add()
     assert "(a sample)" in run("--sample", "10")[1]

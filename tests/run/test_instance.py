@@ -191,7 +191,6 @@ def test_a_port_in_use_is_one_sentence(make: Make) -> None:
     [
         ({"PORT": "http"}, "PORT must be a whole number, not 'http'."),
         ({"WORKERS": "-1"}, "WORKERS must be between 0 and 256, not -1."),
-        ({"REDIS": "false"}, "REDIS must not be false: working without Redis is not built yet."),
         ({"REDIS_MAXMEMORY": "lots"}, "REDIS_MAXMEMORY must look like 512mb or 2gb, not 'lots'."),
         ({"QUEUEADMIN_HOME": "/proc/nowhere"}, "QUEUEADMIN_HOME /proc/nowhere cannot be written: "),
         ({"QUEUEADMIN_ADMIN_PASSWORD": "secret"}, "QUEUEADMIN_ADMIN_PASSWORD is refused: This password is too short."),

@@ -4,10 +4,10 @@ import signal
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from ingest.maintenance import Maintenance
-from ingest.queue.connections import connection, single_try
+from ingest.queue.connections import NeedsRedis, connection, single_try
 
 
 class Command(BaseCommand):
@@ -21,7 +21,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        Maintenance(single_try(connection())).run(lambda: self._stopped)
+        try:
+            Maintenance(single_try(connection())).run(lambda: self._stopped)
+        except NeedsRedis as error:
+            raise CommandError(str(error)) from None
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self._stopped = True

@@ -3,14 +3,14 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
-from ingest.conservation import CAME, ENDED, HELD, Balance, Report, verify
-from ingest.queue.connections import connection
+from ingest.conservation import CAME, ENDED, HELD, Balance, Report, spooled, verify
+from ingest.queue.connections import NeedsRedis, connection
 
 #: Jobs named in the text; --json names them all.
 _NAMED: Final = 20
@@ -30,7 +30,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            report = verify(connection(), sample=options["sample"])
+            report = replace(verify(connection(), sample=options["sample"]), spooled=spooled())
+        except NeedsRedis as error:
+            raise CommandError(str(error)) from error
         except redis.RedisError as error:
             raise CommandError(f"Redis does not answer, so nothing can be verified: {error}") from error
         self.stdout.write(_json(report) if options["json"] else "\n".join(_text(report)))
@@ -65,6 +67,10 @@ def _text(report: Report) -> Iterator[str]:
     if report.foreign:
         looked += f", {report.foreign:,} of them brought by stock clients"
     yield f"{looked}."
+    if report.spooled is None:
+        yield "The database does not answer, so nobody knows what is in the spool."
+    elif report.spooled:
+        yield f"{report.spooled:,} accepted events wait in the spool; they are in no counter before they are drained."
     for wrong in report.wrong[:_NAMED]:
         where = ", ".join(wrong.places) or "nowhere"
         yield f"{wrong.problem}: job {wrong.id} of {wrong.queue} says {wrong.status or 'nothing'}, and is {where}"

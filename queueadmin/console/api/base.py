@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 
 from ingest.api.limits import too_large
 from ingest.api.problems import Problem, ProblemError, method_not_allowed
+from ingest.queue.connections import NeedsRedis
 from queueadmin.console import audit, callers
 from queueadmin.console.callers import Caller
 from queueadmin.console.snapshot import Snapshot
@@ -82,8 +83,8 @@ class ConsoleView(APIView):
 
 def connected(snapshot: Snapshot) -> Snapshot:
     """The snapshot, when its numbers are of now. Raises ProblemError 503."""
-    if snapshot.redis.status != "connected":
-        raise ProblemError(redis_away())
+    if snapshot.redis.status == "disconnected" or not snapshot.known:
+        raise ProblemError(redis_away() if settings.REDIS else database_away())
     return snapshot
 
 
@@ -146,18 +147,29 @@ def _problem(error: Exception, view: APIView) -> Problem | None:
             return Problem(415, "unsupported_media_type", "Unsupported media type", str(error.detail))
         case audit.AuditUnavailable() | DatabaseError() | InterfaceError():
             logger.warning("the database is away: %s", error)
-            return Problem(
-                503,
-                "database_unavailable",
-                "The database is away",
-                str(error) if isinstance(error, audit.AuditUnavailable) else "The database does not answer.",
-                retryable=True,
-                headers={"Retry-After": "5"},
-            )
+            return database_away(str(error) if isinstance(error, audit.AuditUnavailable) else "")
+        case NeedsRedis():
+            return needs_redis()
         case redis.RedisError():
             logger.warning("Redis is away: %s", error)
             return redis_away(writing=view.request.method not in {"GET", "HEAD"})
     return None
+
+
+def database_away(detail: str = "") -> Problem:
+    return Problem(
+        503,
+        "database_unavailable",
+        "The database is away",
+        detail or "The database does not answer.",
+        retryable=True,
+        headers={"Retry-After": "5"},
+    )
+
+
+def needs_redis() -> Problem:
+    """No outage: waiting does not help."""
+    return Problem(503, "needs_redis", "Needs Redis", str(NeedsRedis()))
 
 
 def redis_away(*, writing: bool = False) -> Problem:

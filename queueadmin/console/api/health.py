@@ -5,6 +5,7 @@ from functools import wraps
 from typing import ClassVar, Final
 
 import redis
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
@@ -38,6 +39,7 @@ class HealthView(ConsoleView):
                 "status": verdict.status,
                 "redis": shown["redis"],
                 "database": shown["database"],
+                "spool": shown["spool"],
                 "queues": {queue["name"]: queue for queue in shown["queues"]},
                 "workers": shown["workers"],
                 "maintenance": shown["maintenance"],
@@ -93,7 +95,7 @@ class QueueHealthView(ConsoleView):
 
     def get(self, request: Request) -> Response:
         snapshot = metrics.snapshot()
-        if snapshot.redis.status != "connected":
+        if snapshot.redis.status == "disconnected" or not snapshot.known:
             return Response({"redis_available": False, "queue_status": "unavailable", "metrics": {}})
         totals = snapshot.totals
         status = "healthy"
@@ -112,7 +114,7 @@ class QueueHealthView(ConsoleView):
             "processing_queue_length": totals.started,
             "dead_letter_queue_length": totals.failed,
         }
-        return Response({"redis_available": True, "queue_status": status, "metrics": shown})
+        return Response({"redis_available": settings.REDIS, "queue_status": status, "metrics": shown})
 
 
 def _read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -136,12 +138,19 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @_read_only
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether an event would be stored durably now."""
-    try:
-        refusal = counts.refuses(acceptance_connection().info())
-    except redis.RedisError:
-        refusal = "Redis does not answer, so nothing can be accepted."
-    if refusal:
-        problem = Problem(503, "not_ready", "Not ready", refusal, retryable=True, headers={"Retry-After": "5"})
+    """Whether an event would be stored durably now: by Redis, or else by the database."""
+    refusal = _redis_refuses()
+    if refusal and metrics.database_facts().state.status != "connected":
+        detail = f"{refusal}, and the database does not answer: nothing can be accepted."
+        problem = Problem(503, "not_ready", "Not ready", detail, retryable=True, headers={"Retry-After": "5"})
         return problem.response()
     return JsonResponse({"status": "ready"})
+
+
+def _redis_refuses() -> str:
+    if not settings.REDIS:
+        return "There is no Redis (REDIS=false)"
+    try:
+        return counts.refuses(acceptance_connection().info())
+    except redis.RedisError:
+        return "Redis does not answer"

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
+from ingest.reading import ages
 from queueadmin.console import callers, operations, queries
 from queueadmin.console.api.base import ConsoleView, invalid_field, queue_of, reason_of
 from queueadmin.console.callers import Caller
@@ -109,4 +110,8 @@ def _job_for(caller: Caller, job_id: str) -> dict[str, Any]:
 
 
 def _not_found(job_id: str) -> ProblemError:
+    if ages.is_past(job_id):
+        days = ages.RETENTION.days
+        detail = f"The id is of a job that is older than {days} days; nothing is kept of it."
+        return ProblemError(Problem(410, "job_gone", "The job is gone", detail))
     return ProblemError(Problem(404, "job_not_found", "No such job", f"No job has the id {job_id[:100]}."))

@@ -8,10 +8,12 @@ import redis
 from django.conf import settings
 
 from ingest.queue import keys
-from ingest.queue.connections import connection
+from ingest.queue.connections import NeedsRedis, connection
 from ingest.queue.transitions import Transitions
 from ingest.reading.fields import pipelined, text
+from ingest.spool import reading
 from queueadmin.console.audit import audited
+from queueadmin.console.operations import spooled
 from queueadmin.console.operations.moving import MoveResult, move_jobs
 from queueadmin.console.operations.naming import CHUNK, known
 from queueadmin.console.words import jobs, joined
@@ -43,6 +45,10 @@ def retry(ids: Sequence[str], *, to: str | None = None, actor: str, reason: str 
     """
     if to is not None:
         known(to)
+    if not settings.REDIS or (to is None and spooled.hold(ids)):
+        if to is not None:
+            raise NeedsRedis
+        return spooled.retry(ids, actor=actor, reason=reason)
     return move_jobs(
         ids,
         actor=actor,
@@ -62,6 +68,8 @@ def retry_all(
     redis.RedisError when Redis is away, AuditUnavailable when the database is.
     """
     names = [known(queue)] if queue is not None else list(settings.PRIORITIES)
+    if not settings.REDIS:
+        return _retry_all_spooled(names, queue or "all", actor, reason, include_poison)
     client = connection()
     asked = sum(client.zcard(keys.failed(name)) for name in names)
     with audited(actor=actor, action="retry_all", target=queue or "all", count=asked, reason=reason) as outcome:
@@ -78,8 +86,20 @@ def retry_all(
                 poison += len(chunk) - len(chosen)
                 outcome.count = moved
                 outcome.sentence = RetryAllResult(moved, poison).sentence
-        result = RetryAllResult(moved, poison)
-        outcome.count, outcome.sentence = moved, result.sentence
+        # Those of a time with REDIS=false; they go on into Redis by themselves.
+        spooled_moved, spooled_poison = spooled.retry_all(names, include_poison=include_poison)
+        result = RetryAllResult(moved + spooled_moved, poison + spooled_poison)
+        outcome.count, outcome.sentence = result.moved, result.sentence
+    return result
+
+
+def _retry_all_spooled(
+    names: Sequence[str], target: str, actor: str, reason: str, include_poison: bool
+) -> RetryAllResult:
+    asked = reading.dead_letters(names).count()
+    with audited(actor=actor, action="retry_all", target=target, count=asked, reason=reason) as outcome:
+        result = RetryAllResult(*spooled.retry_all(names, include_poison=include_poison))
+        outcome.count, outcome.sentence = result.moved, result.sentence
     return result
 
 

@@ -7,8 +7,12 @@ import redis
 from django.test import Client
 
 from ingest.queue import keys
+from ingest.spool.rows import insert
+from queueadmin.console import metrics
+from queueadmin.console.snapshot import DatabaseFacts, DatabaseState
 from tests.console.api.conftest import problem_of
 from tests.console.conftest import Jobs
+from tests.ingest.spool.conftest import job
 
 pytestmark = pytest.mark.django_db
 
@@ -27,12 +31,28 @@ def test_c6_health_says_what_is_wrong_and_is_200_while_degraded(local: Client, j
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.usefixtures("no_redis")
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = DatabaseFacts(DatabaseState("disconnected"))
+    monkeypatch.setattr(metrics, "database_facts", lambda: away)
+
+
+@pytest.mark.usefixtures("no_redis", "no_database")
 def test_c6_health_is_503_when_nothing_can_be_accepted(local: Client) -> None:
     response = local.get("/health")
     assert response.status_code == 503
     assert response.json()["status"] == "unhealthy"
     assert response.json()["redis"]["status"] == "disconnected"
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_c6_health_is_degraded_and_200_while_the_spool_takes_events(local: Client) -> None:
+    insert([job("x"), job("y")])
+    response = local.get("/health")
+    assert response.status_code == 200
+    health = response.json()
+    assert (health["status"], health["spool"]["count"]) == ("degraded", 2)
+    assert any(reason.startswith("2 events wait in the spool") for reason in health["reasons"])
 
 
 def test_health_tells_strangers_the_word_alone(empty_redis: redis.Redis, settings: Any) -> None:
@@ -49,7 +69,12 @@ def test_readyz_is_whether_events_are_stored(local: Client, empty_redis: redis.R
 
 
 @pytest.mark.usefixtures("no_redis")
-def test_readyz_without_redis_is_503(local: Client) -> None:
+def test_readyz_without_redis_is_ready_as_the_spool_takes_events(local: Client) -> None:
+    assert local.get("/readyz").json() == {"status": "ready"}
+
+
+@pytest.mark.usefixtures("no_redis", "no_database")
+def test_readyz_without_redis_and_database_is_503(local: Client) -> None:
     response = local.get("/readyz")
     problem = problem_of(response, 503, "not_ready")
     assert problem["retryable"] is True

@@ -8,12 +8,15 @@ from django.test import Client
 from django.utils import timezone
 
 from ingest.api import keys as api_keys
-from ingest.models import Event
+from ingest.models import Event, SpooledEvent
 from ingest.queue import keys, limits
 from ingest.queue.calls import NEAR
+from ingest.queue.connections import close_connections
+from ingest.spool.rows import insert
 from queueadmin.console.models import AuditEntry
-from tests.console.api.conftest import RECOVER, problem_of
+from tests.console.api.conftest import OPERATING, RECOVER, problem_of
 from tests.console.conftest import WORKER, Jobs
+from tests.ingest.spool.conftest import job
 
 pytestmark = pytest.mark.django_db
 
@@ -171,3 +174,48 @@ def test_a_job_that_a_rate_limit_holds_back_has_no_position(
     jobs.start()
     job = admin.get(f"/api/v1/jobs/{held_back}").json()
     assert (job["state"], job["position"], job["ahead"]) == ("queued", None, None)
+
+
+def test_a_spooled_job_is_found_with_its_place_also_while_redis_is_away(
+    local: Client, empty_redis: redis.Redis, settings: Any, tmp_path: Any
+) -> None:
+    first, second, urgent = job("x"), job("y", event_id="mine"), job("z", priority="critical")
+    insert([first, second, urgent])
+
+    def look() -> None:
+        found = local.get(f"/api/v1/jobs/{second.id}").json()
+        assert (found["state"], found["event_id"], found["queue"]) == ("spooled", "mine", "high")
+        assert (found["position"], found["ahead"], found["eta_seconds"]) == (2, 2, None)
+        assert list(found["links"]) == ["self", "page"]
+
+    look()
+    close_connections()
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
+    look()
+    problem_of(local.get("/api/v1/jobs/nobody"), 503, "redis_unavailable")
+    close_connections()
+
+
+@pytest.fixture
+def no_redis_at_all(settings: Any) -> None:
+    settings.REDIS = False
+
+
+@pytest.mark.usefixtures("no_redis_at_all")
+def test_a1_without_redis_what_needs_it_says_so_and_retry_does_not(admin: Client) -> None:
+    dead = job("x")
+    insert([dead])
+    SpooledEvent.objects.update(state="failed", failed_at=timezone.now(), reason="error", error_type="ValueError")
+    found = admin.get(f"/api/v1/jobs/{dead.id}").json()
+    assert (found["state"], list(found["links"])) == ("failed", ["self", "retry", "page"])
+    for path in OPERATING:
+        if not path.endswith("/retry"):
+            body = {"queue": "low"} if path.endswith("/move") else {}
+            answer = admin.post(path.replace("/x/", f"/{dead.id}/"), body, content_type="application/json")
+            problem = problem_of(answer, 503, "needs_redis")
+            assert problem["detail"] == "This needs Redis, and REDIS=false says that there is none."
+            assert not problem["retryable"]
+    assert admin.post(f"/api/v1/jobs/{dead.id}/retry").status_code == 202
+    assert SpooledEvent.objects.get().state == "spooled"
+    problem = problem_of(admin.post(f"/api/v1/jobs/{dead.id}/retry"), 409, "already_moved")
+    assert (problem["state"], problem["moved_by"]) == ("spooled", "key:for admin")

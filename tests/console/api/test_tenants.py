@@ -12,7 +12,10 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
+from ingest.accept import Incoming, accept, breaker
 from ingest.api import keyring, keys
+from ingest.api.schema import read_event
+from ingest.api.sender import Sender
 from queueadmin.console.models import AuditEntry
 from tests.console.conftest import Jobs
 
@@ -147,6 +150,32 @@ def test_its_own_jobs_it_reads_and_moves(send: Send, jobs: Jobs) -> None:
     assert state("/move") == (200, "queued")
     assert state("/cancel") == (200, "canceled")
     assert set(AuditEntry.objects.values_list("actor", flat=True)) == {"key:read,admin acme"}
+
+
+@pytest.fixture
+def _breaker() -> Iterator[None]:
+    """Closed before and after: Redis is away in between."""
+    breaker.reset()
+    yield
+    breaker.reset()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_breaker", "no_redis")
+def test_a_job_in_the_spool_is_its_tenant_s_too(send: Send) -> None:
+    """While Redis is away an accepted event is found in the database."""
+    ids = {}
+    for tenant in ("acme", "globex"):
+        event = read_event(b'{"id": "1", "title": "x"}', Sender("s", frozenset({"ingest"}), None, tenant=tenant))
+        assert isinstance(event, Incoming)
+        ids[tenant] = accept([event])[0].id
+
+    route = "api/v1/jobs/<str:job_id>"
+    own = send(route, "get", scopes="read", tenant="acme", job=ids["acme"])
+    other = send(route, "get", scopes="read", tenant="acme", job=ids["globex"])
+
+    assert (own.status_code, own.json()["state"], own.json()["tenant"]) == (200, "spooled", "acme")  # type: ignore[attr-defined]
+    assert (other.status_code, other.json()["code"]) == (404, "job_not_found")  # type: ignore[attr-defined]
 
 
 def everything(client: redis.Redis) -> dict[bytes, Any]:

@@ -148,7 +148,7 @@ def test_a_sender_that_hangs_up_harms_nobody(daphne: Daphne, empty_redis: redis.
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc/net/tcp")
 def test_what_is_in_flight_is_answered_before_the_end(tmp_path: Path, own_valkey: Valkey) -> None:
-    """SIGTERM: what is being stored is answered; here Redis hangs, so the spool has it."""
+    """SIGTERM: what is being stored is answered; here Redis hangs, so the spool stores it."""
     server = Daphne(tmp_path, REDIS_URL=own_valkey.url)
     try:
         assert requests.post(f"{server.url}{EVENTS}", json={}, timeout=30).status_code == 202
@@ -161,7 +161,7 @@ def test_what_is_in_flight_is_answered_before_the_end(tmp_path: Path, own_valkey
             sender.settimeout(20)
             answer = sender.recv(65536).decode()
         assert answer.startswith("HTTP/1.1 202 ")
-        assert '"durability":"database"' in answer
+        assert '"status":"spooled"' in answer
         assert server.process.wait(timeout=20) is not None
     finally:
         os.kill(own_valkey.process.pid, signal.SIGCONT)

@@ -3,9 +3,12 @@
 import hashlib
 import json
 
+import pytest
 import redis
 
+from ingest.queue import keys
 from ingest.queue.payload import decode
+from ingest.queue.transitions import Failure, Transitions, new_id
 from tests.ingest.api.conftest import ALERT, EVENTS, NDJSON, Post, ndjson, stored_ids
 
 
@@ -64,6 +67,7 @@ def test_a_batch_says_how_many(post: Post, empty_redis: redis.Redis) -> None:
         "rejected": 0,
     }
     assert batch["batch_id"]
+    assert answer.headers["location"] == f"/api/v1/batches/{batch['batch_id']}"
     assert "items" not in batch
     assert len(stored_ids(empty_redis)) == 2
 
@@ -165,3 +169,72 @@ def test_events_without_an_id_are_never_duplicates(post: Post, empty_redis: redi
 
     assert stored_ids(empty_redis) == ids
     assert len(ids) == 3
+
+
+# --- what came first is gone -------------------------------------------------------------------------
+
+EVENT = {"id": "evt-1", "source": "edge7", "title": "disk full"}
+
+
+def test_a_copy_of_a_dead_letter_says_failed(post: Post, empty_redis: redis.Redis) -> None:
+    """Rule 4."""
+    first = post(EVENTS, EVENT)
+    _fail(empty_redis, first.json["id"], dead=True)
+    second = post(EVENTS, EVENT)
+    assert (second.status, second.json["duplicate"], second.json["status"]) == (202, True, "failed")
+    assert second.json["id"] == first.json["id"]
+    assert post(EVENTS, EVENT | {"title": "x"}).status == 409
+
+
+@pytest.mark.parametrize("gone", ["discarded", "a discarded dead letter", "canceled", "failed into the trash"])
+@pytest.mark.parametrize("title", ["disk full", "another body"])
+def test_a_copy_of_one_in_the_trash_or_canceled_is_enqueued_anew(
+    post: Post, empty_redis: redis.Redis, gone: str, title: str
+) -> None:
+    """Rule 4: whoever threw it away may want it again, also with another body."""
+    first = post(EVENTS, EVENT)
+    ours, transitions = first.json["id"], Transitions(empty_redis)
+    match gone:
+        case "discarded":
+            assert transitions.discard("medium", [ours]) == [ours]
+        case "a discarded dead letter":
+            _fail(empty_redis, ours, dead=True)
+            assert transitions.discard("medium", [ours]) == [ours]
+        case "canceled":
+            assert transitions.cancel("medium", [ours]) == [ours]
+        case _:
+            _fail(empty_redis, ours, dead=False)
+    assert stored_ids(empty_redis) == set()
+
+    second = post(EVENTS, EVENT | {"title": title})
+
+    assert (second.status, second.json["duplicate"], second.json["status"]) == (202, False, "queued")
+    assert second.json["id"] == ours
+    assert stored_ids(empty_redis) == {ours}
+    assert transitions.where("medium", [ours]) == {ours: ["queued"]}
+
+
+def test_a_copy_of_one_that_was_processed_is_a_duplicate_within_the_window(
+    post: Post, empty_redis: redis.Redis
+) -> None:
+    """Rule 4."""
+    first = post(EVENTS, EVENT)
+    ours, transitions = first.json["id"], Transitions(empty_redis)
+    claim = transitions.claim("w", ["medium"], claim_id=new_id(), lease=30)
+    assert claim is not None
+    transitions.complete("medium", claim.id, "w", [ours])
+    second = post(EVENTS, EVENT)
+    assert (second.json["duplicate"], second.json["status"], second.json["id"]) == (True, "finished", ours)
+    assert post(EVENTS, EVENT | {"title": "x"}).json["code"] == "id_reused"
+    assert 0 < empty_redis.ttl(keys.marker(ours)) <= 3600
+    empty_redis.delete(keys.marker(ours))  # an hour later
+    assert post(EVENTS, EVENT).json["duplicate"] is False
+
+
+def _fail(connection: redis.Redis, job_id: str, *, dead: bool) -> None:
+    if not dead:
+        connection.hset(keys.job(job_id), keys.DEAD_LETTERS, "0")
+    transitions = Transitions(connection)
+    claim = transitions.claim("w", ["medium"], claim_id=new_id(), lease=30)
+    assert claim is not None
+    transitions.fail("medium", claim.id, "w", [Failure(job_id, "boom", retry=False)])

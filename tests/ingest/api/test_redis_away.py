@@ -21,13 +21,13 @@ from tests.ingest.test_accept import kill_after_first_call
 pytestmark = pytest.mark.both_databases
 
 
+def away(*arguments: object) -> None:
+    raise DatabaseError("away")
+
+
 @pytest.fixture
 def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is away for whoever writes the spool."""
-
-    def away(*arguments: object) -> None:
-        raise DatabaseError("away")
-
     monkeypatch.setattr(writing, "insert", away)
 
 

@@ -25,8 +25,41 @@ Effect = Callable[..., Kind]
 pytestmark = pytest.mark.both_databases
 
 
+@pytest.fixture(autouse=True)
+def _no_other_async_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kind with the largest concurrency says how many jobs are in hand."""
+    for name in [name for name, kind in KINDS.items() if kind.mode == "async"]:
+        monkeypatch.delitem(KINDS, name)
+
+
 def chat(work: Work, number: int = 1, **job: Any) -> list[str]:
     return work.put(*({"n": each} for each in range(number)), kind="mail", **job)
+
+
+class Beside:
+    """Runs `later` in a thread beside the worker, and `and_then` whatever came of it; raises what it raised."""
+
+    def __init__(self, later: Callable[[], None], and_then: Callable[[], None]) -> None:
+        self._later = later
+        self._and_then = and_then
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._later()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._and_then()
 
 
 class Meeting:
@@ -95,14 +128,14 @@ def test_a_slow_one_holds_up_neither_the_others_nor_batches_nor_sync_handlers(
         wait_until(lambda: all(work.count("completed", queue) for queue in ("critical", "high")))
         wait_until(lambda: work.count("completed", "medium") == 20)
         assert work.started("low") == 1
+
+    def and_then() -> None:
         behind.set()
         wait_until(lambda: work.count("completed", "low") == 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=later)
-    thread.start()
-    worker.work()
-    thread.join()
+    with Beside(later, and_then):
+        worker.work()
     assert work.result(slow) is None
     assert work.count("completed", "low") == 1
 
@@ -122,12 +155,9 @@ def test_with_all_slots_in_use_other_jobs_go_on_in_strict_order(work: Work, effe
         work.put({"title": "x"}, queue="critical")
         wait_until(lambda: work.count("completed", "critical") == 1)
         assert work.count("claimed", "low") == 0
-        behind.set()
 
-    thread = threading.Thread(target=later)
-    thread.start()
-    work.off()
-    thread.join()
+    with Beside(later, behind.set):
+        work.off()
     assert (work.count("completed", "medium"), work.count("completed", "low")) == (2, 1)
 
 

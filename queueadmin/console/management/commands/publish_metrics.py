@@ -4,9 +4,9 @@ import asyncio
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from ingest.queue.connections import connection
+from ingest.queue.connections import NeedsRedis, connection
 from queueadmin.console.publisher import Publisher
 
 
@@ -14,7 +14,10 @@ class Command(BaseCommand):
     help = "Sample the queues once a second and send the numbers to every open page. A second one stands by."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(_publish())
+        try:
+            asyncio.run(_publish())
+        except NeedsRedis as error:
+            raise CommandError(str(error)) from None
 
 
 async def _publish() -> None:
