@@ -8,7 +8,7 @@ import math
 import random
 
 from ingest.accept import Incoming
-from ingest.api import buckets
+from ingest.api import buckets, tally
 from ingest.api.buckets import Bucket
 from ingest.api.pressure import Shed, watch
 from ingest.api.problems import Problem, ProblemError
@@ -45,9 +45,10 @@ async def admit_async(sender: Sender, items: Items, *, status: int) -> Items:
     return items
 
 
-def refused(code: str, sender: Sender, priority: str, events: int = 1) -> None:
+def refused(code: str, sender: Sender, priority: str, events: int = 1, *, source: str = "") -> None:
     """Every refusal passes here, to be counted: `rate_limited` once a request, without a priority and with as many
     events as are known by then, and `shed_redis_memory` or `shed_free_disk` for each event."""
+    tally.held_back(sender, code, events, source=source or sender.source)
 
 
 def _shed(sender: Sender, items: Items) -> tuple[Items, int]:
@@ -62,7 +63,7 @@ def _unless_shed(sender: Sender, item: Incoming | Rejected, causes: Shed) -> Inc
     if isinstance(item, Rejected) or (cause := causes.get(item.severity.mapped)) is None:
         return item
     priority = item.severity.mapped
-    refused(f"shed_{cause.limit}", sender, priority)
+    refused(f"shed_{cause.limit}", sender, priority, source=item.source)
     problem = Problem(
         503,
         "shed",
@@ -74,7 +75,7 @@ def _unless_shed(sender: Sender, item: Incoming | Rejected, causes: Shed) -> Inc
         limit_value=cause.step,
         priority=priority,
     )
-    return Rejected(item.event_id, problem)
+    return Rejected(item.event_id, problem, item.source)
 
 
 def _pass(sender: Sender, wanted: int, bucket: Bucket, status: int) -> None:

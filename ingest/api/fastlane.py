@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from ingest.accept import Unavailable, accept_async
-from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences
+from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences, tally
 from ingest.api.access import Visit, visit
 from ingest.api.answers import Answer
 from ingest.api.idempotency import Keyed
@@ -75,6 +75,12 @@ class FastLane:
         host = _host(scope, headers)
         sender = await authenticate_async(headers, peer=_peer(scope), host=host)
         this.sender = sender.name
+        with tally.refusals(sender):
+            return await self._take_in_from(sender, endpoint, headers, receive, this)
+
+    async def _take_in_from(
+        self, sender: Sender, endpoint: Endpoint, headers: Mapping[str, str], receive: Receive, this: Visit
+    ) -> Answer:
         require(sender, "ingest")
         head = intake.check_head(endpoint, headers)
         admission.check(sender, status=endpoint.over_rate)
@@ -101,20 +107,34 @@ async def _store(
     endpoint: Endpoint, head: Head, body: bytes, sender: Sender, keyed: Keyed | None, this: Visit
 ) -> Answer:
     """A body's events into a store."""
+    # Here as well, since under an Idempotency-Key a refusal leaves `once_async` as an answer.
+    with tally.refusals(sender):
+        return await _store_read(endpoint, head, body, sender, keyed, this)
+
+
+async def _store_read(
+    endpoint: Endpoint, head: Head, body: bytes, sender: Sender, keyed: Keyed | None, this: Visit
+) -> Answer:
     if len(body) < THREAD_BYTES:
         taken = intake.read_body(endpoint, head, body, sender)
     else:
         taken = await asyncio.to_thread(intake.read_body, endpoint, head, body, sender)
     this.events = len(taken.items)
+    tally.read(sender, taken.items)
     prefer = preferences.read(head.headers)
-    answers.check_strict(taken, prefer)
+    with tally.all_or_nothing(sender, taken.events):
+        answers.check_strict(taken, prefer)
     taken = replace(taken, items=await admission.admit_async(sender, taken.items, status=endpoint.over_rate))
-    answers.check_strict(taken, prefer)
+    with tally.all_or_nothing(sender, taken.events):
+        answers.check_strict(taken, prefer)
     events = idempotency.named(taken, keyed).events
     try:
         receipts = await _finish(accept_async(events, strict=prefer.strict)) if events else []
     except Unavailable as error:
-        raise ProblemError(answers.unavailable(error)) from None
+        problem = answers.unavailable(error)
+        tally.unstored(sender, events, problem)
+        raise ProblemError(problem) from None
+    tally.stored(sender, receipts)
     answer = answers.answer(endpoint, taken, receipts, prefer)
     await batches.keep_async(answer.batch, sender)
     return answer

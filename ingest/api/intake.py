@@ -134,7 +134,7 @@ def _read(
     try:
         event = read_event((read(item) if read else item).raw, sender, default_priority=endpoint.default_priority)
     except decode.Refused as refused:
-        event = Rejected(None, refused.problem)
+        event = Rejected(None, refused.problem, sender.source)
     if isinstance(event, Rejected) and item.line is not None:
         event.problem.extra["line"] = item.line
     return event

@@ -74,6 +74,8 @@ class ProblemError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
         self.problem = problem
+        #: By `tally`, which more than one place passes on its way out.
+        self.counted = False
 
 
 def speaks_json(path: str) -> bool:

@@ -36,6 +36,8 @@ class Rejected:
 
     event_id: str | None
     problem: Problem
+    #: As far as it could be read.
+    source: str = ""
 
 
 def read_event(
@@ -48,11 +50,11 @@ def read_event(
     try:
         event = parse(raw)
     except Refused as refused:
-        return Rejected(None, refused.problem)
+        return Rejected(None, refused.problem, sender.source)
     try:
         return _incoming(raw, event, sender, default_priority, internal)
     except Invalid as invalid:
-        return Rejected(_shown_id(event), _validation(invalid))
+        return Rejected(_shown_id(event), _validation(invalid), sender.source or _shown_source(event))
 
 
 def _incoming(
@@ -230,6 +232,11 @@ def _shown_id(event: Mapping[str, Any]) -> str | None:
     """The client's id for the answer, as far as it is one."""
     value = event.get("id")
     return value if isinstance(value, str) and len(value) <= NAME_LENGTH else None
+
+
+def _shown_source(event: Mapping[str, Any]) -> str:
+    value = event.get("source")
+    return value if isinstance(value, str) and not _CONTROL.search(value) else ""
 
 
 def _validation(invalid: Invalid) -> Problem:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ingest.accept import Unavailable, accept
-from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences
+from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences, tally
 from ingest.api.access import Visit, visit
 from ingest.api.answers import Answer
 from ingest.api.errors import exception_handler
@@ -39,6 +39,10 @@ class TakeInView(APIView):
         headers = _headers(request)
         sender = authenticate(headers, peer=request.META.get("REMOTE_ADDR"), host=request.get_host())
         self.this.sender = sender.name
+        with tally.refusals(sender):
+            return self._take_in(request, headers, sender)
+
+    def _take_in(self, request: Request, headers: dict[str, str], sender: Sender) -> HttpResponse:
         require(sender, "ingest")
         head = intake.check_head(self.endpoint, headers)
         admission.check(sender, status=self.endpoint.over_rate)
@@ -54,17 +58,28 @@ class TakeInView(APIView):
 
     def _store(self, head: Head, body: bytes, sender: Sender, keyed: Keyed | None) -> Answer:
         """A body's events into a store."""
+        # Here as well, since under an Idempotency-Key a refusal leaves `once` as an answer.
+        with tally.refusals(sender):
+            return self._store_read(head, body, sender, keyed)
+
+    def _store_read(self, head: Head, body: bytes, sender: Sender, keyed: Keyed | None) -> Answer:
         taken = intake.read_body(self.endpoint, head, body, sender)
         self.this.events = len(taken.items)
+        tally.read(sender, taken.items)
         prefer = preferences.read(head.headers)
-        answers.check_strict(taken, prefer)
+        with tally.all_or_nothing(sender, taken.events):
+            answers.check_strict(taken, prefer)
         taken = replace(taken, items=admission.admit(sender, taken.items, status=self.endpoint.over_rate))
-        answers.check_strict(taken, prefer)
+        with tally.all_or_nothing(sender, taken.events):
+            answers.check_strict(taken, prefer)
         events = idempotency.named(taken, keyed).events
         try:
             receipts = accept(events, strict=prefer.strict) if events else []
         except Unavailable as error:
-            raise ProblemError(answers.unavailable(error)) from None
+            problem = answers.unavailable(error)
+            tally.unstored(sender, events, problem)
+            raise ProblemError(problem) from None
+        tally.stored(sender, receipts)
         answer = answers.answer(self.endpoint, taken, receipts, prefer)
         batches.keep(answer.batch, sender)
         return answer

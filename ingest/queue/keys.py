@@ -192,6 +192,27 @@ def rate(key_id: int) -> str:
     return f"{PREFIX}:qa:rate:{key_id}"
 
 
+#: Hash: what came in at the door (`ingest.api.tally`). Fields: accepted, duplicates, rejected:<code>,
+#: shed:<reason>, limited:<reason>; events each. Sorted set: source → Unix time when it was last heard of.
+TALLY: Final = f"{PREFIX}:qa:tally"
+TALLY_SOURCES: Final = f"{PREFIX}:qa:tally:sources"
+
+
+def tally_source(source: str) -> str:
+    """Hash: the same fields, of one source."""
+    return f"{PREFIX}:qa:tally:source:{source}"
+
+
+def tally_key(key: str) -> str:
+    """Hash: the same fields, of one API key by its number; `local`: of what came without one."""
+    return f"{PREFIX}:qa:tally:key:{key}"
+
+
+def tally_mark(process: str) -> str:
+    """String: the number of the last counts that this process wrote, so that none are added twice."""
+    return f"{PREFIX}:qa:tally:mark:{process}"
+
+
 #: Upper bounds, in seconds, of the histograms' buckets; one more holds what is longer.
 BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400,

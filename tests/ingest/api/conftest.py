@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from ingest import accept
-from ingest.api import batches, buckets, idempotency, key_use, keys, pressure
+from ingest.api import batches, buckets, idempotency, key_use, keys, pressure, tally
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
 
@@ -51,6 +51,7 @@ def _nothing_remembered(empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatc
     pressure.watch.forget()
     batches.forget()
     idempotency.forget()
+    tally.forget()
     accept.breaker.reset()
     yield
     accept.breaker.reset()

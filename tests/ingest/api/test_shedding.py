@@ -90,7 +90,7 @@ def test_what_is_shed_takes_nothing_from_the_rate(post: Post, used: Any, make_ke
 def test_every_event_that_is_shed_is_counted_by_reason(post: Post, used: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[Any] = []
     monkeypatch.setattr(
-        admission, "refused", lambda code, sender, priority: counted.append((code, sender.name, str(priority)))
+        admission, "refused", lambda code, sender, priority, source: counted.append((code, sender.name, str(priority)))
     )
     used(86)
 

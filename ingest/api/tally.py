@@ -1,0 +1,279 @@
+"""How many events were accepted, seen before and refused, and why: per source, per key and altogether.
+
+Counted in this process and added to Redis at most once a second, by a thread beside the requests. While Redis is
+away the counts stay here; with REDIS=false they stay for good. What is kept is bounded: a sender that makes up
+sources makes one row more, not a thousand.
+"""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import redis
+from django.conf import settings
+
+from ingest.accept import Incoming, Receipt
+from ingest.api.problems import Problem, ProblemError
+from ingest.api.schema import Rejected
+from ingest.api.sender import Sender
+from ingest.queue import keys
+from ingest.queue.connections import ACCEPTANCE_TIMEOUT
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS: Final = 1.0
+#: Sources that have a row of their own, and characters of their names.
+SOURCES: Final = 1_000
+NAME_LENGTH: Final = 100
+#: Where the events of all further sources are counted.
+OTHERS: Final = "(others)"
+#: A source that was silent for so long gives its row to a new one, when there are too many.
+SILENT_SECONDS: Final = 24 * 3600
+#: What came without a key.
+LOCAL: Final = "local"
+#: A mark outlives any outage that somebody would wait out; after it counts of before it may stand twice.
+MARK_SECONDS: Final = 24 * 3600
+
+ACCEPTED: Final = "accepted"
+DUPLICATES: Final = "duplicates"
+
+#: Outcomes of receipts → fields.
+_FIELDS: Final = {
+    "accepted": ACCEPTED,
+    "duplicate": DUPLICATES,
+    "id_reused": "rejected:id_reused",
+    "full": "shed:queue_full",
+    "unavailable": "rejected:no_durable_store",
+    "unknown": "rejected:outcome_unknown",
+    "withheld": "rejected:withheld",
+}
+_HELD_BACK: Final = {
+    "rate_limited": "limited:key_rate",
+    "shed_redis_memory": "shed:redis_memory",
+    "shed_free_disk": "shed:free_disk",
+}
+#: Refusals of whole requests whose events were counted one by one.
+_COUNTED: Final = frozenset({"rate_limited", "no_durable_store", "outcome_unknown"})
+
+
+@dataclass
+class Counts:
+    """Fields of `keys.TALLY` → events."""
+
+    total: Counter[str] = field(default_factory=Counter)
+    sources: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    keys: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Unix time when each source was last heard of.
+    seen: dict[str, float] = field(default_factory=dict)
+
+
+class Tally:
+    """The counts of one process, on their way into Redis."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = Counts()
+        #: Counts whose way into Redis began, and has not ended well yet.
+        self._sent: Counts | None = None
+        #: Whether they may be there.
+        self._tried = False
+        self._number = 0
+        self._process = secrets.token_hex(8)
+        #: Sources that have a row in Redis, as far as this process knows.
+        self._known: set[str] = set()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tally")
+        self._flushing: Future[None] | None = None
+        self._due = False
+        self._now = threading.Event()
+        self._flushed_at = float("-inf")
+
+    def add(self, key: str, events: Mapping[tuple[str, str], int]) -> None:
+        """Count events by (source, field). Never waits for Redis."""
+        at = time.time()
+        with self._lock:
+            counts = self._counts
+            for (source, what), number in events.items():
+                name = source[:NAME_LENGTH]
+                if name not in counts.sources and len(counts.sources) >= SOURCES:
+                    name = OTHERS
+                counts.total[what] += number
+                counts.sources[name][what] += number
+                counts.keys[key][what] += number
+                counts.seen[name] = at
+            self._schedule()
+
+    def here(self) -> Counts:
+        """What is counted in this process and not in Redis: with REDIS=false all of it."""
+        with self._lock:
+            counts = self._counts
+            return Counts(
+                Counter(counts.total),
+                {name: Counter(each) for name, each in counts.sources.items()},
+                {name: Counter(each) for name, each in counts.keys.items()},
+                dict(counts.seen),
+            )
+
+    def settle(self) -> None:
+        """Have what is counted written now, and wait for one try of that."""
+        self._now.set()
+        if (flushing := self._flushing) is not None:
+            flushing.result()
+        self._now.clear()
+
+    def forget(self) -> None:
+        with self._lock:
+            self._counts, self._sent = Counts(), None
+        self.settle()
+        self._known.clear()
+
+    def _schedule(self) -> None:
+        """With the lock held."""
+        if self._due or not settings.REDIS:
+            return
+        try:
+            self._flushing = self._thread.submit(self._flush_in_time)
+            self._due = True
+        except RuntimeError:
+            pass  # the process ends
+
+    def _flush_in_time(self) -> None:
+        self._now.wait(max(0.0, self._flushed_at + EVERY_SECONDS - time.monotonic()))
+        with self._lock:
+            self._due = False
+            if self._sent is None and self._counts.total:
+                self._sent, self._counts, self._tried = self._counts, Counts(), False
+                self._number += 1
+            sent = self._sent
+        try:
+            if sent is not None:
+                self._write(sent)
+        except (redis.RedisError, OSError) as error:
+            logger.debug("counts of what came in stay here: %s", error)
+        else:
+            with self._lock:
+                self._sent = None
+        finally:
+            self._flushed_at = time.monotonic()
+            with self._lock:
+                if self._sent is not None or self._counts.total:
+                    self._schedule()
+
+    def _write(self, sent: Counts) -> None:
+        """Raises redis.RedisError or OSError."""
+        # Its own: this thread may run while the shared clients are being closed.
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=ACCEPTANCE_TIMEOUT, socket_connect_timeout=ACCEPTANCE_TIMEOUT
+        ) as client:
+            mark = keys.tally_mark(self._process)
+            if self._tried and client.get(mark) == str(self._number).encode():
+                return  # they arrived, and only the answer did not
+            gone = self._make_room(client, sent)
+            pipe = client.pipeline(transaction=True)
+            for name in gone:
+                pipe.zrem(keys.TALLY_SOURCES, name)
+                pipe.delete(keys.tally_source(name))
+            for place, counter in _places(sent):
+                for what, number in counter.items():
+                    pipe.hincrby(place, what, number)
+            if sent.seen:
+                pipe.zadd(keys.TALLY_SOURCES, sent.seen, gt=True)
+            pipe.set(mark, self._number, ex=MARK_SECONDS)
+            self._tried = True
+            pipe.execute()
+            self._known.update(sent.seen)
+
+    def _make_room(self, client: redis.Redis, sent: Counts) -> list[str]:
+        """The sources to forget for new ones; new ones without a place are counted under OTHERS."""
+        if sent.sources.keys() <= self._known:
+            return []
+        rows = {
+            name.decode(errors="replace"): seen
+            for name, seen in client.zrange(keys.TALLY_SOURCES, 0, -1, withscores=True)
+        }
+        self._known = set(rows)
+        new = [name for name in sent.sources if name not in rows and name != OTHERS]
+        over = max(0, len(rows.keys() - {OTHERS}) + len(new) - SOURCES)
+        silent = time.time() - SILENT_SECONDS
+        gone = [name for name, seen in rows.items() if seen < silent and name not in sent.sources][:over]
+        self._known.difference_update(gone)
+        for name in new[max(0, len(new) - over + len(gone)) :]:
+            sent.sources.setdefault(OTHERS, Counter()).update(sent.sources.pop(name))
+            sent.seen[OTHERS] = max(sent.seen.get(OTHERS, 0.0), sent.seen.pop(name))
+        return gone
+
+
+def _places(counts: Counts) -> Iterator[tuple[str, Counter[str]]]:
+    yield keys.TALLY, counts.total
+    for name, counter in counts.sources.items():
+        yield keys.tally_source(name), counter
+    for name, counter in counts.keys.items():
+        yield keys.tally_key(name), counter
+
+
+_tally: Final = Tally()
+here: Final = _tally.here
+settle: Final = _tally.settle
+forget: Final = _tally.forget
+# A child has the parent's counts, which are the parent's to write, and none of its threads.
+os.register_at_fork(after_in_child=_tally.__init__)  # type: ignore[misc]
+
+
+def key_of(sender: Sender) -> str:
+    return LOCAL if sender.key_id is None else str(sender.key_id)
+
+
+def read(sender: Sender, items: Iterable[Incoming | Rejected]) -> None:
+    """A request's events were read: count those that were refused at that. Before any is shed."""
+    refused = Counter((item.source, f"rejected:{item.problem.code}") for item in items if isinstance(item, Rejected))
+    if refused:
+        _tally.add(key_of(sender), refused)
+
+
+def stored(sender: Sender, receipts: Sequence[Receipt]) -> None:
+    """What became of those that reached a store."""
+    if receipts:
+        became = Counter((receipt.event.source, _FIELDS[receipt.outcome]) for receipt in receipts)
+        _tally.add(key_of(sender), became)
+
+
+def unstored(sender: Sender, events: Sequence[Incoming], problem: Problem) -> None:
+    """No store was there for any of these."""
+    _tally.add(key_of(sender), Counter((event.source, f"rejected:{problem.code}") for event in events))
+
+
+def held_back(sender: Sender, code: str, events: int, *, source: str) -> None:
+    """Events that were shed, or over their key's rate."""
+    _tally.add(key_of(sender), {(source, _HELD_BACK[code]): events})
+
+
+@contextmanager
+def refusals(sender: Sender) -> Iterator[None]:
+    """Count the request that is refused as a whole inside: as one, since nobody knows its events."""
+    try:
+        yield
+    except ProblemError as error:
+        if not error.counted and error.problem.code not in _COUNTED:
+            _tally.add(key_of(sender), {(sender.source, f"rejected:{error.problem.code}"): 1})
+        error.counted = True
+        raise
+
+
+@contextmanager
+def all_or_nothing(sender: Sender, events: Sequence[Incoming]) -> Iterator[None]:
+    """Count these good events when their request, which wanted all or nothing, gets nothing inside."""
+    try:
+        yield
+    except ProblemError as error:
+        why = "strict_too_large" if error.problem.code == "strict_too_large" else "withheld"
+        if events:
+            _tally.add(key_of(sender), Counter((event.source, f"rejected:{why}") for event in events))
+        error.counted = True
+        raise
