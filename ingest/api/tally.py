@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import redis
 from django.conf import settings
@@ -190,7 +190,7 @@ class Tally:
             pipe.execute()
             self._known.update(sent.seen)
 
-    def _make_room(self, client: redis.Redis, sent: Counts) -> list[str]:
+    def _make_room(self, client: Any, sent: Counts) -> list[str]:
         """The sources to forget for new ones; new ones without a place are counted under OTHERS."""
         if sent.sources.keys() <= self._known:
             return []

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import redis
 from django.conf import settings
 
 from ingest.api import tally
@@ -137,7 +136,7 @@ _Read = tuple[Counter[str], dict[str, Counter[str]], dict[str, Counter[str]], di
 
 
 def _read(key_ids: Collection[int]) -> _Read:
-    client: redis.Redis = connection()
+    client: Any = connection()
     seen = {
         name.decode(errors="replace"): at
         for name, at in client.zrange(keys.TALLY_SOURCES, 0, tally.SOURCES, desc=True, withscores=True)
