@@ -17,7 +17,7 @@ from ingest.worker.reports import Reports
 from ingest.worker.settle import Settlement
 from ingest.worker.slots import Slots
 
-#: Seconds in which the rows of async jobs must be saved.
+#: Seconds in which the rows of async and isolated jobs must be saved.
 BEGIN_SECONDS: Final = 60.0
 
 
@@ -155,7 +155,8 @@ class Batch:
         if not self._leases.still(entry.claim, entry.job.id):
             return
         if entry.kind.mode == "process":
-            self._run_in_process(entry)
+            if self._opened([entry]):
+                self._run_in_process(entry)
         else:
             self._run_here(entry)
         self._settlement.tell()
@@ -176,10 +177,15 @@ class Batch:
             self._settlement.effect(entry, result)
 
     def _hand_over(self, entries: Sequence[Entry]) -> None:
-        """Async effect handlers: their rows are saved here, in one transaction."""
-        entries = [entry for entry in entries if self._leases.still(entry.claim, entry.job.id)]
+        """Async effect handlers: from here on the slots see to them."""
+        entries = self._opened([entry for entry in entries if self._leases.still(entry.claim, entry.job.id)])
+        self._handed_over.update(entry.key for entry in entries)
+        self._slots.start(entries)
+
+    def _opened(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Save their rows in one transaction; return those that are not done yet."""
         if not entries:
-            return
+            return []
         try:
             with self._alarm.watch(BEGIN_SECONDS):
                 done = effects.begin([entry.payload for entry in entries])
@@ -188,9 +194,7 @@ class Batch:
         for entry in entries:
             if entry.payload.id in done:
                 self._settlement.done(entry.claim, entry.job.id)
-        fresh = [entry for entry in entries if entry.payload.id not in done]
-        self._handed_over.update(entry.key for entry in fresh)
-        self._slots.start(fresh)
+        return [entry for entry in entries if entry.payload.id not in done]
 
     def _run_alone(self, entry: Entry) -> None:
         in_this_process = entry.kind.mode != "process"

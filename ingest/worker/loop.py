@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
@@ -12,6 +12,7 @@ from django.db import connections
 
 #: Threads for what handlers run with `asyncio.to_thread`.
 THREADS: Final = 32
+_THREADS_NAME: Final = "slots-handler"
 
 
 class LoopThread:
@@ -19,8 +20,8 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self._handlers_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="slots-handler")
-        self.loop.set_default_executor(self._handlers_threads)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=_THREADS_NAME)
+        self.loop.set_default_executor(self._threads)
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="slots", daemon=True)
         self._thread.start()
@@ -37,16 +38,21 @@ class LoopThread:
         return task
 
     def close(self, seconds: float) -> bool:
-        """Cancel what still runs and end the loop, within about twice `seconds`. False: something holds it."""
+        """Cancel what still runs and end the loop, within a few times `seconds`. False: a thread of it goes on."""
         closing = asyncio.run_coroutine_threadsafe(self._close(seconds / 2), self.loop)
-        with suppress(TimeoutError):
+        try:
             closing.result(timeout=seconds)
+        except TimeoutError:
+            return False  # a handler holds the loop, or the thread for queries
         self.call(self.loop.stop)
-        self._thread.join(timeout=seconds)
-        self._handlers_threads.shutdown(wait=False, cancel_futures=True)
-        if self._thread.is_alive():
-            return False
+        self._thread.join()
         self.loop.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + seconds
+        while any(thread.name.startswith(_THREADS_NAME) for thread in threading.enumerate()):
+            if time.monotonic() > until:
+                return False  # what a handler called there knows nothing of its having been cancelled
+            time.sleep(0.01)
         return True
 
     def _run(self) -> None:

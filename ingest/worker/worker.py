@@ -30,7 +30,7 @@ from rq.suspension import is_suspended
 from rq.utils import now
 from rq.worker import WorkerStatus
 
-from ingest import database, effects
+from ingest import database
 from ingest.kinds import KINDS
 from ingest.queue import keys
 from ingest.queue.connections import RedisUnavailable, wait_for_redis
@@ -252,9 +252,6 @@ class BatchWorker(StockWorker):
 
     def _run_in_process(self, entry: Entry, settlement: Settlement) -> None:
         """Run one job in a work horse, which commands may end meanwhile."""
-        if effects.begin([entry.payload]):
-            settlement.done(entry.claim, entry.job.id)
-            return
         self._stable = self._stable or Stable(ride)
         self._horse = Horse(entry, self._stable)
         try:
@@ -375,10 +372,10 @@ class BatchWorker(StockWorker):
         if self._stable is not None:
             self._stable.close()
         if self._slots.stuck:
-            # Python waits for its threads at the end, and one of them never ends.
+            # Python waits for its threads at the end, and one of them does not end.
             logging.shutdown()
             sys.stdout.flush()
-            os._exit(1)
+            os._exit(0 if self._shutdown_requested_date else 1)
 
 
 def _bound_transactions(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:

@@ -56,6 +56,13 @@ async def chat(payload: Payload, context: Context) -> int:
     return context.attempt
 
 
+async def threaded(payload: Payload, context: Context) -> None:
+    """What a thread does goes on when the handler is cancelled."""
+    note(payload, "begins")
+    await asyncio.to_thread(time.sleep, event_of(payload).get("seconds", 0))
+    note(payload, "ends")
+
+
 async def stubborn(payload: Payload, context: Context) -> None:
     """Does not end when it is cancelled."""
     while True:
@@ -94,6 +101,7 @@ def _kind(name: str, handler: Any, **more: Any) -> Kind:
 KINDS = (
     _kind("plain", plain, batch=False),
     _kind("chat", chat, batch=False),
+    _kind("threaded", threaded, batch=False),
     _kind("crunch", plain, batch=False, isolation="process"),
     _kind("stubborn", stubborn, batch=False, timeout=1),
     _kind("blocking", blocking, batch=False, timeout=1),

@@ -102,7 +102,7 @@ def test_stop_job_kill_horse_and_shutdown(shop: Shop) -> None:
 # --- how a worker ends ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["plain", "chat", "crunch"])
+@pytest.mark.parametrize("kind", ["plain", "chat", "threaded", "crunch"])
 def test_sigterm_gives_what_runs_its_grace_time_and_then_releases_it_uncounted(shop: Shop, kind: str) -> None:
     worker = shop.worker()
     (job_id,) = shop.put(kind, {"n": 1, "seconds": 600})
