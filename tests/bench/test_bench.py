@@ -31,7 +31,7 @@ def _figures(said: dict[str, Any]) -> dict[str, tuple[float | None, str]]:
 
 @pytest.mark.timeout(400)
 def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
-    said = _bench("enqueue", "memory", "idle", "scripts", "posts")
+    said = _bench("enqueue", "memory", "idle", "requeue", "scripts", "posts")
     assert said["machine"]["cores"] >= 1
     figures = _figures(said)
     assert set(figures) == {
@@ -39,6 +39,7 @@ def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
         "Redis memory of a queued 0.9 KB alert",
         "from enqueue to start, idle worker, median",
         "processor of an idle worker",
+        "100,000 dead letters requeued",
         "the slowest script call at 100,000 queued",
         "single POSTs accepted, 32 connections",
         "their p99",
