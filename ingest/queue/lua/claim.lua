@@ -12,26 +12,26 @@
 local claim, worker, limit, async_limit, only, lease = REQUEST, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5],
   tonumber(ARGV[6])
 local FIRST_QUEUE = 7
-local COLUMNS = 8
 local MOST_BYTES = 4 * 1024 * 1024 -- of data in one reply: many large jobs are as slow to send as very many small ones
 local MOST_PASSED = 1000 -- ids dropped or parked in one call, so that a list full of them does not hold Redis up
 
 local last = key('qa:last', worker)
 
-local FIELDS = { 'status', 'data', 'kind', 'attempts', 'crashes', 'alone', 'retries_left', 'lapsed', 'mode',
-  'enqueued_at', 'callback', 'source', 'tenant' }
+-- One table a job, without a loop: it is made a hundred times a call.
 local function read(id)
-  local found = redis.call('HMGET', key('job', id), unpack(FIELDS))
-  local job = { id = id }
-  for i, name in ipairs(FIELDS) do job[name] = found[i] or nil end
-  job.mode = job.mode or ''
-  return job
+  local found = redis.call('HMGET', key('job', id), 'status', 'data', 'kind', 'attempts', 'crashes', 'alone',
+    'retries_left', 'lapsed', 'mode', 'enqueued_at', 'callback', 'source', 'tenant')
+  return { id = id, status = found[1] or nil, data = found[2] or nil, kind = found[3] or nil,
+    attempts = found[4] or nil, crashes = found[5] or nil, alone = found[6] or nil, retries_left = found[7] or nil,
+    lapsed = found[8] or nil, mode = found[9] or '', enqueued_at = found[10] or nil, callback = found[11] or nil,
+    source = found[12] or nil, tenant = found[13] or nil }
 end
 
 local function add_row(reply, job)
-  local row = { job.id, job.data, job.kind and 1 or 0, number_or(job.attempts, 0), number_or(job.crashes, 0),
-    job.alone and 1 or 0, number_or(job.retries_left, 0), job.mode }
-  for i = 1, COLUMNS do reply[#reply + 1] = row[i] end
+  local row = #reply
+  reply[row + 1], reply[row + 2], reply[row + 3] = job.id, job.data, job.kind and 1 or 0
+  reply[row + 4], reply[row + 5] = number_or(job.attempts, 0), number_or(job.crashes, 0)
+  reply[row + 6], reply[row + 7], reply[row + 8] = job.alone and 1 or 0, number_or(job.retries_left, 0), job.mode
 end
 
 local remembered = redis.call('GET', last)
@@ -73,7 +73,9 @@ local function tokens(bucket)
   return left[bucket]
 end
 
+local NONE = {}
 local function buckets_of(job)
+  if not rules then return NONE end
   local found = {}
   for _, dimension in ipairs({ 'kind', 'source', 'tenant' }) do
     local bucket = job[dimension] and dimension .. ':' .. job[dimension]

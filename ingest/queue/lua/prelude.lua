@@ -51,9 +51,11 @@ end
 local NOW = iso(seconds, microseconds)
 
 -- Seconds since 1970 of a date that `iso` wrote; nil for anything else. Jobs of one call mostly share their day, whose
--- beginning is kept. Days since 1970 from the civil date are Howard Hinnant's days_from_civil.
-local known_day, known_seconds
+-- beginning is kept; those of one claim share even the text. Days since 1970 from the civil date are Howard Hinnant's
+-- days_from_civil.
+local known_day, known_seconds, known_text, known_moment
 local function moment(text)
+  if text and text == known_text then return known_moment end
   local date, hour, minute, rest = string.match(text or '', '^(%d%d%d%d%-%d%d%-%d%d)T(%d%d):(%d%d):(%d%d%.?%d*)Z$')
   if not date then return nil end
   if date ~= known_day then
@@ -66,7 +68,8 @@ local function moment(text)
     local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
     known_day, known_seconds = date, (era * 146097 + day_of_era - 719468) * 86400
   end
-  return known_seconds + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(rest)
+  known_text, known_moment = text, known_seconds + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(rest)
+  return known_moment
 end
 
 -- Lua's own conversion of a number with a fraction keeps 14 digits: too few for a time.
