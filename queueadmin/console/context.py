@@ -16,6 +16,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     return {
         "snapshot": SimpleLazyObject(lambda: metrics.snapshot().as_dict()),
         "may_operate": SimpleLazyObject(lambda: can_operate(request.user)),
+        "may_administer": SimpleLazyObject(lambda: can_administer(request.user)),
         "users_url": SimpleLazyObject(lambda: _users_url(request)),
         "environment": settings.ENVIRONMENT,
         "faults": settings.QUEUEADMIN_FAULTS,

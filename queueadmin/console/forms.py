@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.http import QueryDict
 
+from ingest.api import keyring
+from ingest.api.keys import SCOPES
 from queueadmin.console.operations import MAX_MINUTES
 
 #: Rows of one page of a list; a selection is never more.
@@ -69,3 +71,30 @@ class DeadLettersForm(forms.Form):
 
     queue = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
     cursor = forms.CharField(required=False, max_length=4000)
+
+
+class KeyForm(forms.Form):
+    """A new key. What breaks a rule of its own is said by the keyring."""
+
+    name = forms.CharField(max_length=keyring.NAME_LENGTH, strip=True)
+    scopes = forms.MultipleChoiceField(choices=[(scope, scope) for scope in SCOPES], initial=["ingest"])
+    source = forms.CharField(required=False, max_length=255)
+    tenant = forms.CharField(required=False, max_length=255)
+    max_priority = forms.ChoiceField(
+        required=False, choices=lambda: [("", "as they say"), *((name, name) for name in settings.PRIORITIES)]
+    )
+    rate = forms.FloatField(required=False, min_value=keyring.MIN_RATE, max_value=keyring.MAX_RATE)
+    days = forms.IntegerField(required=False, min_value=1, max_value=3650)
+
+
+class AddSourceForm(forms.Form):
+    """A source that will send, and the key that it gets."""
+
+    vendor = forms.ChoiceField(choices=[("generic", "Generic")], initial="generic")
+    source = forms.CharField(max_length=keyring.NAME_LENGTH)
+
+
+class RotateForm(forms.Form):
+    """For how long the old secret stays good."""
+
+    minutes = forms.FloatField(min_value=0, max_value=keyring.MAX_ROTATE_MINUTES)

@@ -5,7 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 
@@ -65,6 +65,8 @@ class Source:
     last_seen: float
     #: Events accepted a second; None: this process has read once so far.
     rate: float | None = None
+    #: Of what came since the earlier reading, the percentage that was refused; None as well.
+    refused_now: float | None = None
 
     @property
     def shown_name(self) -> str:
@@ -76,7 +78,7 @@ class Door:
     """All of it at one instant."""
 
     total: Tallied
-    #: The last heard of first.
+    #: By name.
     sources: tuple[Source, ...]
     #: By a key's number, or tally.LOCAL.
     keys: Mapping[str, Tallied]
@@ -89,7 +91,8 @@ class Door:
 @dataclass(frozen=True, slots=True)
 class _Reading:
     at: float
-    accepted: Mapping[str, int]
+    #: Accepted, refused, received.
+    sources: Mapping[str, tuple[int, int, int]]
     total: int
 
 
@@ -102,28 +105,27 @@ def read(key_ids: Collection[int] = ()) -> Door:
     total, by_source, by_key, seen = _read(key_ids) if settings.REDIS else _here()
     sources = {name: _tallied(counts) for name, counts in by_source.items()}
     now = time.time()
-    rates, rate = _rates(_Reading(now, {name: each.accepted for name, each in sources.items()}, total["accepted"]))
-    listed = sorted(sources, key=lambda name: (-seen.get(name, 0.0), name))
+    reading = _Reading(
+        now,
+        {name: (each.accepted, each.refused, each.received) for name, each in sources.items()},
+        total[tally.ACCEPTED],
+    )
+    rates, rate = _rates(reading)
+    # By name: rows that jump while somebody reads them are worse than a long list.
+    listed = sorted(sources, key=lambda name: (not name, name.casefold(), name))
     return Door(
         _tallied(total),
-        tuple(Source(name, sources[name], seen.get(name, 0.0), rates.get(name)) for name in listed),
+        tuple(Source(name, sources[name], seen.get(name, 0.0), *rates.get(name, (None, None))) for name in listed),
         {name: _tallied(counts) for name, counts in by_key.items()},
         rate,
     )
 
 
-def last_of(source: str) -> Source | None:
-    """One source, or None when nothing of it ever came. Raises redis.RedisError."""
-    name = source[: tally.NAME_LENGTH]
+def of_key(key_id: int) -> Tallied:
+    """What came with one key. Raises redis.RedisError."""
     if not settings.REDIS:
-        here = tally.here()
-        found: Any = here.sources.get(name)
-        return Source(name, _tallied(found), here.seen[name]) if found else None
-    pipe = connection().pipeline(transaction=False)
-    pipe.zscore(keys.TALLY_SOURCES, name)
-    pipe.hgetall(keys.tally_source(name))
-    seen, counts = pipe.execute()
-    return None if seen is None else Source(name, _tallied(_counter(counts)), seen)
+        return _tallied(tally.here().keys.get(str(key_id), Counter()))
+    return _tallied(_counter(cast("dict[bytes, bytes]", connection().hgetall(keys.tally_key(str(key_id))))))
 
 
 def forget() -> None:
@@ -170,8 +172,8 @@ def _tallied(counts: Counter[str]) -> Tallied:
     return Tallied(counts[tally.ACCEPTED], counts[tally.DUPLICATES], **groups)
 
 
-def _rates(new: _Reading) -> tuple[dict[str, float], float | None]:
-    """Accepted a second since an earlier reading, by source and altogether; nothing without one."""
+def _rates(new: _Reading) -> tuple[dict[str, tuple[float, float | None]], float | None]:
+    """By source and altogether, since an earlier reading; nothing without one."""
     with _lock:
         if _readings and _readings[-1].total > new.total:
             _readings.clear()  # Redis came back empty
@@ -183,5 +185,10 @@ def _rates(new: _Reading) -> tuple[dict[str, float], float | None]:
     if old is None:
         return {}, None
     seconds = new.at - old.at
-    rates = {name: max(0, accepted - old.accepted.get(name, 0)) / seconds for name, accepted in new.accepted.items()}
+    rates: dict[str, tuple[float, float | None]] = {}
+    for name, now in new.sources.items():
+        accepted, refused, received = (
+            max(0, is_ - was) for is_, was in zip(now, old.sources.get(name, (0, 0, 0)), strict=True)
+        )
+        rates[name] = accepted / seconds, 100 * refused / received if received else None
     return rates, (new.total - old.total) / seconds

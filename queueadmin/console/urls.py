@@ -6,7 +6,7 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from queueadmin.console import buttons, pages
+from queueadmin.console import buttons, ingest_pages, pages
 
 #: Its hashed name is known only when a page is served.
 _icon = lazy(static, str)("console/favicon.svg")
@@ -36,6 +36,12 @@ urlpatterns = [
     path("jobs/<str:job_id>/cancel/", buttons.cancel_job, name="cancel_job"),
     path("jobs/<str:job_id>/discard/", buttons.discard_job, name="discard_job"),
     path("jobs/<str:job_id>/restore/", buttons.restore_job, name="restore_job"),
+    path("ingest/", ingest_pages.ingest, name="ingest"),
+    path("ingest/add/", ingest_pages.add_source, name="add_source"),
+    path("ingest/keys/new/", ingest_pages.new_key, name="new_key"),
+    path("ingest/keys/<int:key_id>/rotate/", ingest_pages.rotate_key, name="rotate_key"),
+    path("ingest/keys/<int:key_id>/revoke/", ingest_pages.revoke_key, name="revoke_key"),
+    path("ingest/keys/<int:key_id>/waiting/", ingest_pages.waiting, name="waiting"),
     path("login/", pages.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("account/", pages.Account.as_view(), name="account"),

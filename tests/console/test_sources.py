@@ -65,18 +65,30 @@ def test_a_rate_needs_two_readings_that_are_apart(
     assert sources.read().rate is None
 
 
-def test_the_last_heard_of_stands_first(empty_redis: redis.Redis) -> None:
-    empty_redis.zadd(keys.TALLY_SOURCES, {"old": 1, "new": 3, "between": 2})
-    assert [source.name for source in sources.read().sources] == ["new", "between", "old"]
+def test_sources_stand_by_name_so_that_no_row_jumps(empty_redis: redis.Redis) -> None:
+    empty_redis.zadd(keys.TALLY_SOURCES, {"b": 1, "": 3, "A": 2})
+    assert [source.name for source in sources.read().sources] == ["A", "b", ""]
 
 
-def test_one_source_is_asked_for_by_its_name(door: Tally) -> None:
-    assert sources.last_of("edge") is None
-    door.add("7", {("edge", "accepted"): 1})
+def test_what_is_refused_now_is_told_from_what_was_refused_once(
+    door: Tally, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 1000.0
+    monkeypatch.setattr(time, "time", lambda: clock)
+    door.add("7", {("edge", "rejected:wrong_type"): 100})
     door.settle()
-    found = sources.last_of("edge")
-    assert found is not None
-    assert found.counts.accepted == 1
+    assert sources.read().sources[0].refused_now is None
+    for what, number in (("accepted", 3), ("rejected:wrong_type", 1)):
+        empty_redis.hincrby(keys.tally_source("edge"), what, number)
+    clock = 1010.0
+    assert sources.read().sources[0].refused_now == 25.0
+
+
+def test_one_key_is_asked_for_by_its_number(door: Tally) -> None:
+    assert sources.of_key(7).received == 0
+    door.add("7", {("edge", "accepted"): 1, ("edge", "rejected:wrong_type"): 2})
+    door.settle()
+    assert (sources.of_key(7).accepted, sources.of_key(7).refused) == (1, 2)
 
 
 def test_with_redis_false_the_process_itself_is_read(settings: Settings) -> None:
@@ -85,9 +97,6 @@ def test_with_redis_false_the_process_itself_is_read(settings: Settings) -> None
         tally._tally.add("7", {("edge", "accepted"): 2})
         read = sources.read([7])
         assert (read.total.accepted, read.sources[0].name, read.key(7).accepted) == (2, "edge", 2)
-        found = sources.last_of("edge")
-        assert found is not None
-        assert found.counts.accepted == 2
-        assert sources.last_of("other") is None
+        assert (sources.of_key(7).accepted, sources.of_key(8).accepted) == (2, 0)
     finally:
         tally.forget()

@@ -1,5 +1,6 @@
 """Every write of an operator. Each takes its actor, is audited, and says what it really did."""
 
+from queueadmin.console.operations.api_keys import RevokeResult, create_key, revoke_key, rotate_key
 from queueadmin.console.operations.frozen import FrozenResult, discard_frozen, retry_frozen
 from queueadmin.console.operations.jobs import cancel, move, run_now
 from queueadmin.console.operations.losses import LossResult, acknowledge_loss
@@ -33,9 +34,11 @@ __all__ = [
     "RecoverResult",
     "ResumeResult",
     "RetryAllResult",
+    "RevokeResult",
     "SentEvent",
     "acknowledge_loss",
     "cancel",
+    "create_key",
     "discard",
     "discard_frozen",
     "empty",
@@ -48,6 +51,8 @@ __all__ = [
     "retry",
     "retry_all",
     "retry_frozen",
+    "revoke_key",
+    "rotate_key",
     "run_now",
     "send_test_event",
 ]

@@ -197,6 +197,30 @@ def share(seconds: float, goal: float) -> str:
 
 
 @register.filter
+def percent(value: float | None) -> str:
+    """18.44 → "18.4 %"; a dash for nothing."""
+    return DASH if value is None else f"{_fixed(value)} %"
+
+
+#: Codes of refusals whose words say less than a person needs.
+_REASONS = {
+    "key_rate": "over its key's rate",
+    "redis_memory": "Redis' memory is nearly full",
+    "free_disk": "the disk is nearly full",
+    "queue_full": "its queue is full",
+    "withheld": "withheld: another of its batch was refused",
+    "id_reused": "id taken by another event",
+    "no_durable_store": "no store was there",
+}
+
+
+@register.filter
+def reason_words(code: str) -> str:
+    """Why something was refused, from the code that its sender got."""
+    return _REASONS.get(code, code.replace("_", " "))
+
+
+@register.filter
 def cut_word(text: str, index: int) -> str:
     """One word of a text: a figure and its unit stand in different sizes."""
     words = text.split()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 #: Pages that ask before they do; the button sends to the same path.
 ASKING = ["/dead-letters/retry-all/", "/queues/pause/", "/queues/low/pause/", "/queues/low/empty/"]
-PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", *ASKING]
+PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", "/ingest/", *ASKING]
 BUTTONS = [
     "/recover-stalled/",
     "/test-event/",

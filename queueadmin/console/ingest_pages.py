@@ -1,0 +1,209 @@
+"""The page /ingest/ and what stands under it: HTTP only. What it shows is in sources, what it does in operations."""
+
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import redis
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.forms import Form
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ingest.api import intake, keyring
+from ingest.api.keyring import Key, KeyRefused, NewSecret
+from queueadmin.console import metrics, operations, sources
+from queueadmin.console.answers import admin_required, answer
+from queueadmin.console.audit import AuditUnavailable
+from queueadmin.console.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm
+from queueadmin.console.permissions import can_administer
+from queueadmin.console.request import Request, is_partial
+from queueadmin.console.snippets import snippets
+from queueadmin.console.sources import Door, Source
+
+#: From this percentage on it is said at the top of the page that a source is refused.
+MUCH: Final = 5.0
+#: Minutes that an old secret may be asked to stay good.
+KEEP: Final = ((60, "1 hour"), (1440, "1 day"), (0, "Not at all"))
+
+Arrival = Literal["waiting", "refused", "arrived", "unknown"]
+
+
+@never_cache
+@login_required
+@require_safe
+def ingest(request: Request) -> HttpResponse:
+    """The page, or for htmx the part of it that lives."""
+    keys = keyring.all_keys()
+    try:
+        door = sources.read([key.id for key in keys])
+    except redis.RedisError:
+        door = None
+    snapshot = metrics.snapshot().as_dict()
+    context: dict[str, Any] = {
+        "page": "ingest",
+        "snapshot": snapshot,
+        "door": door,
+        "worst": _worst(door),
+        "shed": sum(door.total.shed.values()) + sum(door.total.limited.values()) if door else None,
+    }
+    if is_partial(request):
+        return render(request, "console/_ingest_live.html", context)
+    # Those that let nobody in any more stand last.
+    shown = sorted(keys, key=lambda key: (key.state != "active", key.name.casefold()))
+    context["keys"] = [(key, door.key(key.id) if door else None) for key in shown]
+    context["in_use"] = sum(key.state == "active" for key in keys)
+    return render(request, "console/ingest.html", context)
+
+
+@never_cache
+@admin_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_key(request: Request) -> HttpResponse:
+    """GET asks, POST makes the key and shows its secret, once."""
+    form = KeyForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return _asked(request, "console/new_key.html", form)
+    wanted = form.cleaned_data
+    days = wanted["days"]
+    try:
+        made = operations.create_key(
+            wanted["name"],
+            actor=request.user.get_username(),
+            scopes=wanted["scopes"],
+            source=wanted["source"],
+            tenant=wanted["tenant"],
+            max_priority=wanted["max_priority"],
+            rate=wanted["rate"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+        )
+    except KeyRefused as refused:
+        form.add_error(refused.field if refused.field in form.fields else None, str(refused))
+        return _asked(request, "console/new_key.html", form)
+    except AuditUnavailable as error:
+        return answer(request, str(error), messages.ERROR, reverse("console:ingest"), 503)
+    return _shown(request, made)
+
+
+@never_cache
+@admin_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_source(request: Request) -> HttpResponse:
+    """GET asks for the source, POST makes its key and shows how to send with it."""
+    form = AddSourceForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return _asked(request, "console/add_source.html", form)
+    source = form.cleaned_data["source"]
+    try:
+        made = operations.create_key(source, actor=request.user.get_username(), source=source)
+    except KeyRefused as refused:
+        form.add_error("source", str(refused))
+        return _asked(request, "console/add_source.html", form)
+    except AuditUnavailable as error:
+        return answer(request, str(error), messages.ERROR, reverse("console:ingest"), 503)
+    return _shown(request, made)
+
+
+@never_cache
+@admin_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def rotate_key(request: Request, key_id: int) -> HttpResponse:
+    """GET asks for how long the old secret stays good, POST shows the new one, once."""
+    key = _key(key_id)
+    form = RotateForm(request.POST)
+    if request.method != "POST" or not form.is_valid():
+        context = {"page": "ingest", "key": key, "keep": KEEP}
+        return render(request, "console/rotate_key.html", context, status=200 if request.method != "POST" else 422)
+    try:
+        made = operations.rotate_key(
+            key.name, keep_minutes=form.cleaned_data["minutes"], actor=request.user.get_username()
+        )
+    except (KeyRefused, AuditUnavailable) as error:
+        return _not_done(request, error)
+    return _shown(request, made, rotated=True)
+
+
+@never_cache
+@admin_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_key(request: Request, key_id: int) -> HttpResponse:
+    """GET asks, POST does."""
+    key = _key(key_id)
+    if request.method != "POST":
+        return render(request, "console/revoke_key.html", {"page": "ingest", "key": key})
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
+    try:
+        result = operations.revoke_key(key.name, actor=request.user.get_username(), reason=form.cleaned_data["reason"])
+    except (KeyRefused, AuditUnavailable) as error:
+        return _not_done(request, error)
+    return answer(request, result.sentence, messages.SUCCESS, reverse("console:ingest"))
+
+
+@never_cache
+@login_required
+@require_safe
+def waiting(request: Request, key_id: int) -> HttpResponse:
+    """Whether anything came with a key yet; for htmx only when that changed, so that nothing is read out twice."""
+    context = {"page": "ingest", "key": _key(key_id), **_arrival(key_id)}
+    if not is_partial(request):
+        return render(request, "console/waiting.html", context)
+    if request.GET.get("state") == context["arrival"]:
+        return HttpResponse(status=204)
+    return render(request, "console/_waiting.html", context)
+
+
+def _arrival(key_id: int) -> dict[str, Any]:
+    try:
+        counts = sources.of_key(key_id)
+    except redis.RedisError:
+        return {"arrival": "unknown", "counts": None}
+    stored = counts.accepted + counts.duplicates
+    arrival: Arrival = "arrived" if stored else "refused" if counts.refused else "waiting"
+    return {"arrival": arrival, "counts": counts}
+
+
+def _worst(door: Door | None) -> Source | None:
+    """The source of which most is refused now, when that is much."""
+    bad = [each for each in (door.sources if door else ()) if (each.refused_now or 0.0) >= MUCH]
+    return max(bad, key=lambda each: each.refused_now or 0.0, default=None)
+
+
+def _key(key_id: int) -> Key:
+    for key in keyring.all_keys():
+        if key.id == key_id:
+            return key
+    raise Http404("no such key")
+
+
+def _asked(request: Request, template: str, form: Form) -> HttpResponse:
+    return render(request, template, {"page": "ingest", "form": form}, status=422 if form.is_bound else 200)
+
+
+def _not_done(request: Request, error: Exception) -> HttpResponse:
+    status = 409 if isinstance(error, KeyRefused) else 503
+    return answer(request, str(error), messages.ERROR, reverse("console:ingest"), status)
+
+
+def _shown(request: Request, made: NewSecret, *, rotated: bool = False) -> HttpResponse:
+    """The only page that ever has the secret."""
+    url = request.build_absolute_uri(intake.EVENTS.path)
+    sends = "ingest" in made.key.scopes
+    context = {
+        "page": "ingest",
+        "key": made.key,
+        "secret": made.secret,
+        "url": url,
+        "rotated": rotated,
+        "snippets": snippets(url, made.secret) if sends else (),
+        "waits": sends and not rotated,
+        "may_administer": can_administer(request.user),
+        "arrival": "waiting",
+        "counts": None,
+    }
+    return render(request, "console/key_secret.html", context)
