@@ -206,6 +206,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "django_rq",
+    "drf_spectacular",
     "lucide",
     "rest_framework",
     "ingest",
@@ -344,6 +345,14 @@ REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "ingest.api.errors.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "queueadmin.console.openapi.schema.Described",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "queueadmin",
+    "VERSION": "1",
+    "DESCRIPTION": "Taking events in, looking up what became of them, and operating the queues.",
+    "OAS_VERSION": "3.1.1",
+    "POSTPROCESSING_HOOKS": ["queueadmin.console.openapi.schema.complete"],
 }
 
 LOGGING = {

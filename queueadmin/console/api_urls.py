@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from queueadmin.console.api import health, jobs, lookups, queues
+from queueadmin.console.api import description, health, jobs, lookups, queues
 
 app_name = "console-api"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("queue/status", health.QueueStatusView.as_view(), name="queue-status"),
     path("api/admin/queue/health", health.QueueHealthView.as_view(), name="queue-health"),
     path("api/admin/queue/recover-stalled", queues.RecoverStalledView.as_view(), name="recover-stalled"),
+    path("api/schema/", description.SchemaView.as_view(), name="schema"),
     path("api/v1/queues", queues.QueuesView.as_view(), name="queues"),
     path("api/v1/queues/pause", queues.PauseView.as_view(), name="pause-all"),
     path("api/v1/queues/resume", queues.ResumeView.as_view(), name="resume-all"),

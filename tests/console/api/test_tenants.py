@@ -30,6 +30,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "health": {"get": ("nothing", "nothing")},
     "healthz": {"get": ("nothing", "nothing")},
     "readyz": {"get": ("nothing", "nothing")},
+    "api/schema/": {"get": ("nothing", "nothing")},
     "queue/status": {"get": ("read", "everyone")},
     "api/admin/queue/health": {"get": ("read", "everyone")},
     "api/admin/queue/recover-stalled": {"post": ("admin", "everyone")},

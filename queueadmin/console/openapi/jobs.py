@@ -1,0 +1,117 @@
+"""Looking jobs up, and moving them."""
+
+from typing import Any
+
+from django.conf import settings
+
+from ingest.kinds import KINDS
+from queueadmin.console.api import base, lookups
+from queueadmin.console.openapi.parts import (
+    Operations,
+    body,
+    example,
+    json_answer,
+    nullable,
+    operation,
+    parameter,
+    ref,
+    text,
+)
+
+_JOB = "0192f0c4b7a87d3e9a51c2d3e4f50617"
+
+
+def jobs() -> Operations:
+    job_id = parameter("job_id", "path", "Ours.", {"type": "string", "maxLength": 64, "example": _JOB})
+    reason = nullable(text("For the audit log.", maxLength=base.MAX_REASON, pattern=r"^[^\u0000]*$"))
+    queue = {"enum": list(settings.PRIORITIES)}
+    kinds = [kind.name for kind in KINDS.values() if not kind.internal]
+    found: Operations = {
+        "/api/v1/jobs": {
+            "get": operation(
+                "getJobs",
+                "Jobs",
+                "Several jobs",
+                "In the order in which they were asked for; `missing` has those that nobody knows.",
+                scope="read",
+                parameters=[
+                    parameter(
+                        "ids",
+                        "query",
+                        f"Up to {lookups.MOST} ids with commas between them.",
+                        {"type": "string", "required": True, "pattern": "^[0-9a-f]{1,64}(,[0-9a-f]{1,64}){0,9}$"},
+                    )
+                ],
+                answers={200: json_answer("What is known of them.", ref("Jobs"))},
+                errors=(422,),
+            )
+        },
+        "/api/v1/jobs/lookup": {
+            "get": operation(
+                "lookupJob",
+                "Jobs",
+                "A job by your id of its event",
+                "By the id, source and kind that the event was sent with.",
+                scope="read",
+                parameters=[
+                    parameter("id", "query", "Yours.", {"type": "string", "minLength": 1, "required": True}),
+                    parameter("source", "query", "As it was sent; left out when it was left out.", {"type": "string"}),
+                    parameter("kind", "query", "`alert` unless said otherwise.", {"enum": kinds}),
+                    parameter("tenant", "query", "A key's own wins.", {"type": "string"}),
+                ],
+                answers={200: json_answer("The job.", ref("Job"))},
+                errors=(404, 422),
+            )
+        },
+        "/api/v1/jobs/{job_id}": {
+            "get": operation(
+                "getJob",
+                "Jobs",
+                "One job",
+                "Where it is, how many are ahead of it and when its turn comes, what failed, and what can be done.",
+                scope="read",
+                parameters=[job_id],
+                answers={200: json_answer("The job.", ref("Job"))},
+                errors=(404, 410),
+            )
+        },
+        "/api/v1/batches/{batch_id}": {
+            "get": operation(
+                "getBatch",
+                "Jobs",
+                "What became of a batch",
+                "Each item of it, for 24 hours.",
+                scope="read",
+                parameters=[parameter("batch_id", "path", "The receipt's.", {"type": "string", "maxLength": 64})],
+                answers={200: json_answer("The batch, and where its jobs are now.", ref("Batch"))},
+                errors=(404, 410),
+            )
+        },
+    }
+    to_any = {"queue": {"enum": [*settings.PRIORITIES, None]}}
+    moves: dict[str, tuple[str, str, str, dict[str, Any], int]] = {
+        "retry": ("retryJob", "Retry a job", "A dead letter back into its queue, or another one.", to_any, 202),
+        "run-now": ("runJobNow", "Run a job now", "A delayed job or a retry to the back of its queue.", {}, 200),
+        "cancel": ("cancelJob", "Cancel a job", "One that waits; it is kept for 24 hours.", {}, 200),
+        "discard": ("discardJob", "Discard a job", "Into the trash, where it is kept for 24 hours.", {}, 200),
+        "restore": ("restoreJob", "Restore a job", "Out of the trash, to where it came from.", {}, 200),
+        "move": ("moveJob", "Move a job", "To the back of another queue.", {"queue": queue}, 200),
+    }
+    for verb, (operation_id, summary, description, more, status) in moves.items():
+        needed = ["queue"] if verb == "move" else []
+        shape = {"type": "object", "properties": {**more, "reason": reason}, "required": needed}
+        sent = {"reason": "the disk was replaced", **({"queue": "low"} if more else {})}
+        found[f"/api/v1/jobs/{{job_id}}/{verb}"] = {
+            "post": operation(
+                operation_id,
+                "Jobs",
+                summary,
+                f"{description} It is in the audit log. 409 `already_moved` says where it was instead, and by whom.",
+                scope="admin",
+                parameters=[job_id],
+                request=body("Why.", shape, examples={"why": example(sent)}, required=bool(needed)),
+                answers={status: json_answer("The job, as it is now.", ref("Job"))},
+                errors=(404, 409, 410, 413, 415, 422),
+            )
+        }
+    return found

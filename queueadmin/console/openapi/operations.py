@@ -1,0 +1,22 @@
+"""Every operation, by its path and method, in the order in which they are shown."""
+
+from typing import Final
+
+from queueadmin.console.openapi.health import about, health
+from queueadmin.console.openapi.jobs import jobs
+from queueadmin.console.openapi.parts import Operations
+from queueadmin.console.openapi.queues import queues
+from queueadmin.console.openapi.sending import sending
+
+TAGS: Final = {
+    "Sending": "Taking events in. A 2xx answer means that they are on disk.",
+    "Jobs": "What became of an event, and moving it.",
+    "Queues": "What waits, pausing and emptying.",
+    "Health": "Is all well?",
+    "About": "This description.",
+}
+
+
+def operations() -> Operations:
+    """Path → method → operation."""
+    return {**sending(), **jobs(), **queues(), **health(), **about()}
