@@ -130,7 +130,8 @@ def _along() -> deque[_Waiting]:
 
 def _record(batch: Batch, sender: Sender) -> bytes:
     kept = Kept(batch.id, sender.tenant, batch.durability, batch.counts, [_item(shown) for shown in batch.items])
-    return zlib.compress(msgspec.msgpack.encode(kept), 1)
+    # Ids do not get smaller; what refusals say does.
+    return zlib.compress(msgspec.msgpack.encode(kept), 1 if batch.counts["rejected"] else 0)
 
 
 def _item(shown: dict[str, Any]) -> Item:

@@ -11,7 +11,15 @@ from ingest.api import keys as api_keys
 from ingest.models import ApiKey
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-READING = ["/queue/status", "/api/admin/queue/health", "/api/v1/queues", "/api/v1/jobs/x"]
+READING = [
+    "/queue/status",
+    "/api/admin/queue/health",
+    "/api/v1/queues",
+    "/api/v1/jobs/x",
+    "/api/v1/jobs?ids=x",
+    "/api/v1/jobs/lookup?id=x",
+    "/api/v1/batches/x",
+]
 RECOVER = "/api/admin/queue/recover-stalled"
 #: Every endpoint that changes something.
 OPERATING = [
