@@ -102,7 +102,15 @@ def test_stop_job_kill_horse_and_shutdown(shop: Shop) -> None:
 # --- how a worker ends ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["plain", "chat", "threaded", "crunch"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("plain", marks=pytest.mark.long),
+        "chat",
+        pytest.param("threaded", marks=pytest.mark.long),
+        "crunch",
+    ],
+)
 def test_sigterm_gives_what_runs_its_grace_time_and_then_releases_it_uncounted(shop: Shop, kind: str) -> None:
     worker = shop.worker()
     (job_id,) = shop.put(kind, {"n": 1, "seconds": 600})
