@@ -10,6 +10,7 @@ from queueadmin.console.openapi.parts import (
     Operations,
     body,
     example,
+    job_links,
     json_answer,
     nullable,
     operation,
@@ -39,7 +40,7 @@ def jobs() -> Operations:
                         "ids",
                         "query",
                         f"Up to {lookups.MOST} ids with commas between them.",
-                        {"type": "string", "required": True, "pattern": "^[0-9a-f]{1,64}(,[0-9a-f]{1,64}){0,9}$"},
+                        {"type": "string", "required": True, "minLength": 1},
                     )
                 ],
                 answers={200: json_answer("What is known of them.", ref("Jobs"))},
@@ -97,6 +98,7 @@ def jobs() -> Operations:
         "restore": ("restoreJob", "Restore a job", "Out of the trash, to where it came from.", {}, 200),
         "move": ("moveJob", "Move a job", "To the back of another queue.", {"queue": queue}, 200),
     }
+    links = job_links("getJob", *(operation_id for operation_id, *_ in moves.values()))
     for verb, (operation_id, summary, description, more, status) in moves.items():
         needed = ["queue"] if verb == "move" else []
         shape = {"type": "object", "properties": {**more, "reason": reason}, "required": needed}
@@ -110,7 +112,7 @@ def jobs() -> Operations:
                 scope="admin",
                 parameters=[job_id],
                 request=body("Why.", shape, examples={"why": example(sent)}, required=bool(needed)),
-                answers={status: json_answer("The job, as it is now.", ref("Job"))},
+                answers={status: json_answer("The job, as it is now.", ref("Job"), links=links)},
                 errors=(404, 409, 410, 413, 415, 422),
             )
         }

@@ -141,3 +141,8 @@ def problem(status: int) -> dict[str, Any]:
             "Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": r"^\d+$"}}
         }
     return answer
+
+
+def job_links(*names: str) -> dict[str, Any]:
+    """Operations that take the id of the job that is answered, by their names."""
+    return {name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}} for name in names}

@@ -3,7 +3,16 @@
 from typing import Any
 
 from ingest.api import idempotency, limits
-from queueadmin.console.openapi.parts import Operations, body, example, json_answer, operation, parameter, ref
+from queueadmin.console.openapi.parts import (
+    Operations,
+    body,
+    example,
+    job_links,
+    json_answer,
+    operation,
+    parameter,
+    ref,
+)
 
 _JOB = "0192f0c4b7a87d3e9a51c2d3e4f50617"
 _ALERT = {
@@ -20,6 +29,7 @@ _CLOUD_EVENT = {
     "type": "com.example.hot",
     "data": {"title": "Too hot", "severity": "critical"},
 }
+_KEY = r'^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$'
 _RECEIPT = {
     "id": _JOB,
     "event_id": "disk-db-04",
@@ -73,20 +83,21 @@ def sending() -> Operations:
             "Idempotency-Key",
             "header",
             "The same request under the same key stores nothing twice, and gets the first one's answer for 24 hours.",
-            {"type": "string", "minLength": 1, "maxLength": idempotency.LENGTH, "pattern": "^[A-Za-z0-9_.:-]+$"},
+            # In double quotes, as a structured field, or bare.
+            {"type": "string", "maxLength": idempotency.LENGTH + 2, "pattern": _KEY},
         ),
         parameter(
             "X-Request-Id",
             "header",
-            "Is answered, and in the log.",
-            {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+            "Is answered, and in the log: up to 64 letters, digits and . _ -; else one is made.",
+            {"type": "string"},
         ),
     ]
     prefer = parameter(
         "Prefer",
         "header",
         "`handling=strict`: all events of the request or none. `return=representation`: every item on 202, too.",
-        {"enum": ["handling=strict", "return=representation", "handling=strict, return=representation"]},
+        {"type": "string", "examples": ["handling=strict", "return=representation"]},
     )
     plain = {"type": "string"}
     answered = {
@@ -95,9 +106,9 @@ def sending() -> Operations:
         "Idempotency-Replayed": {"description": "`true`: the first one's answer.", "schema": {"const": "true"}},
         "Preference-Applied": {"description": "What of `Prefer` was followed.", "schema": plain},
     }
-    to_job = {"Job": {"operationId": "getJob", "parameters": {"job_id": "$response.body#/id"}}}
+    to_job = job_links("getJob", "cancelJob", "discardJob", "runJobNow", "moveJob")
     one_or_many = {"oneOf": [ref("Receipt"), ref("BatchReceipt")]}
-    batch = {"Batch": {"operationId": "getBatch", "parameters": {"batch_id": "$response.body#/batch_id"}}}
+    batch = {"getBatch": {"operationId": "getBatch", "parameters": {"batch_id": "$response.body#/batch_id"}}}
     events = operation(
         "sendEvents",
         "Sending",
