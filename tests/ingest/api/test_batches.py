@@ -95,7 +95,9 @@ def test_a_batch_of_a_tenants_key_is_that_tenants(post: Post, make_key: Callable
     assert look(unbound.json["batch_id"], 404, **{"x-api-key": acme})["code"] == "batch_not_found"
 
 
-@pytest.mark.parametrize("unknown", ["x", "83db8c189b30429caa9c08d53fa0a4ab", "0" * 200, "ffffffffffff7000bfffffffffffffff"])
+@pytest.mark.parametrize(
+    "unknown", ["x", "83db8c189b30429caa9c08d53fa0a4ab", "0" * 200, "ffffffffffff7000bfffffffffffffff"]
+)
 def test_an_unknown_one_is_404(db: None, empty_redis: redis.Redis, unknown: str) -> None:
     assert look(unknown, 404)["code"] == "batch_not_found"
 
