@@ -1,10 +1,15 @@
 """CloudEvents 1.0: structured, batched and binary, with the official SDK and by hand."""
 
 import json
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
+from cloudevents.core.bindings.http import HTTPMessage, to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+from cloudevents.v1 import http as v1
 
 from ingest.api.intake import EVENTS
 from ingest.queue import keys
@@ -143,3 +148,65 @@ def test_a_repeated_cloudevent_is_a_duplicate(post: Post) -> None:
     first = post(EVENTS.path, EVENT, content_type=STRUCTURED)
     again = post(EVENTS.path, EVENT, content_type=STRUCTURED)
     assert (again.status, again.json["duplicate"], again.json["id"]) == (202, True, first.json["id"])
+
+
+# --- the official SDK, unchanged --------------------------------------------------------------------
+
+ATTRIBUTES = {"id": "ce-1", "source": "/sensors/7", "type": "com.example.hot", "subject": 'Grüße "%" €'}
+WRITERS = {
+    "structured": lambda attributes, data: to_structured_event(CloudEvent(attributes, data)),
+    "binary": lambda attributes, data: to_binary_event(CloudEvent(attributes, data)),
+}
+Write = Callable[[dict[str, Any], Any], HTTPMessage]
+
+
+def through(post: Post, message: HTTPMessage) -> Response:
+    headers = {name.lower(): value for name, value in message.headers.items()}
+    return post(EVENTS.path, bytes(message.body), headers=headers, content_type=headers.pop("content-type", ""))
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_the_sdk_s_events_come_in_as_they_were(post: Post, stored: Any, write: Write) -> None:
+    data = {"title": "too hot", "severity": "critical", "labels": {"rack": "7"}, "ö": [1, None, True]}
+    answer = through(post, write({**ATTRIBUTES, "shelf": "3"}, data))
+    assert (answer.status, answer.json["event_id"], answer.json["priority"]) == (202, "ce-1", "critical")
+    payload, event = stored()
+    assert (payload.source, payload.event_id) == ("/sensors/7", "ce-1")
+    labels = {"type": "com.example.hot", "subject": ATTRIBUTES["subject"], "rack": "7", "shelf": "3"}
+    assert {name: event["labels"][name] for name in labels} == labels
+    assert (event["title"], event["ö"]) == ("too hot", [1, None, True])
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize(
+    ("content_type", "data", "payload"),
+    [
+        ("text/plain", "zu heiß", "zu heiß"),
+        ("application/octet-stream", b"\xff\xfe", "//4="),
+        ("application/json", [1, 2.5], [1, 2.5]),
+    ],
+)
+def test_the_sdk_s_data_of_any_type_is_the_payload(
+    post: Post, stored: Any, write: Write, content_type: str, data: Any, payload: Any
+) -> None:
+    answer = through(post, write({**ATTRIBUTES, "datacontenttype": content_type}, data))
+    assert answer.status == 202, answer.body
+    assert stored()[1]["payload"] == payload
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_the_sdk_s_event_without_data_comes_in(post: Post, stored: Any, write: Write) -> None:
+    assert through(post, write(ATTRIBUTES, None)).status == 202
+    assert stored()[1]["labels"]["type"] == "com.example.hot"
+
+
+@pytest.mark.parametrize("write", [v1.to_structured, v1.to_binary], ids=["structured", "binary"])
+def test_the_first_sdk_s_events_come_in_too(post: Post, stored: Any, write: Callable[..., Any]) -> None:
+    """Version 1, which most programs still have."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        headers, body = write(
+            v1.CloudEvent({**ATTRIBUTES, "subject": "rack 7", "time": EVENT["time"]}, {"title": "too hot"})
+        )
+    assert through(post, HTTPMessage(headers, body)).status == 202
+    payload, event = stored()
+    assert (payload.event_id, event["title"], event["labels"]["subject"]) == ("ce-1", "too hot", "rack 7")
