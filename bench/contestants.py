@@ -149,6 +149,12 @@ class SimpleWorker(_InPython):
         return int(self._ground.redis.llen("rq:queue:medium"))
 
 
+class Enqueuing(SimpleWorker):
+    """RQ's client alone."""
+
+    name = "RQ"
+
+
 class ForkingWorker(SimpleWorker):
     name = "RQ Worker"
     most = 200

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from bench.contestants import BullMQ, Celery, Contestant, Dramatiq, Ours, SimpleWorker, beside
+from bench.contestants import BullMQ, Celery, Contestant, Dramatiq, Enqueuing, Ours, beside
 from bench.ground import Ground
 from bench.report import Goal, Row
 
 #: As many as each enqueues in about the seconds asked for.
-RATES = {"this project": 10_000, "RQ SimpleWorker": 6_000, "Celery": 1_000, "Dramatiq": 1_500}
+RATES = {"this project": 10_000, "RQ": 6_000, "Celery": 1_000, "Dramatiq": 1_500}
 
 
 def rows(ground: Ground) -> Iterator[Row]:
@@ -23,7 +23,7 @@ def rows(ground: Ground) -> Iterator[Row]:
         return count / took.seconds
 
     ours = measure(Ours(ground))
-    peers = beside(ground, measure, SimpleWorker, Celery, Dramatiq, BullMQ)
+    peers = beside(ground, measure, Enqueuing, Celery, Dramatiq, BullMQ)
     note = "a job costs, in µs of a core (client + Valkey): " + "; ".join(
         f"{name} {text}" for name, text in cost.items()
     )
