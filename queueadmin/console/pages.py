@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
@@ -16,9 +16,11 @@ from django.views.decorators.http import require_safe
 from ingest.reading import payloads
 from queueadmin.console import masking, metrics, queries
 from queueadmin.console.actions import BUTTONS
+from queueadmin.console.api.base import read_only
 from queueadmin.console.forms import DeadLettersForm, LoginForm
 from queueadmin.console.life import life
 from queueadmin.console.lists import away, dead_list
+from queueadmin.console.openapi import page, schema
 from queueadmin.console.request import Request, is_partial
 
 #: Dead letters on the overview.
@@ -86,6 +88,15 @@ def job(request: Request, job_id: str) -> HttpResponse:
         "message": masking.masked_text((error or {}).get("message") or ""),
     }
     return render(request, "console/job.html", context)
+
+
+@read_only
+def api_docs(request: HttpRequest) -> HttpResponse:
+    """The API for people; open to everybody, as its schema is."""
+    document = schema.document()
+    address = request.build_absolute_uri("/").rstrip("/")
+    shown = {"groups": page.groups(document, address), "shapes": page.shapes(document)}
+    return render(request, "console/api_docs.html", shown)
 
 
 class Login(LoginView):

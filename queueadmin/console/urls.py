@@ -42,6 +42,7 @@ urlpatterns = [
     path("ingest/keys/<int:key_id>/rotate/", ingest_pages.rotate_key, name="rotate_key"),
     path("ingest/keys/<int:key_id>/revoke/", ingest_pages.revoke_key, name="revoke_key"),
     path("ingest/keys/<int:key_id>/waiting/", ingest_pages.waiting, name="waiting"),
+    path("api/docs/", pages.api_docs, name="api_docs"),
     path("login/", pages.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("account/", pages.Account.as_view(), name="account"),

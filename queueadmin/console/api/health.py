@@ -1,20 +1,18 @@
 """Is all well? By our own names, by Keep's, and as probes ask."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import ClassVar, Final
 
 import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ingest.api.problems import Problem, ProblemError, method_not_allowed
+from ingest.api.problems import Problem, ProblemError
 from ingest.queue.connections import acceptance_connection
 from queueadmin.console import callers, counts, metrics
-from queueadmin.console.api.base import ConsoleView, connected
+from queueadmin.console.api.base import ConsoleView, connected, read_only
 from queueadmin.console.callers import Caller
 
 #: Keep's thresholds for `queue_status`.
@@ -117,26 +115,13 @@ class QueueHealthView(ConsoleView):
         return Response({"redis_available": settings.REDIS, "queue_status": status, "metrics": shown})
 
 
-def _read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """GET and HEAD; the rest is refused as a problem, before the CSRF check would answer with a page."""
-
-    @csrf_exempt
-    @wraps(view)
-    def guarded(request: HttpRequest) -> HttpResponse:
-        if request.method not in {"GET", "HEAD"}:
-            return method_not_allowed(request.method or "", "GET, HEAD").response()
-        return view(request)
-
-    return guarded
-
-
-@_read_only
+@read_only
 def healthz(request: HttpRequest) -> HttpResponse:
     """This process answers."""
     return JsonResponse({"status": "alive"})
 
 
-@_read_only
+@read_only
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether an event would be stored durably now: by Redis, or else by the database."""
     refusal = _redis_refuses()

@@ -82,9 +82,9 @@ def sending() -> Operations:
         parameter(
             "Idempotency-Key",
             "header",
-            "The same request under the same key stores nothing twice, and gets the first one's answer for 24 hours.",
-            # In double quotes, as a structured field, or bare.
-            {"type": "string", "maxLength": idempotency.LENGTH + 2, "pattern": _KEY},
+            "The same request under the same key stores nothing twice, and gets the first one's answer for 24 hours. "
+            f"1 to {idempotency.LENGTH} printable characters, bare or in double quotes.",
+            {"type": "string", "pattern": _KEY},
         ),
         parameter(
             "X-Request-Id",

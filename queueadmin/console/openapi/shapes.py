@@ -27,7 +27,6 @@ _ID: Final = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _JOB_FIELDS: Final = {
     "id": "Ours.",
     "event_id": "The sender's.",
-    "state": f"One of {', '.join(JOB_STATES)}.",
     "position": "Its place in its queue: 1 is next; `>10000` past the cap; null once started.",
     "ahead": "Jobs that come before it, those of higher queues included.",
     "ahead_by_queue": "`ahead` by queue.",
@@ -230,6 +229,7 @@ def _read() -> dict[str, Schema]:
     job["state"] = {"enum": list(JOB_STATES)}
     for name in (field.name for field in fields(Job) if field.name.endswith("_at")):
         job[name] = {"type": ["string", "null"], "format": "date-time"}
+    made["Job"]["description"] = "One job. Times are RFC 3339, in UTC."
     for name, described in _JOB_FIELDS.items():
         job[name] = {**job[name], "description": described}
     return {**made, **_lists()}

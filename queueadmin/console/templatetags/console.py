@@ -10,7 +10,7 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ingest.reading.runs import Attempt
@@ -237,3 +237,12 @@ def words(text: str) -> list[str]:
 def masked(text: str) -> str:
     """Without the credentials that an error message may quote."""
     return masked_text(text)
+
+
+@register.filter
+def code_spans(text: str) -> SafeString:
+    """What stands between backticks as code."""
+    parts = text.split("`")
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in enumerate(parts))
+    )
