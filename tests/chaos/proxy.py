@@ -73,7 +73,8 @@ class Proxy:
         except OSError:
             writer.close()
         else:
-            await _Connection(self._wire(), self._treat, reader, writer, server, to_server).run()
+            with contextlib.suppress(asyncio.CancelledError):  # by `close`; asyncio would log it as an error
+                await _Connection(self._wire(), self._treat, reader, writer, server, to_server).run()
         finally:
             self._connections.discard(task)
 
