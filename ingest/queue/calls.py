@@ -17,6 +17,16 @@ import uuid_utils
 
 from ingest.queue import keys
 from ingest.queue.retry import jitter
+from ingest.queue.shapes import (
+    Claim,
+    ClaimedJob,
+    EnqueueResult,
+    FailOutcome,
+    Failure,
+    Mode,
+    NewJob,
+    Outcome,
+)
 
 T = TypeVar("T")
 
@@ -46,128 +56,6 @@ CANCELED_SECONDS: Final = 24 * 3600
 #: Lines kept of a job's log, and characters of one.
 LOG_LINES: Final = 100
 LINE_LENGTH: Final = 1000
-
-Mode = Literal["", "single", "async", "process"]
-#: `withheld`: nothing was wrong with it, but with another one of a call that is all or nothing.
-Outcome = Literal["queued", "scheduled", "duplicate", "id_reused", "full", "withheld"]
-FailOutcome = Literal["retry", "dead", "trash", "refused"]
-Place = Literal["queued", "started", "scheduled", "failed", "trash", "canceled", "finished"]
-Reason = Literal["error", "timeout", "poison", "permanent", "unreadable", "not_allowed"]
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """One job to enqueue."""
-
-    id: str
-    queue: str
-    #: `payload.encode(…)`.
-    data: bytes
-    kind: str
-    source: str = ""
-    tenant: str = ""
-    event_id: str | None = None
-    #: Aware; None: now.
-    received_at: datetime | None = None
-    timeout: int = 300
-    #: Seconds to keep a result; 0: a completed job leaves nothing.
-    result_ttl: int = 0
-    #: Seconds before each retry; as many retries as delays.
-    retry_delays: tuple[float, ...] = (1, 5, 25)
-    #: Seconds before the first execution; 0: at once.
-    delay: float = 0
-    #: For jobs whose id comes from the client: any text that differs when the body does.
-    body_hash: str | None = None
-    #: How long the id is remembered, with the body's hash, from now on.
-    marker_seconds: int = 0
-    #: "": claimed in batches; single: alone; async: some at a time; process: alone, run in a process of its own.
-    mode: Mode = ""
-    #: False: it fails into the trash.
-    dead_letters: bool = True
-    #: Who is told what becomes of it: a URL, or a dotted path.
-    callback: str = ""
-    #: The job is refused when so many wait in its queue already; 0: never.
-    queue_limit: int = 0
-    #: A digest of whose job it is: the user's latest one is kept under it.
-    user: str = ""
-    #: A digest too. The scripts know nothing of it: what waits in the spool goes before a later job of its key.
-    ordering_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class EnqueueResult:
-    id: str
-    outcome: Outcome
-    #: The contract's word: of this job, or of the job found (found by its marker alone: `finished`); "" when there is
-    #: none.
-    #: From the spool it may be `spooled`.
-    state: str
-
-    @property
-    def accepted(self) -> bool:
-        return self.outcome in ("queued", "scheduled")
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
-    id: str
-    data: bytes
-    #: False for a job that a stock client brought.
-    ours: bool
-    #: Executions before this one that failed or crashed, of the job's whole life.
-    attempts: int
-    crashes: int
-    #: It crashed a worker before: it is the only job of its claim.
-    alone: bool
-    retries_left: int
-    mode: Mode = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Jobs of one queue, all of one mode."""
-
-    id: str
-    queue: str
-    jobs: tuple[ClaimedJob, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How one job failed, and whether it may be retried."""
-
-    job_id: str
-    #: The full traceback.
-    error: str
-    reason: Reason = "error"
-    retry: bool = True
-    error_type: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What recover did: put back into the queue, made a dead letter (the third crash), found no job to recover."""
-
-    requeued: int = 0
-    dead: int = 0
-    phantom: int = 0
-
-    @property
-    def total(self) -> int:
-        """All that lapsed leases were taken from."""
-        return self.requeued + self.dead + self.phantom
-
-    def __add__(self, other: "Recovered") -> "Recovered":
-        return Recovered(self.requeued + other.requeued, self.dead + other.dead, self.phantom + other.phantom)
-
-
-@dataclass(frozen=True, slots=True)
-class Emptied:
-    """How many jobs went into the trash, and whether another call may find more."""
-
-    moved: int
-    more: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,8 @@ import redis
 import redis.asyncio
 
 from ingest.queue import calls, keys
-from ingest.queue.calls import (
-    CHUNK,
-    Call,
+from ingest.queue.calls import CHUNK, Call, new_id
+from ingest.queue.shapes import (
     Claim,
     ClaimedJob,
     Emptied,
@@ -26,7 +25,6 @@ from ingest.queue.calls import (
     Failure,
     NewJob,
     Recovered,
-    new_id,
 )
 
 __all__ = [

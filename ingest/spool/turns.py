@@ -13,8 +13,9 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from ingest.models import SpooledEvent
-from ingest.queue.calls import MESSAGE_LENGTH, TRACEBACK_LENGTH, TRASH_SECONDS, Failure
+from ingest.queue.calls import MESSAGE_LENGTH, TRACEBACK_LENGTH, TRASH_SECONDS
 from ingest.queue.retry import jitter
+from ingest.queue.shapes import Failure
 from ingest.spool import lease
 from ingest.spool.rows import State, rest
 

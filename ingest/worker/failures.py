@@ -3,8 +3,8 @@
 import traceback
 
 from ingest.jobs import may_retry
-from ingest.queue.calls import Reason
 from ingest.queue.payload import Unreadable
+from ingest.queue.shapes import Reason
 from ingest.queue.transitions import Failure
 from ingest.worker.alarm import Overrun
 

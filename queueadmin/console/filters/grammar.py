@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, get_args
 
 from ingest.priorities import PRIORITIES
-from ingest.queue.calls import Reason
+from ingest.queue.shapes import Reason
 from queueadmin.console.filters.filter import Filter
 from queueadmin.console.filters.terms import KEY, Field, Payload, Term, Time, Words
 from queueadmin.console.filters.times import DURATIONS, MAX_DAYS, MOMENTS, ago, moment

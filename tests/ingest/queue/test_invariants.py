@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 )
 
 from ingest.queue import calls, keys
-from ingest.queue.calls import Mode
 from ingest.queue.limits import Limit, remove_limit, set_limit
+from ingest.queue.shapes import Mode
 from ingest.queue.transitions import Claim, Failure, Transitions, new_id
 from tests.ingest.queue.conftest import Queue, make_job
 
