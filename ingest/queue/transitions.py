@@ -48,7 +48,7 @@ _NAMES: Final = (
     *("requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "empty", "sweep", "pause", "resume"),
     *("update", "forget", "heal", "where"),
 )
-#: Jobs in one call that walks through a list for each of them.
+#: Jobs in one call that walks through the head of a list for each of them.
 _LOOK: Final = 10
 
 
@@ -266,13 +266,14 @@ class Transitions:
         return self._each(ids, request_id, lambda chunk, request: calls.heal(queue, chunk, request), size=_LOOK)
 
     def where(self, queue: str, ids: Iterable[str]) -> dict[str, list[str]]:
-        """Every place of each job, at one instant for ten of them; reads only, and walks through the lists."""
-        every = list(ids)
+        """Every place of each job at one instant; reads only. For the few that are suspects.
+
+        Each is looked for in the whole list, which holds Redis for 1.5 ms at 100,000 waiting jobs.
+        """
         found: dict[str, list[str]] = {}
-        for start in range(0, len(every), _LOOK):
-            part = every[start : start + _LOOK]
-            reply = self._run(calls.where(queue, part))
-            found |= {job_id: [place.decode() for place in places] for job_id, places in zip(part, reply, strict=True)}
+        for job_id in ids:
+            (places,) = self._run(calls.where(queue, [job_id]))
+            found[job_id] = [place.decode() for place in places]
         return found
 
     def _each(
