@@ -36,12 +36,14 @@ class OperatorView(ConsoleView):
 
 class RecoverStalledView(OperatorView):
     def post(self, request: Request) -> Response:
-        given = request.query_params.get("max_processing_time", member(request, "max_processing_time"))
-        older_than = (
-            None
-            if given in (None, "")
-            else number_between(given, "max_processing_time", "seconds", MAX_PROCESSING_TIME)
-        )
+        # By the query or by the body; what is given is checked, also where the other one counts.
+        given = (request.query_params.get("max_processing_time"), member(request, "max_processing_time"))
+        seconds = [
+            number_between(each, "max_processing_time", "seconds", MAX_PROCESSING_TIME)
+            for each in given
+            if each not in (None, "")
+        ]
+        older_than = seconds[0] if seconds else None
         result = operations.recover_stalled(actor=self.caller.actor, older_than=older_than, reason=reason_of(request))
         return Response({"recovered_alerts": result.total, "requeued": result.requeued, "dead_letters": result.dead})
 
