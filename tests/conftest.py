@@ -12,7 +12,7 @@ import redis
 
 from ingest import spool
 from tests.postgres import Cluster, programs
-from tests.valkey import Valkey
+from tests.valkey import MAXMEMORY, Valkey
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def postgres() -> Iterator[Cluster]:
 def empty_redis(_session_valkey: Valkey) -> Iterator[redis.Redis]:
     """The shared server, emptied: the one that the settings point at."""
     with redis.Redis.from_url(_session_valkey.url) as client:
+        client.config_set("maxmemory", MAXMEMORY)
         client.flushall()
         yield client
 

@@ -8,6 +8,10 @@ import redis
 from tests.waiting import wait_until
 
 
+#: A test may set another one; `empty_redis` gives the next test this one again.
+MAXMEMORY = "512mb"
+
+
 class Valkey:
     """A server that tests may also kill and start again on the same files."""
 
@@ -20,7 +24,7 @@ class Valkey:
     def start(self) -> None:
         from queueadmin.run.valkey import find_server, server_arguments
 
-        arguments = server_arguments(self.folder, maxmemory="512mb", fsync=self._fsync)
+        arguments = server_arguments(self.folder, maxmemory=MAXMEMORY, fsync=self._fsync)
         self.process = subprocess.Popen(
             [str(find_server()), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
