@@ -7,7 +7,6 @@ import redis
 
 from tests.waiting import wait_until
 
-
 #: A test may set another one; `empty_redis` gives the next test this one again.
 MAXMEMORY = "512mb"
 
