@@ -33,7 +33,7 @@ def process_event(envelope: Mapping[str, Any]) -> Any:
     """
     job = get_current_job()
     try:
-        payload = from_envelope(envelope)
+        payload = from_envelope(envelope, job.id if job else "")
         kind = KINDS.get(payload.kind)
         if kind is None:
             raise Unreadable(f"the kind {payload.kind!r} is not known")

@@ -92,7 +92,7 @@ def update_payload(job_id: str, event: Mapping[str, Any]) -> None:
     if data is None:
         raise _why_not(job_id)
     try:
-        before = envelope.decode(data if isinstance(data, bytes) else data.encode())
+        before = envelope.decode(data if isinstance(data, bytes) else data.encode(), job_id)
     except envelope.Unreadable as error:
         raise ValueError(f"The job's own event cannot be read: {error}") from None
     body = as_json(event)

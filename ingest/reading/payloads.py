@@ -30,7 +30,7 @@ def carried(job_id: str, client: redis.Redis | None = None) -> Carried:
         return found or _of_row(job_id)
     if data is not None:
         try:
-            return Carried(payload.decode(_bytes(data)).body, _text(error))
+            return Carried(payload.body_of(_bytes(data)), _text(error))
         except payload.Unreadable:
             return Carried(None, _text(error))
     return _spooled(job_id) or _of_row(job_id)

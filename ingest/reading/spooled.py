@@ -60,6 +60,6 @@ def of_row(row: SpooledEvent, *, located: bool = False) -> Job:
 def body(row: SpooledEvent) -> bytes | None:
     """The event as it was sent; None when it cannot be read."""
     try:
-        return payload.decode(bytes(row.data)).body
+        return payload.body_of(bytes(row.data))
     except payload.Unreadable:
         return None

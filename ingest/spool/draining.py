@@ -14,7 +14,6 @@ from typing import Final, Protocol
 
 from ingest import database
 from ingest.models import SpooledEvent
-from ingest.queue import payload
 from ingest.queue.transitions import EnqueueResult, NewJob
 from ingest.spool.rows import State, delete, new_job
 
@@ -73,8 +72,7 @@ def _settled(enqueue: Enqueue, job: NewJob, result: EnqueueResult) -> EnqueueRes
         return result
     new_id = hashlib.sha256(f"{job.id}\0{job.body_hash}".encode()).hexdigest()[:32]
     logger.warning("event %s was accepted twice with different bodies; the spooled one goes on as %s", job.id, new_id)
-    data = payload.encode(replace(payload.decode(job.data), id=new_id))
-    [again] = enqueue([replace(job, id=new_id, data=data)])
+    [again] = enqueue([replace(job, id=new_id)])
     return replace(again, id=job.id)
 
 

@@ -64,7 +64,7 @@ class Running:
 
     def _read(self, row: SpooledEvent, left: dict[str, SpooledEvent]) -> Entry | None:
         try:
-            payload = decode(bytes(row.data))
+            payload = decode(bytes(row.data), row.id)
             kind = KINDS.get(payload.kind)
             if kind is None:
                 raise Unreadable(f"the kind {payload.kind!r} is not known")

@@ -24,7 +24,7 @@ class Entry:
 def read(claim: Claim, job: ClaimedJob) -> Entry:
     """Raises Unreadable, whatever the job's data is: it must never end the worker."""
     try:
-        payload = decode(job.data)
+        payload = decode(job.data, job.id)
     except Unreadable:
         raise
     except Exception as error:

@@ -209,7 +209,7 @@ def ride(write_end: int, job_id: str, data: bytes, attempts: int) -> None:
 
 def _answer(data: bytes, context: Context) -> tuple[str, Any]:
     try:
-        payload = decode(data)  # the worker could, so we can
+        payload = decode(data, context.job_id)  # the worker could, so we can
         kind = KINDS[payload.kind]
         if kind.is_async:
             return "result", asyncio.run(run_in_time(kind, payload, context))

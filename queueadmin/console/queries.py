@@ -256,6 +256,6 @@ def _rows(client: redis.Redis, entries: Sequence[tuple[str, str, float]]) -> Ite
 
 def _title(data: bytes | None) -> str:
     try:
-        return title_of(msgspec.json.decode(payload.decode(data or b"").body))
+        return title_of(msgspec.json.decode(payload.body_of(data or b"")))
     except (payload.Unreadable, msgspec.MsgspecError):
         return ""

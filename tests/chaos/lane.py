@@ -16,7 +16,7 @@ import redis
 import requests
 
 from ingest.queue import keys
-from ingest.queue.payload import decode
+from ingest.queue.payload import body_of
 from ingest.queue.transitions import Claim, Failure
 from tests.chaos import clocks, roles
 from tests.chaos.conservation import unbalanced
@@ -141,7 +141,7 @@ class Lane:
         found = []
         for job_id in self.redis.lrange(keys.queue(OTHER), 0, -1):
             data = self.redis.hget(keys.job(job_id.decode()), "data")
-            told = json.loads(decode(data or b"").body)["notice"]
+            told = json.loads(body_of(data or b""))["notice"]
             found.append((told["job"]["id"], told["event"], told["at"]))
         return found
 

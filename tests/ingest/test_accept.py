@@ -92,7 +92,7 @@ def test_an_accepted_event_is_a_job_with_its_own_bytes(take: Take, empty_redis: 
 
     assert (receipt.outcome, receipt.state, receipt.stored) == ("accepted", "queued", True)
     assert empty_redis.lrange("rq:queue:high", 0, -1) == [receipt.id.encode()]
-    payload = decode(empty_redis.hget(f"rq:job:{receipt.id}", "data"))
+    payload = decode(empty_redis.hget(f"rq:job:{receipt.id}", "data"), receipt.id)
     assert (payload.id, payload.body, payload.tenant, payload.source) == (receipt.id, body, "t", "edge")
     assert payload.received_at.tzinfo is not None
 

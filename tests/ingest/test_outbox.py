@@ -51,7 +51,7 @@ class Told:
     def payload(self, job_id: str) -> payload.Payload:
         data = self.redis.hget(keys.job(job_id), "data")
         assert isinstance(data, bytes)
-        return payload.decode(data)
+        return payload.decode(data, job_id)
 
     def notices(self) -> list[dict[str, Any]]:
         return [msgspec.json.decode(task.notice) for task in self.tasks()]

@@ -129,7 +129,7 @@ def title_of(event: Any) -> str:
 def _event(data: bytes | None) -> Any:
     """The event without its credentials; None: not to be read."""
     try:
-        body = payload.decode(data or b"").body
+        body = payload.body_of(data or b"")
         return masked(json.loads(body, parse_float=_finite, parse_constant=str))
     except (payload.Unreadable, ValueError, RecursionError):
         return None

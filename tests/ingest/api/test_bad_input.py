@@ -7,7 +7,7 @@ import redis
 
 from ingest.api import limits
 from ingest.kinds import KINDS, Kind
-from ingest.queue.payload import decode
+from ingest.queue.payload import body_of
 from tests.ingest.api.conftest import ALERT, EVENTS, NDJSON, Post, ndjson, stored_ids
 
 BAD = {
@@ -156,7 +156,7 @@ def test_null_means_left_out_and_unknown_fields_are_kept(post: Post, empty_redis
     answer = post(EVENTS, event)
 
     assert answer.status == 202
-    assert json.loads(decode(empty_redis.hget(f"rq:job:{answer.json['id']}", "data")).body) == event
+    assert json.loads(body_of(empty_redis.hget(f"rq:job:{answer.json['id']}", "data"))) == event
 
 
 def test_a_limit_is_named_with_its_number(post: Post, empty_redis: redis.Redis) -> None:

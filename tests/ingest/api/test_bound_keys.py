@@ -28,7 +28,7 @@ def test_the_keys_tenant_and_source_win(post: Post, make_key: MakeKey, empty_red
     for answer in answers:
         assert answer.status == 202
         job = empty_redis.hgetall(f"rq:job:{answer.json['id']}")
-        carried = decode(job[b"data"])
+        carried = decode(job[b"data"], answer.json["id"])
         assert (job[b"tenant"], job[b"source"]) == (b"acme", b"grafana")
         assert (carried.tenant, carried.source) == ("acme", "grafana")
 

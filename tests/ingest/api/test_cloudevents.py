@@ -35,7 +35,7 @@ def stored(empty_redis: redis.Redis) -> Any:
 
     def read() -> tuple[Payload, dict[str, Any]]:
         (name,) = empty_redis.scan_iter(f"{keys.job('')}*")
-        payload = decode(empty_redis.hget(name, "data") or b"")
+        payload = decode(empty_redis.hget(name, "data") or b"", name.decode().removeprefix(keys.job("")))
         return payload, json.loads(payload.body)
 
     return read

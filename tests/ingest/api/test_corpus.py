@@ -11,7 +11,7 @@ from django.test import Client
 from ingest import spool
 from ingest.models import Alert, Event
 from ingest.queue import keys
-from ingest.queue.payload import decode
+from ingest.queue.payload import body_of
 from ingest.queue.transitions import Transitions
 from tests.conftest import Valkey
 from tests.ingest.api.conftest import EVENTS, NDJSON, Post, Response, stored_ids
@@ -104,7 +104,7 @@ def test_what_is_odd_goes_through_the_spool_byte_for_byte(post: Post, mortal: Va
     mortal.start()
     with redis.Redis.from_url(mortal.url) as client:
         assert spool.drain(Transitions(client).enqueue, lambda: True).total == len(ODD)
-        bodies = [decode(client.hget(keys.job(job_id), "data") or b"").body for job_id in stored_ids(client)]
+        bodies = [body_of(client.hget(keys.job(job_id), "data") or b"") for job_id in stored_ids(client)]
     assert sorted(bodies) == sorted([b'{"id":"warm"}', *map(event, ODD)])
 
 

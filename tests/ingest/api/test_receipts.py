@@ -50,7 +50,7 @@ def test_an_event_is_kept_byte_for_byte(post: Post, empty_redis: redis.Redis) ->
 
     answer = post(EVENTS, b"  " + body + b"\n")
 
-    payload = decode(empty_redis.hget(f"rq:job:{answer.json['id']}", "data"))
+    payload = decode(empty_redis.hget(f"rq:job:{answer.json['id']}", "data"), answer.json["id"])
     assert payload.body == body
 
 

@@ -18,7 +18,7 @@ from tests.ingest.client.conftest import Worker
 def stored(connection: redis.Redis, job_id: str) -> Any:
     data = connection.hget(keys.job(job_id), "data")
     assert isinstance(data, bytes)
-    return decode(data)
+    return decode(data, job_id)
 
 
 def told(job_id: str) -> None:

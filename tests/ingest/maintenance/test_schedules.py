@@ -77,7 +77,7 @@ def test_what_is_due_is_sent_as_a_client_would_send_it(work: Work, leader: Sched
     leader.step()
     due = START + timedelta(minutes=5)
     assert work.waiting() == [job_id(schedule, due)]
-    sent = payload.decode(work.redis.hget(keys.job(job_id(schedule, due)), "data"))
+    sent = payload.decode(work.redis.hget(keys.job(job_id(schedule, due)), "data"), job_id(schedule, due))
     assert (sent.body, sent.source, sent.tenant, sent.kind) == (b'{"title":"nightly"}', "cron", "acme", "alert")
     assert (sent.received_at, sent.event_id) == (due, "report@2026-11-27T10:05:00Z")
     after = row()

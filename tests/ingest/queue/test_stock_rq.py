@@ -29,7 +29,9 @@ def _jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     ran.clear()
 
     def process_event(envelope: dict[str, Any]) -> None:
-        event = from_envelope(envelope)
+        job = rq.get_current_job()
+        assert job is not None
+        event = from_envelope(envelope, job.id)
         if b"boom" in event.body:
             raise ValueError("boom")
         ran.append(event)
@@ -149,7 +151,7 @@ def test_a_stock_requeue_of_our_dead_letter_is_claimable(queue: Queue) -> None:
     assert queue.places(job_id) == ["queued"]
     (job,) = queue.claim().jobs
     assert (job.id, job.ours, job.attempts) == (job_id, True, 1)
-    assert decode(job.data).kind == "alert"
+    assert decode(job.data, job.id).kind == "alert"
 
 
 def test_a_stock_clients_job_is_claimable_and_marked(queue: Queue) -> None:
@@ -157,7 +159,7 @@ def test_a_stock_clients_job_is_claimable_and_marked(queue: Queue) -> None:
     (claimed,) = queue.claim().jobs
     assert (claimed.id, claimed.ours) == (job.id, False)
     with pytest.raises(Unreadable) as caught:
-        decode(claimed.data)
+        decode(claimed.data, claimed.id)
     assert caught.value.reason == "not_allowed"
     assert queue.places(job.id) == ["started"]
     assert queue.counters() == {"foreign_claimed": 1}
@@ -218,7 +220,7 @@ def test_a_pickle_is_no_payload(queue: Queue) -> None:
     job = rq.Queue("high", connection=queue.redis).enqueue("os.system", "touch /tmp/never")
     (claimed,) = queue.claim().jobs
     with pytest.raises(Unreadable):
-        decode(claimed.data)
+        decode(claimed.data, claimed.id)
     assert claimed.id == job.id
 
 

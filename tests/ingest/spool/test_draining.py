@@ -13,7 +13,7 @@ from ingest import spool
 from ingest.kinds import Kind
 from ingest.models import Alert, Event, SpooledEvent
 from ingest.queue import keys
-from ingest.queue.payload import decode
+from ingest.queue.payload import body_of, decode
 from ingest.queue.transitions import EnqueueResult, NewJob, Transitions
 from ingest.spool import draining
 from tests.conftest import Valkey
@@ -66,7 +66,7 @@ def test_the_job_is_what_acceptance_made(transitions: Transitions, empty_redis: 
     spool.store([made])
     drain(transitions)
     fields = {name.decode(): value for name, value in empty_redis.hgetall(keys.job(made.id)).items()}
-    assert decode(fields["data"]) == decode(made.data)
+    assert decode(fields["data"], made.id) == decode(made.data, made.id)
     assert (fields["callback"], fields["event_id"]) == (b"https://example.org/hook", b"a")
     due = empty_redis.zscore(keys.scheduled("high"), made.id)
     assert due is not None
@@ -84,7 +84,7 @@ def test_two_bodies_accepted_under_one_id_are_both_run(
     spool.store([second])
     for _ in range(2):
         drain(transitions)
-        bodies = [decode(empty_redis.hget(keys.job(each), "data")).body for each in waiting(empty_redis, "high")]
+        bodies = [body_of(empty_redis.hget(keys.job(each), "data")) for each in waiting(empty_redis, "high")]
         assert bodies == [b'{"title":"x"}', b'{"title":"y"}']
         spool.store([second])  # another copy, once more: recognised
     assert "accepted twice with different bodies" in caplog.text
@@ -156,7 +156,7 @@ def test_one_whose_key_is_taken_by_another_client_keeps_nobody_else_from_going(
     empty_redis.set(keys.job(jobs[1].id), "something else's")
     spool.store(jobs)
     assert drain(transitions).enqueued == 3
-    bodies = [decode(empty_redis.hget(keys.job(each), "data")).body for each in waiting(empty_redis, "high")]
+    bodies = [body_of(empty_redis.hget(keys.job(each), "data")) for each in waiting(empty_redis, "high")]
     assert sorted(bodies) == [b'{"title":"0"}', b'{"title":"1"}', b'{"title":"2"}']
     assert empty_redis.get(keys.job(jobs[1].id)) == b"something else's"
 

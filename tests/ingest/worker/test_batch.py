@@ -41,7 +41,7 @@ def test_nothing_of_a_completed_job_is_left_in_redis(work: Work) -> None:
 
 def test_a_second_run_of_a_saved_event_counts_nothing(work: Work) -> None:
     (job_id,) = work.put(body())
-    store.save_events([decode(work.redis.hget(keys.job(job_id), "data") or b"")])
+    store.save_events([decode(work.redis.hget(keys.job(job_id), "data") or b"", job_id)])
     work.off()
     assert Event.objects.count() == 1
     assert not Alert.objects.exists()

@@ -64,7 +64,7 @@ def test_it_is_skipped_only_when_its_row_says_done_and_not_because_the_row_is_th
     runs: list[str] = []
     effect(lambda payload, context: runs.append(payload.id))
     opened, done = mail(work, {}, {})
-    payloads = [decode(work.redis.hget(keys.job(job_id), "data") or b"") for job_id in (opened, done)]
+    payloads = [decode(work.redis.hget(keys.job(job_id), "data") or b"", job_id) for job_id in (opened, done)]
     store.open_events(payloads)
     store.finish_events(payloads[1:])
     work.off()
