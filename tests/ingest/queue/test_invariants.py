@@ -347,6 +347,6 @@ def test_any_long_life_keeps_the_invariants(empty_redis: redis.Redis) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Life,
         settings=settings(
-            max_examples=1500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=500, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
