@@ -137,12 +137,10 @@ def enqueued(jobs: Sequence[NewJob], reply: Sequence[bytes]) -> list[EnqueueResu
     return results
 
 
-def claim(
-    worker: str, queues: Sequence[str], claim_id: str, limit: int, async_limit: int, only: str, lease: float
-) -> Call:
+def claim(worker: str, queues: Sequence[str], claim_id: str, limit: int, async_limit: int, lease: float) -> Call:
     return Call(
         "claim",
-        [claim_id, worker, max(1, min(limit, CHUNK)), max(0, min(async_limit, CHUNK)), only, lease, *queues],
+        [claim_id, worker, max(1, min(limit, CHUNK)), max(0, min(async_limit, CHUNK)), lease, *queues],
     )
 
 

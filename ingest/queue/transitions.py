@@ -87,17 +87,16 @@ class Transitions:
         claim_id: str,
         limit: int = CHUNK,
         async_limit: int = 10,
-        only: str = "",
         lease: float,
     ) -> Claim | None:
         """Queue → started: jobs of the first queue that has any, all of one mode, for `lease` seconds.
 
         Up to `limit` (at most CHUNK) of the jobs that run in batches, up to `async_limit` async ones, one of any
-        other mode. With `only`, nothing unless the very next job has that mode; with an `async_limit` of 0,
-        nothing when that is an async one. Paused queues are passed over, and jobs whose rate limit is used up are
-        held back. The same `claim_id` sent again gets the same jobs. None: nothing to do.
+        other mode. With an `async_limit` of 0, nothing when the next job is an async one. Paused queues are passed
+        over, and jobs whose rate limit is used up are held back. The same `claim_id` sent again gets the same jobs.
+        None: nothing to do.
         """
-        call = calls.claim(worker, queues, claim_id, limit, async_limit, only, lease)
+        call = calls.claim(worker, queues, claim_id, limit, async_limit, lease)
         return calls.claimed(claim_id, self._run(call))
 
     def renew(self, lease: float, held: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

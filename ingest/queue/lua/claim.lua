@@ -1,17 +1,16 @@
 -- queue → started, under a lease. Serves the first of the worker's queues that has work, never a mix.
--- ARGV: claim id, worker, limit, limit for async jobs, only ('' or a mode), lease in seconds, queue …
+-- ARGV: claim id, worker, limit, limit for async jobs, lease in seconds, queue …
 -- Reply: {} when there is nothing; else queue, then for each job: id, data, ours, attempts, crashes, alone,
 --        retries left, mode
 --
 -- All jobs of a claim have the mode of its first: up to `limit` batch jobs, up to `limit for async` async ones, or one
--- of any other mode. With `only`, nothing is claimed unless the very next job has that mode, and with a limit of 0 for
--- async ones nothing when it is one of these: the order stays strict.
+-- of any other mode. With a limit of 0 for async ones, nothing when the next job is one of them: the order stays strict.
 -- The claim's id is its request id: sent again, it gets the jobs that it already holds. Only the last claim of a
 -- worker is remembered, since a kept reply for each would hold 3 KB for 300 s.
 
-local claim, worker, limit, async_limit, only, lease = REQUEST, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5],
-  tonumber(ARGV[6])
-local FIRST_QUEUE = 7
+local claim, worker, limit, async_limit, lease = REQUEST, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]),
+  tonumber(ARGV[5])
+local FIRST_QUEUE = 6
 local MOST_BYTES = 4 * 1024 * 1024 -- of data in one reply: many large jobs are as slow to send as very many small ones
 local MOST_PASSED = 1000 -- ids dropped or parked in one call, so that a list full of them does not hold Redis up
 
@@ -157,7 +156,7 @@ local function serve(queue)
       phantoms, passed = phantoms + 1, passed + 1
       return true
     end
-    local unwanted = (only ~= '' and job.mode ~= only) or (async_limit == 0 and job.mode == 'async')
+    local unwanted = async_limit == 0 and job.mode == 'async'
     if unwanted or (#ids > 0 and (job.alone or job.mode ~= mode)) then
       ended = true
       return false

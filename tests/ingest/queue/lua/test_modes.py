@@ -25,18 +25,6 @@ def test_a_claim_holds_one_mode_and_keeps_the_order(queue: Queue) -> None:
     assert claimed == [ids[:2], ids[2:4], ids[4:5], ids[5:6], ids[6:7]]
 
 
-def test_only_async_takes_nothing_while_something_else_is_next(queue: Queue) -> None:
-    queue.add(queue="high", mode="")
-    queue.add(queue="low", mode="async")
-
-    def claim() -> object:
-        return queue.transitions.claim("w1", ["high", "low"], claim_id=new_id(), only="async", lease=30)
-
-    assert claim() is None, "the order is strict: low waits for high"
-    queue.claim("high")
-    assert claim() is not None
-
-
 def test_without_room_for_async_jobs_everything_else_is_taken_in_strict_order(queue: Queue) -> None:
     """A worker whose slots are all in use goes on with what it can run."""
     first, _, behind = (queue.add(queue="high", mode=mode) for mode in ("", "async", ""))
