@@ -57,7 +57,11 @@ def retry_dead(
     include_poison = include_poison or reason == _POISON
     who, run = calling.actor(by), calling.transitions()
     return _each_dead(
-        calling.queues(queue), wanted, include_poison, None, lambda name, ids: run.requeue(name, ids, by=who)
+        calling.queues(queue),
+        wanted,
+        include_poison,
+        None,
+        lambda name, scores: run.requeue(name, scores, by=who, scores=scores),
     )
 
 
@@ -80,7 +84,11 @@ def remove_dead(
     wanted = _wanted(kind, source, tenant, reason, error_type)
     who, run = calling.actor(by), calling.transitions()
     return _each_dead(
-        calling.queues(queue), wanted, True, _age(older_than), lambda name, ids: run.discard(name, ids, by=who)
+        calling.queues(queue),
+        wanted,
+        True,
+        _age(older_than),
+        lambda name, scores: run.discard(name, scores, by=who, scores=scores),
     )
 
 
@@ -155,27 +163,30 @@ def _each_dead(
     wanted: dict[str, str],
     include_poison: bool,
     older_than: float | None,
-    step: Callable[[str, Sequence[str]], list[str]],
+    step: Callable[[str, dict[str, float]], list[str]],
 ) -> int:
-    """Give `step` the dead letters that match, in chunks; returns how many it moved."""
+    """Give `step` the dead letters that match, with their scores, in chunks; returns how many it moved."""
     client = calling.writer()
     before = server_time(client).timestamp() - (older_than or 0)
     moved = 0
     for name in queues:
         for chunk in _chunks(client, name, before):
-            chosen = list(_matching(client, chunk, wanted, include_poison))
+            chosen = {job_id: chunk[job_id] for job_id in _matching(client, list(chunk), wanted, include_poison)}
             moved += len(step(name, chosen)) if chosen else 0
     return moved
 
 
-def _chunks(client: redis.Redis, name: str, before: float) -> Iterator[list[str]]:
-    """The dead letters that failed before that time, oldest first, each once, whatever becomes of them meanwhile."""
+def _chunks(client: redis.Redis, name: str, before: float) -> Iterator[dict[str, float]]:
+    """The dead letters that failed before that time, oldest first, each once, whatever becomes of them meanwhile.
+
+    By id their scores.
+    """
     place = None
     while found := oldest(client, keys.failed(name), place, CHUNK):
-        ids = [job_id for job_id, score in found if score < before + keys.SCORE_OFFSET]
-        if ids:
-            yield ids
-        if len(ids) < len(found):
+        chunk = {job_id: score for job_id, score in found if score < before + keys.SCORE_OFFSET}
+        if chunk:
+            yield chunk
+        if len(chunk) < len(found):
             return
         job_id, score = found[-1]
         place = (score, job_id)

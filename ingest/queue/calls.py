@@ -245,16 +245,16 @@ def promote(queue: str, limit: int) -> Call:
     return Call("promote", ["", queue, limit])
 
 
-def requeue(queue: str, ids: Sequence[str], to: str, by: str, request_id: str) -> Call:
-    return Call("requeue", [request_id, queue, to, _clean(by), *ids])
+def requeue(queue: str, ids: Sequence[str], to: str, by: str, scores: Mapping[str, float], request_id: str) -> Call:
+    return Call("requeue", [request_id, queue, to, _clean(by), *_expected(ids, scores)])
 
 
 def run_now(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
     return Call("run_now", [request_id, queue, _clean(by), *ids])
 
 
-def discard(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
-    return Call("discard", [request_id, queue, _clean(by), NEAR, *ids])
+def discard(queue: str, ids: Sequence[str], by: str, scores: Mapping[str, float], request_id: str) -> Call:
+    return Call("discard", [request_id, queue, _clean(by), NEAR, *_expected(ids, scores)])
 
 
 def restore(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
@@ -332,6 +332,12 @@ def enqueue_parts(
     if strict and len(chunked) > 1:
         raise ValueError(f"all or nothing is one call: at most {CHUNK} jobs and {MOST_BYTES:,} bytes")
     return parts(chunked, request_id)
+
+
+def _expected(ids: Iterable[str], scores: Mapping[str, float]) -> Iterator[str | float]:
+    """Each id with the score that it must have; a float is sent with all its digits."""
+    for job_id in ids:
+        yield from (job_id, scores.get(job_id, ""))
 
 
 def _date(moment: datetime | None) -> str:

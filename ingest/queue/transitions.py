@@ -9,6 +9,7 @@ Methods raise `redis.RedisError` as it comes; with more than CHUNK jobs the firs
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import redis
@@ -48,6 +49,8 @@ _NAMES: Final = (
     *("requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "empty", "sweep", "pause", "resume"),
     *("update", "forget", "heal", "where"),
 )
+#: Dead letters move whatever their score is.
+_ANY_SCORE: Final[Mapping[str, float]] = MappingProxyType({})
 #: Jobs in one call that walks through the head of a list for each of them.
 _LOOK: Final = 10
 
@@ -186,18 +189,42 @@ class Transitions:
         return bool(self._run(calls.progress(queue, claim_id, job_id, value, line)))
 
     def requeue(
-        self, queue: str, ids: Iterable[str], *, to: str | None = None, by: str = "", request_id: str | None = None
+        self,
+        queue: str,
+        ids: Iterable[str],
+        *,
+        to: str | None = None,
+        by: str = "",
+        scores: Mapping[str, float] = _ANY_SCORE,
+        request_id: str | None = None,
     ) -> list[str]:
-        """Failed → its queue, or the queue `to`, with all retries again. Return the ids that really moved."""
-        return self._each(ids, request_id, lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, request))
+        """Failed → its queue, or the queue `to`, with all retries again. Return the ids that really moved.
+
+        One that `scores` names moves only if it has that score among the dead letters: if it failed again since, it
+        is left.
+        """
+        return self._each(
+            ids, request_id, lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, scores, request)
+        )
 
     def run_now(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
         """Scheduled → the back of its queue. Return the ids that really moved."""
         return self._each(ids, request_id, lambda chunk, request: calls.run_now(queue, chunk, by, request))
 
-    def discard(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
-        """Queue, scheduled or failed → the trash, for 24 hours. Return the ids that really moved."""
-        return self._each(ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, request))
+    def discard(
+        self,
+        queue: str,
+        ids: Iterable[str],
+        *,
+        by: str = "",
+        scores: Mapping[str, float] = _ANY_SCORE,
+        request_id: str | None = None,
+    ) -> list[str]:
+        """Queue, scheduled or failed → the trash, for 24 hours. Return the ids that really moved.
+
+        One that `scores` names moves only as the dead letter that has that score.
+        """
+        return self._each(ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, scores, request))
 
     def restore(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
         """Trash → where the job came from. Return the ids that really moved."""
@@ -294,73 +321,16 @@ class Transitions:
 
 
 class AsyncTransitions:
-    """The changes of state that an event loop needs, over a `redis.asyncio.Redis` that returns bytes.
-
-    Each does as the method of the same name of `Transitions`.
-    """
+    """What an event loop needs, over a `redis.asyncio.Redis` that returns bytes: it does as `Transitions` does."""
 
     def __init__(self, connection: redis.asyncio.Redis) -> None:
-        self._scripts = {name: connection.register_script(_source(name)) for name in _ASYNC_NAMES}
+        self._enqueue = connection.register_script(_source("enqueue"))
 
     async def enqueue(
         self, jobs: Sequence[NewJob], *, request_id: str | None = None, strict: bool = False
     ) -> list[EnqueueResult]:
         results: list[EnqueueResult] = []
         for chunk, request in calls.enqueue_parts(jobs, request_id, strict=strict):
-            results += calls.enqueued(chunk, await self._run(calls.enqueue(chunk, request, strict=strict)))
+            call = calls.enqueue(chunk, request, strict=strict)
+            results += calls.enqueued(chunk, await self._enqueue(keys=[keys.PREFIX], args=call.args))
         return results
-
-    async def requeue(
-        self, queue: str, ids: Iterable[str], *, to: str | None = None, by: str = "", request_id: str | None = None
-    ) -> list[str]:
-        return await self._each(
-            ids, request_id, lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, request)
-        )
-
-    async def run_now(
-        self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None
-    ) -> list[str]:
-        return await self._each(ids, request_id, lambda chunk, request: calls.run_now(queue, chunk, by, request))
-
-    async def discard(
-        self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None
-    ) -> list[str]:
-        return await self._each(ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, request))
-
-    async def restore(
-        self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None
-    ) -> list[str]:
-        return await self._each(ids, request_id, lambda chunk, request: calls.restore(queue, chunk, by, request))
-
-    async def purge(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
-        return await self._each(ids, request_id, lambda chunk, request: calls.purge(queue, chunk, request))
-
-    async def cancel(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
-        return await self._each(ids, request_id, lambda chunk, request: calls.cancel(queue, chunk, by, request))
-
-    async def move(
-        self, queue: str, ids: Iterable[str], *, to: str, by: str = "", request_id: str | None = None
-    ) -> list[str]:
-        return await self._each(ids, request_id, lambda chunk, request: calls.move(queue, chunk, to, by, request))
-
-    async def pause(self, queue: str | None, *, until: float | None = None) -> None:
-        await self._run(calls.pause(queue, until))
-
-    async def resume(self, queue: str | None) -> bool:
-        return bool(await self._run(calls.resume(queue)))
-
-    async def _each(
-        self, ids: Iterable[str], request_id: str | None, call: Callable[[Sequence[str], str], Call]
-    ) -> list[str]:
-        moved: list[str] = []
-        for chunk, request in calls.parts(calls.chunks(ids, calls.OPERATORS_CHUNK), request_id):
-            moved += (job_id.decode() for job_id in await self._run(call(chunk, request)))
-        return moved
-
-    async def _run(self, call: Call) -> Any:
-        return await self._scripts[call.script](keys=[keys.PREFIX], args=call.args)
-
-
-_ASYNC_NAMES: Final = (
-    *("enqueue", "requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "pause", "resume"),
-)

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from ingest.queue import keys
+from ingest.queue.calls import Call
 from ingest.queue.payload import Payload, encode
 from queueadmin.console import dead_letters, operations
 from queueadmin.console.filters import parse
@@ -292,6 +294,30 @@ def test_x1_what_moved_or_failed_anew_since_it_was_frozen_is_left(jobs: Jobs, em
     assert (result.asked, result.moved, result.already) == (5, 3, 2)
     assert result.sentence == ("3 of 5 dead letters moved to the trash, kept for 24 h; 2 others had moved already.")
     assert {job_id.decode() for job_id in empty_redis.zrange(keys.trash("high"), 0, -1)} == set(ids[2:])
+
+
+@pytest.mark.parametrize("what", [operations.discard_frozen, operations.retry_frozen])
+def test_x1_one_that_fails_again_in_the_last_moment_is_left(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, what: Callable[..., operations.FrozenResult]
+) -> None:
+    """Between the last look and the script that moves it another operator was faster, and the job failed anew."""
+    from ingest.queue.transitions import Transitions
+
+    real = Transitions._run
+    (job_id,) = jobs.fail(1)
+
+    def run(self: Transitions, call: Call) -> Any:
+        if call.script in ("requeue", "discard"):
+            monkeypatch.setattr(Transitions, "_run", real)
+            jobs.transitions.requeue("high", [job_id])
+            claim = jobs.start(limit=1)
+            jobs.transitions.fail("high", claim, WORKER, [jobs.failure(job_id)])
+        return real(self, call)
+
+    with _frozen() as frozen:
+        monkeypatch.setattr(Transitions, "_run", run)
+        result = what(frozen, chosen="", actor="ada")
+    assert (result.moved, result.already) == (0, 1)
 
 
 def test_what_another_put_back_is_not_discarded_from_the_queue(jobs: Jobs, empty_redis: redis.Redis) -> None:

@@ -1,5 +1,6 @@
 -- queue, scheduled or failed → the trash, for 24 h.
--- ARGV: request, queue, operator, entries of the list that are searched (see take_out), job id …
+-- ARGV: request, queue, operator, entries of the list that are searched (see take_out), then for each job: id, score that
+--       it must have as a dead letter ('' for any job), since one that was retried and failed again is another failure
 -- Reply: the ids that really moved
 
 local earlier = earlier_reply()
@@ -8,18 +9,18 @@ if earlier then return earlier end
 local queue, by, near = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local moved = {}
 
-for i = 5, #ARGV do
-  local id = ARGV[i]
+for i = 5, #ARGV, 2 do
+  local id, expected = ARGV[i], tonumber(ARGV[i + 1])
   local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'origin', 'callback', 'data')
   local from, old_score
   if found[3] == queue and found[5] then
-    if found[1] == 'queued' then
+    if found[1] == 'queued' and not expected then
       from, old_score = 'queued', '0'
       take_out(queue, id, near)
     elseif found[1] == 'scheduled' or found[1] == 'failed' then
       local place = key(found[1], queue)
       old_score = redis.call('ZSCORE', place, id)
-      if old_score then
+      if old_score and (not expected or (found[1] == 'failed' and tonumber(old_score) == expected)) then
         from = found[1]
         redis.call('ZREM', place, id)
       end

@@ -1,5 +1,6 @@
 -- failed (a dead letter) → the back of its queue, or of another one, with all its retries again.
--- ARGV: request, queue, queue that it goes to, operator, job id …
+-- ARGV: request, queue, queue that it goes to, operator, then for each job: id, score that it must have in the registry
+--       ('' for any), since one that was retried and failed again is another failure
 -- Reply: the ids that really moved
 
 local earlier = earlier_reply()
@@ -9,10 +10,11 @@ local queue, to, by = ARGV[2], ARGV[3], ARGV[4]
 local failed = key('failed', queue)
 local moved = {}
 
-for i = 5, #ARGV do
-  local id = ARGV[i]
+for i = 5, #ARGV, 2 do
+  local id, expected = ARGV[i], tonumber(ARGV[i + 1])
   local job = key('job', id)
-  if redis.call('ZREM', failed, id) == 1 then
+  local same = not expected or number_or(redis.call('ZSCORE', failed, id), nil) == expected
+  if same and redis.call('ZREM', failed, id) == 1 then
     local found = redis.call('HMGET', job, 'data', 'kind', 'reason', 'retries_left', 'retry_intervals',
       'callback')
     if not found[1] then

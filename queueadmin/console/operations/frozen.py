@@ -1,18 +1,13 @@
 """Dead letters chosen by a filter: exactly those that matched when it was pressed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import redis
-
-from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
 from queueadmin.console.dead_letters import Frozen
-from queueadmin.console.dead_letters.frozen import Place
-from queueadmin.console.operations.moving import Step
 from queueadmin.console.operations.naming import CHUNK, known
 from queueadmin.console.operations.removals import REASON_FROM, ReasonNeeded
 from queueadmin.console.words import joined
@@ -42,6 +37,8 @@ class FrozenResult:
         return joined(parts)
 
 
+#: Moves these dead letters of one queue, if they still have these scores; returns those that moved.
+_Step = Callable[[Transitions, str, Mapping[str, float]], list[str]]
 #: Told after each chunk how far it is.
 Tell = Callable[[FrozenResult], None]
 
@@ -62,7 +59,7 @@ def retry_frozen(
         action="retry",
         done="put back into the queue" if to is None else f"put into {to}",
         asking="retried",
-        step=lambda transitions, name, chunk: transitions.requeue(name, chunk, to=to, by=actor),
+        step=lambda transitions, name, scores: transitions.requeue(name, scores, to=to, by=actor, scores=scores),
         chosen=chosen,
         actor=actor,
         reason=reason,
@@ -79,7 +76,7 @@ def discard_frozen(
         action="discard",
         done="moved to the trash, kept for 24 h",
         asking="removed",
-        step=lambda transitions, name, chunk: transitions.discard(name, chunk, by=actor),
+        step=lambda transitions, name, scores: transitions.discard(name, scores, by=actor, scores=scores),
         chosen=chosen,
         actor=actor,
         reason=reason,
@@ -93,7 +90,7 @@ def _move(
     action: str,
     done: str,
     asking: str,
-    step: Step,
+    step: _Step,
     chosen: str,
     actor: str,
     reason: str,
@@ -104,21 +101,12 @@ def _move(
         raise ReasonNeeded(asked, asking)
     result = FrozenResult(done, asked)
     with audited(actor=actor, action=action, target=chosen or _ALL, count=asked, reason=reason) as outcome:
-        client = connection()
-        transitions = Transitions(client)
+        transitions = Transitions(connection())
         for name, places in frozen.chunks(CHUNK):
-            same = _still_there(client, name, places)
-            moved = len(step(transitions, name, same)) if same else 0
+            # One that was retried and failed again is another failure: the script leaves it.
+            moved = len(step(transitions, name, {place.id: place.score for place in places}))
             result = FrozenResult(done, asked, result.moved + moved, result.already + len(places) - moved)
             outcome.count, outcome.sentence = result.moved, result.sentence
             if tell:
                 tell(result)
     return result
-
-
-def _still_there(client: redis.Redis, name: str, places: Sequence[Place]) -> list[str]:
-    """Those that stand where they stood: one that was retried and failed again is another failure."""
-    pipe = client.pipeline(transaction=False)
-    for place in places:
-        pipe.zscore(keys.failed(name), place.id)
-    return [place.id for place, score in zip(places, pipe.execute(), strict=True) if score == place.score]

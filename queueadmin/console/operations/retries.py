@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import redis
 from django.conf import settings
@@ -80,9 +80,9 @@ def retry_all(
         for name in names:
             left: set[str] = set()
             for chunk in _failed_before(client, name, pressed, left):
-                chosen = chunk if include_poison else list(_without_poison(client, chunk))
-                left.update(set(chunk).difference(chosen))
-                moved += len(transitions.requeue(name, chosen, by=actor)) if chosen else 0
+                chosen = list(chunk) if include_poison else list(_without_poison(client, list(chunk)))
+                left.update(chunk.keys() - set(chosen))
+                moved += len(transitions.requeue(name, chosen, by=actor, scores=chunk)) if chosen else 0
                 poison += len(chunk) - len(chosen)
                 outcome.count = moved
                 outcome.sentence = RetryAllResult(moved, poison).sentence
@@ -103,20 +103,24 @@ def _retry_all_spooled(
     return result
 
 
-def _failed_before(client: redis.Redis, name: str, pressed: float, left: set[str]) -> Iterator[list[str]]:
-    """Chunks of dead letters that failed before `pressed`, oldest first, each once.
+def _failed_before(client: redis.Redis, name: str, pressed: float, left: set[str]) -> Iterator[dict[str, float]]:
+    """Chunks of dead letters, with their scores, that failed before `pressed`, oldest first, each once.
 
     The caller moves what it is given or adds it to `left`; what stays is skipped by its rank.
     """
     highest = f"({pressed + keys.SCORE_OFFSET:.6f}"
     seen: set[str] = set()
     skip = 0
-    while ids := [text(m) for m in client.zrangebyscore(keys.failed(name), "-inf", highest, start=skip, num=CHUNK)]:
-        fresh = [job_id for job_id in ids if job_id not in seen]
+    while found := _scores(client.zrangebyscore(keys.failed(name), "-inf", highest, skip, CHUNK, withscores=True)):
+        fresh = {job_id: score for job_id, score in found.items() if job_id not in seen}
         seen.update(fresh)
         if fresh:
             yield fresh
-        skip += len(ids) - len(fresh) + sum(job_id in left for job_id in fresh)
+        skip += len(found) - len(fresh) + sum(job_id in left for job_id in fresh)
+
+
+def _scores(found: Any) -> dict[str, float]:
+    return {text(member): float(score) for member, score in found}
 
 
 def _without_poison(client: redis.Redis, ids: Sequence[str]) -> Iterator[str]:

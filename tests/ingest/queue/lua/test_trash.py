@@ -163,3 +163,28 @@ def test_a_kind_without_dead_letters_fails_into_the_trash(queue: Queue) -> None:
     assert queue.transitions.restore("high", [job_id]) == [job_id]
     assert queue.places(job_id) == ["failed"]
     assert queue.transitions.requeue("high", [job_id]) == [job_id]
+
+
+@pytest.mark.parametrize("what", ["requeue", "discard"])
+def test_x1_a_dead_letter_that_failed_again_since_it_was_looked_at_is_left(queue: Queue, what: str) -> None:
+    """The score that it had then is compared in the same step that moves it."""
+    move = getattr(queue.transitions, what)
+    same, again, waits = dead_letter(queue), dead_letter(queue), dead_letter(queue)
+    scores = dict(queue.redis.zrange(keys.failed("high"), 0, -1, withscores=True))
+    scores = {job_id.decode(): score for job_id, score in scores.items()}
+    queue.transitions.requeue("high", [again])
+    queue.transitions.fail("high", queue.claim().id, "w1", [Failure(again, "boom", retry=False)])
+    queue.transitions.requeue("high", [waits])
+
+    assert move("high", [again, waits, same], scores=scores) == [same]
+    assert (queue.places(again), queue.places(waits)) == (["failed"], ["queued"])
+    assert queue.places(same) == ["queued" if what == "requeue" else "trash"]
+    # Those without a score move whatever they are.
+    assert move("high", [again], scores={same: 1.0}) == [again]
+
+
+def test_a_score_names_a_dead_letter_and_no_delayed_job(queue: Queue) -> None:
+    job_id = delayed_job(queue)
+    (score,) = (score for _, score in queue.redis.zrange(keys.scheduled("high"), 0, -1, withscores=True))
+    assert queue.transitions.discard("high", [job_id], scores={job_id: score}) == []
+    assert queue.places(job_id) == ["scheduled"]
