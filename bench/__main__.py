@@ -13,7 +13,7 @@ from bench.ground import Ground, Unmeasured
 from bench.report import Row, as_json, medians, table
 
 #: One module each, in the order of the table.
-GROUPS = ("drain", "enqueue", "memory", "idle", "recovery", "requeue", "scripts", "snapshot", "posts", "bulk")
+GROUPS = ("drain", "enqueue", "memory", "idle", "recovery", "requeue", "spool", "scripts", "snapshot", "posts", "bulk")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ CHUNK = 1_000
 
 def fill(kind: str, bodies: list[bytes]) -> None:
     for start in range(0, len(bodies), CHUNK):
-        receipts = accept([_incoming(kind, body) for body in bodies[start : start + CHUNK]])
+        receipts = accept([incoming(kind, body) for body in bodies[start : start + CHUNK]])
         assert all(receipt.outcome == "accepted" for receipt in receipts), "not all were accepted"
 
 
@@ -40,7 +40,7 @@ def trickle(kind: str, bodies: list[bytes], pause: float) -> None:
         fill(kind, [body])
 
 
-def _incoming(kind: str, body: bytes) -> Incoming:
+def incoming(kind: str, body: bytes) -> Incoming:
     severity = Severity(raw="medium", mapped=Priority.MEDIUM, by="severity")
     return Incoming(
         kind=kinds.OURS.get(kind) or KINDS[kind], body=body, source="bench", tenant="", event_id=None, severity=severity
