@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +34,17 @@ def read_cursor(given: str | None) -> dict[str, Place]:
 
 def as_cursor(stood: Mapping[str, tuple[float, str]]) -> str:
     return base64.urlsafe_b64encode(json.dumps(stood, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def moment_of(place: Place) -> datetime:
+    """Where a list from the database ended: Unix time and an id. Raises BadCursor when no row can have these."""
+    try:
+        at = datetime.fromtimestamp(place[0], UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise BadCursor("cursor is not one that this list gave") from error
+    if "\0" in place[1]:  # PostgreSQL refuses the question
+        raise BadCursor("cursor is not one that this list gave")
+    return at
 
 
 def newest(client: redis.Redis, key: str, stood: Place | None, count: int) -> list[tuple[str, float]]:

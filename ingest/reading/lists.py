@@ -9,17 +9,20 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Final
 
 import redis
+from django.conf import settings
 from django.db.models import Q
 
 from ingest.kinds import KINDS
 from ingest.models import Event
 from ingest.queue import keys
-from ingest.reading.cursors import BadCursor, Place, as_cursor, newest, oldest, read_cursor
+from ingest.reading.cursors import Place, as_cursor, moment_of, newest, oldest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, pipelined, text
 from ingest.reading.jobs import of_row, shape
+from ingest.reading.jobs import placed as at_place
 from ingest.reading.shapes import Job
 
 #: Jobs of one page at most.
@@ -43,8 +46,8 @@ _SETS: Final[dict[str, tuple[Callable[[str], str], bool]]] = {
 #: What can be listed.
 STATES: Final = ("queued", *_SETS, "finished")
 
-#: Where an entry stands, for the cursor (its set or list, its score or index, its member), and its job.
-_Entry = tuple[str, float, str, Job | None]
+#: Where an entry stands, for the cursor (its set or list, its score or index, its member), and its job; None: gone.
+Entry = tuple[str, float, str, Job | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +72,18 @@ def jobs(
     tenant: str | None = None,
 ) -> Page:
     """One page; with `tenant` of that one's jobs alone. Raises cursors.BadCursor."""
+    stood = read_cursor(cursor)
     if state == "finished":
-        stood = read_cursor(cursor)
-        entries = _rows(list(KINDS) if kind is None else [kind], stood, limit)
-    elif state == "queued":
-        stood = read_cursor(cursor)
-        entries = _listed(client, queues, stood, limit)
+        found = processed(list(KINDS) if kind is None else [kind], stood, limit + 1)
     else:
-        stood = read_cursor(cursor)
-        entries = _merged(client, state, queues, stood, limit)
+        found = entries(client, state, queues=queues, stood=stood, count=limit + 1)
     items: list[Job] = []
     scanned = 0
-    complete = state != "queued" or max(pipelined(client, "llen", [keys.queue(name) for name in queues])) <= DEPTH
-    for name, score, member, job in entries:
+    complete = state != "queued" or is_complete(client, queues)
+    for name, score, member, job in found:
         if len(items) == limit or scanned == LOOKED_AT:
             return Page(tuple(items), as_cursor(stood), scanned, complete)
-        if state == "queued":
-            stood.clear()  # the lists follow one another, so the last place says it all
-        stood[name] = (score, member)
+        stand(stood, state, (name, score, member, job))
         scanned += 1
         if job is None or job.state != state or job.queue not in queues:
             continue
@@ -95,26 +92,83 @@ def jobs(
     return Page(tuple(items), None, scanned, complete)
 
 
+def entries(
+    client: redis.Redis, state: str, *, queues: Sequence[str], stood: Mapping[str, Place], count: int
+) -> Iterator[Entry]:
+    """All that Redis has of a state behind the places where the page before ended, read `count` at a time.
+
+    A job of them may have moved on. Finished ones are `processed`. Raises redis.RedisError.
+    """
+    if state == "queued":
+        return _listed(client, queues, stood, count)
+    return _merged(client, state, queues, stood, count)
+
+
+def stand(stood: dict[str, Place], state: str, entry: Entry) -> None:
+    """Note that the page has come to this entry."""
+    if state == "queued":
+        stood.clear()  # the lists follow one another, so the last place says it all
+    name, score, member, _ = entry
+    stood[name] = (score, member)
+
+
+def is_complete(client: redis.Redis, queues: Sequence[str]) -> bool:
+    """Whether none of the queues is longer than is listed of it."""
+    return max(pipelined(client, "llen", [keys.queue(name) for name in queues]), default=0) <= DEPTH
+
+
+def placed(client: redis.Redis, found: Sequence[Entry]) -> list[Job]:
+    """The jobs of these entries, the queued ones with their positions: where each was met tells it without a search.
+
+    Raises redis.RedisError.
+    """
+    last: dict[str, int] = {}
+    for name, index, _, job in found:
+        if job is not None and job.state == "queued" and name in settings.PRIORITIES:
+            last[name] = max(last.get(name, 0), int(index))
+    names = settings.PRIORITIES[: max(map(settings.PRIORITIES.index, last), default=-1) + 1]
+    lengths = pipelined(client, "llen", [keys.queue(name) for name in names])
+    gone = pipelined(client, "scard", [keys.tombstones(name) for name in names])
+    before: dict[str, dict[str, int]] = {}
+    absent: dict[str, Sequence[int]] = {}
+    higher: dict[str, int] = {}
+    for name, length, tombs in zip(names, lengths, gone, strict=True):
+        before[name], higher = higher, {**higher, name: max(0, length - tombs)}
+        if tombs and name in last:
+            ids = client.lrange(keys.queue(name), 0, last[name])
+            absent[name] = list(accumulate(client.smismember(keys.tombstones(name), ids), initial=0)) if ids else [0]
+    return [
+        _placed(job, int(index), absent.get(name, ()), before[name]) if job.state == "queued" and name in last else job
+        for name, index, _, job in found
+        if job is not None
+    ]
+
+
+def _placed(job: Job, index: int, absent: Sequence[int], before: Mapping[str, int]) -> Job:
+    """`absent`: at each place of the list, how many before it are of jobs that are elsewhere."""
+    return at_place(job, index - (absent[min(index, len(absent) - 1)] if absent else 0), before)
+
+
 def _merged(
-    client: redis.Redis, state: str, queues: Sequence[str], stood: Mapping[str, Place], limit: int
-) -> Iterator[_Entry]:
+    client: redis.Redis, state: str, queues: Sequence[str], stood: Mapping[str, Place], count: int
+) -> Iterator[Entry]:
     """The entries of one sorted set a queue, in the order of their scores."""
     of_queue, descending = _SETS[state]
     following = newest if descending else oldest
 
-    def entries(name: str) -> Iterator[tuple[float, _Entry]]:
+    def of(name: str) -> Iterator[tuple[float, Entry]]:
         place = stood.get(name)
-        while found := following(client, of_queue(name), place, limit + 1):
+        while found := following(client, of_queue(name), place, count):
             ids = [member.rpartition(":")[0] if state == "started" else member for member, _ in found]
             for (member, score), job in zip(found, _read(client, ids), strict=True):
                 yield -score if descending else score, (name, score, member, _dated(job, score))
                 place = (score, member)
 
-    for _, entry in heapq.merge(*map(entries, queues), key=lambda scored: scored[0]):
+    for _, entry in heapq.merge(*map(of, queues), key=lambda scored: scored[0]):
         yield entry
 
 
-def _listed(client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Place], limit: int) -> Iterator[_Entry]:
+def _listed(client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Place], count: int) -> Iterator[Entry]:
     """The entries of one list after the other: what a rate limit holds back of a queue comes before its list."""
     lists = []
     buckets = pipelined(client, "hkeys", [keys.parked(name) for name in queues])
@@ -126,7 +180,7 @@ def _listed(client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Plac
         if reached is not None and rank < reached:
             continue
         here = place if rank == reached else None
-        while ids := _ids_behind(client, key, here, limit + 1):
+        while ids := _ids_behind(client, key, here, count):
             for (index, job_id), job in zip(ids, _read(client, [job_id for _, job_id in ids]), strict=True):
                 yield f"{queues[rank[0]]} {rank[2]}".strip(), index, job_id, job
                 here = (index, job_id)
@@ -157,14 +211,17 @@ def _ids_behind(client: redis.Redis, key: str, place: Place | None, count: int) 
     return [(start + offset, text(job_id)) for offset, job_id in enumerate(ids)]
 
 
-def _rows(kinds: Sequence[str], stood: Mapping[str, Place], limit: int) -> Iterator[_Entry]:
-    """Processed events, by their rows; each kind has an index of its own."""
+def processed(kinds: Sequence[str], stood: Mapping[str, Place], count: int) -> Iterator[Entry]:
+    """Finished jobs, by their events' rows, the newest first; an index gives those of each kind in their order.
 
-    def entries(kind: str) -> Iterator[tuple[float, _Entry]]:
+    Raises cursors.BadCursor and DatabaseError.
+    """
+
+    def of(kind: str) -> Iterator[tuple[float, Entry]]:
         place = stood.get(kind)
         done = Event.objects.filter(kind=kind, processed_at__isnull=False).order_by("-received_at", "-id").defer("body")
         while True:
-            rows = list((done if place is None else done.filter(_before(place)))[: limit + 1])
+            rows = list((done if place is None else done.filter(_before(place)))[:count])
             for event in rows:
                 at = event.received_at.timestamp()
                 yield -at, (kind, at, event.id, of_row(event))
@@ -172,16 +229,14 @@ def _rows(kinds: Sequence[str], stood: Mapping[str, Place], limit: int) -> Itera
             if not rows:
                 return
 
-    for _, entry in heapq.merge(*map(entries, kinds), key=lambda scored: scored[0]):
+    for _, entry in heapq.merge(*map(of, kinds), key=lambda scored: scored[0]):
         yield entry
 
 
 def _before(place: Place) -> Q:
-    try:
-        at = datetime.fromtimestamp(place[0], UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadCursor("cursor is not one that this list gave") from error
-    return Q(received_at__lt=at) | Q(received_at=at, id__lt=place[1])
+    at = moment_of(place)
+    # The first condition is what an index can begin at; OR alone is asked of every row before the place.
+    return Q(received_at__lte=at) & (Q(received_at__lt=at) | Q(id__lt=place[1]))
 
 
 def _read(client: redis.Redis, ids: Sequence[str]) -> list[Job | None]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from queueadmin.console.api import description, health, jobs, lookups, queues
+from queueadmin.console.api import description, health, jobs, lists, lookups, queues
 
 app_name = "console-api"
 
@@ -20,7 +20,7 @@ urlpatterns = [
     path("api/v1/queues/<str:name>/pause", queues.PauseView.as_view(), name="pause"),
     path("api/v1/queues/<str:name>/resume", queues.ResumeView.as_view(), name="resume"),
     path("api/v1/queues/<str:name>/empty", queues.EmptyView.as_view(), name="empty"),
-    path("api/v1/jobs", lookups.JobsView.as_view(), name="jobs"),
+    path("api/v1/jobs", lists.JobsView.as_view(), name="jobs"),
     path("api/v1/jobs/lookup", lookups.LookupView.as_view(), name="lookup"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view(), name="job"),

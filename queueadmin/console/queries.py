@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ from ingest.queue import keys, payload
 from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
 from ingest.reading import several as reading_several
-from ingest.reading.cursors import BadCursor, as_cursor, newest, read_cursor
+from ingest.reading.cursors import BadCursor, as_cursor, moment_of, newest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
 from ingest.reading.shapes import Job
 from ingest.spool import reading
@@ -107,11 +107,8 @@ def _spooled_dead_letters(names: Sequence[str], cursor: str | None, limit: int) 
     stood = read_cursor(cursor).get("spool")
     after = dead
     if stood is not None:
-        try:
-            at = datetime.fromtimestamp(stood[0], UTC)
-        except (ValueError, OverflowError) as error:
-            raise BadCursor("cursor is not one that this list gave") from error
-        after = dead.filter(Q(failed_at__lt=at) | Q(failed_at=at, id__lt=stood[1]))
+        at = moment_of(stood)
+        after = dead.filter(Q(failed_at__lte=at) & (Q(failed_at__lt=at) | Q(id__lt=stood[1])))
     rows = list(after[: limit + 1])
     page = rows[:limit]
     items = tuple(
@@ -144,6 +141,12 @@ def job(job_id: str) -> dict[str, Any] | None:
     """
     found = jobs.read(job_id)
     return None if found is None else _shown(found, _Rates())
+
+
+def shown(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Jobs that were read elsewhere, in the contract's shape. Raises redis.RedisError when one is queued there."""
+    rates = _Rates()
+    return [_shown(found, rates) for found in jobs]
 
 
 def several(ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -96,3 +96,13 @@ def test_the_ids_that_it_shows_are_real() -> None:
 def test_its_table_has_every_key() -> None:
     table = TEXT.split("### Filters")[1]
     assert all(f"`{key}:`" in table for key in KEYS)
+
+
+def test_the_bounds_of_lists_are_the_code_s() -> None:
+    from ingest.reading import lists
+    from queueadmin.console import job_lists
+    from queueadmin.console.job_lists import pages
+
+    assert f"at most {pages.LOOKED_AT:,} jobs are looked at for one" in TEXT
+    assert f"the first {lists.DEPTH:,} are looked through" in TEXT
+    assert f"up to {job_lists.MAX_LIMIT}" in TEXT

@@ -1,4 +1,4 @@
-"""What became of events that were sent: by our ids, by the sender's, or of a whole batch."""
+"""What became of events that were sent: by the sender's id, or of a whole batch."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,36 +17,11 @@ from ingest.reading import several as reading
 from ingest.reading.shapes import Job
 from queueadmin.console import queries
 from queueadmin.console.api.base import ConsoleView, invalid_field
-from queueadmin.console.callers import Caller
 
-#: Jobs of one answer.
-MOST: Final = 500
+#: Jobs read at once.
+_PART: Final = 500
 #: Characters of an id that can be one.
 ID_LENGTH: Final = 64
-
-
-class JobsView(ConsoleView):
-    """Jobs by their ids, in the order in which they were asked for."""
-
-    minds_tenant = True
-
-    def get(self, request: Request) -> Response:
-        given = request.query_params.get("ids")
-        if not given:
-            raise invalid_field("ids", "ids is missing: name the jobs, with commas between them.")
-        ids = list(dict.fromkeys(each.strip() for each in given.split(",") if each.strip()))
-        if not 1 <= len(ids) <= MOST:
-            raise invalid_field("ids", f"ids must be 1 to {MOST} ids, not {len(ids):,}.")
-        if any(len(job_id) > ID_LENGTH for job_id in ids):
-            raise invalid_field("ids", f"An id has at most {ID_LENGTH} characters.")
-        found = {job_id: job for job_id, job in queries.several(ids).items() if _shows(self.caller, job["tenant"])}
-        return Response(
-            {
-                "items": [found[job_id] for job_id in ids if job_id in found],
-                "missing": [job_id for job_id in ids if job_id not in found],
-                "next": None,
-            }
-        )
 
 
 class LookupView(ConsoleView):
@@ -99,8 +74,8 @@ def _jobs(ids: Sequence[str]) -> dict[str, Job]:
     """By parts: an answer of Redis, and a question to the database, of a moderate size."""
     found: dict[str, Job] = {}
     unique = list(dict.fromkeys(ids))
-    for start in range(0, len(unique), MOST):
-        found |= reading.read(unique[start : start + MOST], located=False)
+    for start in range(0, len(unique), _PART):
+        found |= reading.read(unique[start : start + _PART], located=False)
     return found
 
 
@@ -124,11 +99,6 @@ def _item(index: int, item: batches.Item, job: Job | None) -> dict[str, Any]:
         "state": job.state if job else None,
         "queue": job.queue if job else None,
     }
-
-
-def _shows(caller: Caller, tenant: str | None) -> bool:
-    """Whether it exists for the caller."""
-    return not caller.tenant or tenant == caller.tenant
 
 
 def _no_batch(batch_id: str) -> ProblemError:

@@ -84,10 +84,10 @@ def _records(client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, 
         for (_, job_id, _), found in zip(entries, known, strict=True)
         if found["status"] and not found[keys.ERROR_TYPE]
     ]
-    raised = dict(zip(foreign, _raised(client, foreign), strict=True))
+    raised = dict(zip(foreign, raised_by(client, foreign), strict=True))
     for index, ((name, job_id, score), found) in enumerate(zip(entries, known, strict=True)):
         if found["status"]:
-            event = _event(data[index]) if events else None
+            event = event_of(data[index]) if events else None
             yield Record(job_id, name, score, _shown(name, job_id, score, found, raised.get(job_id), event))
 
 
@@ -126,12 +126,19 @@ def title_of(event: Any) -> str:
     return next((event[name][:_TITLE] for name in names if isinstance(event.get(name), str)), "")
 
 
-def _event(data: bytes | None) -> Any:
-    """The event without its credentials; None: not to be read."""
+def event_of(data: bytes | None) -> Any:
+    """The event in a job's data, without its credentials; None: not to be read."""
     try:
-        body = payload.body_of(data or b"")
+        return event_in(payload.body_of(data or b""))
+    except payload.Unreadable:
+        return None
+
+
+def event_in(body: bytes | str) -> Any:
+    """The same of an event as it was sent."""
+    try:
         return masked(json.loads(body, parse_float=_finite, parse_constant=str))
-    except (payload.Unreadable, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
@@ -140,7 +147,7 @@ def _finite(text: str) -> float | str:
     return found if math.isfinite(found := float(text)) else text
 
 
-def _raised(client: redis.Redis, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+def raised_by(client: redis.Redis, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(type, message) of the last failures of jobs that a stock worker ran, by the end of their tracebacks."""
     streams = pipelined(client, "xrevrange", [keys.results(job_id) for job_id in ids], "+", "-", 1)
     for stream in streams:

@@ -40,6 +40,23 @@ class Filter:
             if isinstance(term, Field) and term.key == key
         )
 
+    def wanted(self, key: str) -> frozenset[str] | None:
+        """The values of which a record must have one, the fewest that a term of this key says; None: it may be any."""
+        named = [term.values for term in self.terms if isinstance(term, Field) and term.key == key and not term.negated]
+        return min(map(frozenset, named), key=len, default=None)
+
+    @property
+    def without_payload(self) -> "Filter":
+        """The terms that can be asked without looking at the event itself."""
+        return Filter(tuple(term for term in self.terms if not isinstance(term, Words | Payload)))
+
+    def bounds(self, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """What matches is of this moment or later, and before that one; None: no bound."""
+        times = [(term.key, term.moment(now)) for term in self.terms if isinstance(term, Time)]
+        since = max((moment for key, moment in times if key == "since"), default=None)
+        until = min((moment for key, moment in times if key != "since"), default=None)
+        return since, until
+
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))
 

@@ -5,7 +5,11 @@ from typing import Any
 from django.conf import settings
 
 from ingest.kinds import KINDS
-from queueadmin.console.api import base, lookups
+from ingest.reading import lists as listed
+from queueadmin.console import job_lists
+from queueadmin.console.api import base, lists
+from queueadmin.console.filters import KEYS
+from queueadmin.console.job_lists import pages
 from queueadmin.console.openapi.parts import (
     Operations,
     body,
@@ -32,18 +36,35 @@ def jobs() -> Operations:
             "get": operation(
                 "getJobs",
                 "Jobs",
-                "Several jobs",
-                "In the order in which they were asked for; `missing` has those that nobody knows.",
+                "Jobs by a filter, or by their ids",
+                "What runs and waits comes first, what is over last. A page may hold fewer than `limit`, even none, "
+                f"and not be the last: go on while `next` is there. At most {pages.LOOKED_AT:,} jobs are looked at for "
+                f"one, and of each queue the first {listed.DEPTH:,}: then `complete` is false. With `ids` those are "
+                "answered in the order asked for, and `missing` has the ones that nobody knows.",
                 scope="read",
                 parameters=[
                     parameter(
+                        "filter",
+                        "query",
+                        f"Terms with spaces between; keys are {', '.join(KEYS)}. A comma is or, `-` in front not, "
+                        "double quotes keep together; words without a key are looked for in the event.",
+                        {"type": "string", "example": "state:failed,queued queue:high"},
+                    ),
+                    parameter("cursor", "query", "The page before's `next`.", {"type": "string"}),
+                    parameter(
+                        "limit",
+                        "query",
+                        "Jobs of the page.",
+                        {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT},
+                    ),
+                    parameter(
                         "ids",
                         "query",
-                        f"Up to {lookups.MOST} ids with commas between them.",
-                        {"type": "string", "required": True, "minLength": 1},
-                    )
+                        f"Instead of a filter: up to {lists.MOST} ids with commas between them.",
+                        {"type": "string", "minLength": 1},
+                    ),
                 ],
-                answers={200: json_answer("What is known of them.", ref("Jobs"))},
+                answers={200: json_answer("The jobs.", ref("Jobs"))},
                 errors=(422,),
             )
         },

@@ -257,9 +257,19 @@ def _lists() -> dict[str, Schema]:
         "Jobs": _object(
             {
                 "items": {"type": "array", "items": ref("Job")},
-                "missing": {"type": "array", "items": {"type": "string"}, "description": "Ids that nobody knows."},
-                "next": {"type": ["string", "null"]},
-            }
+                "missing": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "With `ids`: those that nobody knows.",
+                },
+                "next": {"type": ["string", "null"], "description": "The next page's cursor; null: this is the last."},
+                "scanned": {**count, "description": "Jobs that were looked at for this page."},
+                "complete": {
+                    "type": "boolean",
+                    "description": "False: a queue is longer than is looked through, and more may match.",
+                },
+            },
+            required=["items", "next"],
         ),
         "Batch": _object(
             {

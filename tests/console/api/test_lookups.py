@@ -1,4 +1,4 @@
-"""Jobs looked up: several by our ids, one by its sender's."""
+"""Jobs looked up by their senders' ids; ids that are gone; looking at a million."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,13 +10,11 @@ from django.test import Client
 from django.utils import timezone
 
 from ingest.accept import derived_id
-from ingest.models import Event, SpooledEvent
+from ingest.models import Event
 from ingest.queue import keys
-from ingest.queue.calls import NEAR
 from ingest.reading import ages
-from ingest.spool import rows
 from tests.console.api.conftest import problem_of
-from tests.console.conftest import WORKER, Jobs
+from tests.console.conftest import Jobs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -34,86 +32,6 @@ def finished(job_id: str, **more: Any) -> Event:
     now = timezone.now()
     values = {"kind": "alert", "priority": "high", "body": "{}", "processed_at": now} | more
     return Event.objects.create(id=job_id, received_at=now, **values)
-
-
-# --- several -----------------------------------------------------------------------------------------
-
-
-def test_several_as_each_is_shown_alone(local: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
-    """In the order asked for, wherever they are."""
-    (dead,) = jobs.fail()
-    first, second, canceled, discarded = jobs.enqueue(4)
-    (retrying,) = jobs.enqueue(queue="low", retries=(600,))
-    jobs.transitions.fail("low", jobs.start(queue="low"), WORKER, [jobs.failure(retrying, retry=True)])
-    (started,) = jobs.enqueue(queue="critical")
-    jobs.start(queue="critical")
-    jobs.transitions.cancel("high", [canceled])
-    jobs.transitions.discard("high", [discarded])
-    finished("done")
-    wanted = [second, "done", dead, first, retrying, started, canceled, discarded]
-
-    answer = ids(local, *wanted[:2], "nobody", *wanted[2:], first)
-
-    assert [job["id"] for job in answer["items"]] == wanted
-    assert (answer["missing"], answer["next"]) == (["nobody"], None)
-    states = ["queued", "finished", "failed", "queued", "retrying", "started", "canceled", "trash"]
-    assert [job["state"] for job in answer["items"]] == states
-    for job in answer["items"]:
-        assert job == local.get(f"{JOBS}/{job['id']}").json()
-
-
-def test_positions_of_several_leave_out_what_is_gone(
-    local: Client, jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """From both ends of a long list, with ids of discarded jobs in it."""
-    from ingest.reading import jobs as one
-    from ingest.reading import several
-
-    monkeypatch.setattr(one, "POSITION_CAP", 100)
-    monkeypatch.setattr(several, "POSITION_CAP", 100)
-    higher = jobs.enqueue(3, queue="critical")
-    waiting = jobs.enqueue(NEAR + 200)
-    jobs.transitions.discard("high", [*waiting[5:10], *waiting[500:510], *waiting[-10:-5]])
-    assert empty_redis.scard(keys.tombstones("high")) == 20
-    picked = [higher[1], waiting[0], waiting[20], waiting[104], waiting[600], waiting[-20], waiting[-1]]
-
-    found = {job["id"]: job for job in ids(local, *picked)["items"]}
-
-    shown = [(found[job_id]["position"], found[job_id]["ahead"]) for job_id in picked]
-    assert shown == [(2, 1), (1, 3), (16, 18), (">100", None), (">100", None), (">100", 1168), (">100", 1182)]
-    assert found[waiting[20]]["ahead_by_queue"] == {"critical": 3, "high": 15}
-    for job_id in picked:
-        assert local.get(f"{JOBS}/{job_id}").json() == found[job_id]
-
-
-def test_what_is_spooled_is_shown_so(local: Client, empty_redis: redis.Redis) -> None:
-    from tests.ingest.spool.conftest import job
-
-    made = job("x", event_id="a")
-    rows.insert([made])
-    assert [each["state"] for each in ids(local, made.id, "x")["items"]] == ["spooled"]
-    assert SpooledEvent.objects.count() == 1
-
-
-def test_redis_away_is_503_unless_the_database_knows_all(local: Client, no_redis: None) -> None:
-    from tests.ingest.spool.conftest import job
-
-    made = job("x", event_id="a")
-    rows.insert([made])
-    assert [each["state"] for each in ids(local, made.id)["items"]] == ["spooled"]
-    problem_of(local.get(JOBS, {"ids": f"{made.id},x"}), 503, "redis_unavailable")
-
-
-@pytest.mark.parametrize("given", [None, "", " , ", ",".join(str(number) for number in range(501)), "x" * 65])
-def test_ids_that_are_none_or_too_many_are_422(local: Client, empty_redis: redis.Redis, given: str | None) -> None:
-    problem = problem_of(local.get(JOBS, {} if given is None else {"ids": given}), 422, "invalid_field")
-    assert problem["field"] == "ids"
-
-
-def test_five_hundred_odd_ids_are_missing(local: Client, empty_redis: redis.Redis) -> None:
-    odd = ["\x00", "a\x00b", "ü", "%00", "../..", "{}"]
-    wanted = odd + [str(number) for number in range(500 - len(odd))]
-    assert ids(local, *wanted) == {"items": [], "missing": wanted, "next": None}
 
 
 # --- by the sender's id ------------------------------------------------------------------------------

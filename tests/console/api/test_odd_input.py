@@ -15,6 +15,8 @@ ODD = [
     *("x" * 5000, "'%20OR%201=1--", "{}", "*", "%0d%0aX:y"),
 ]
 PATHS = ["/api/v1/jobs/{}", "/api/v1/batches/{}", "/api/v1/jobs?ids={}", "/api/v1/jobs/lookup?id={}"]
+PATHS += [f"/api/v1/jobs?{name}={{}}" for name in ("filter", "cursor", "limit")]
+PATHS += [f"/api/v1/jobs?filter={key}:{{}}" for key in ("id", "source", "since", "group", "payload.a", "error")]
 PATHS += [f"/api/v1/jobs/lookup?id=1&{name}={{}}" for name in ("source", "tenant", "kind")]
 VERBS = ("retry", "run-now", "cancel", "discard", "restore", "move")
 

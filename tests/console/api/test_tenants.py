@@ -80,9 +80,11 @@ def send(empty_redis: redis.Redis) -> Send:
             made[scopes, tenant] = keyring.create(f"{scopes} {tenant}", scopes=scopes.split(","), tenant=tenant).secret
         return made[scopes, tenant]
 
-    def send(route: str, method: str, *, scopes: str = "", tenant: str = "", job: str = "x") -> HttpResponse:
+    def send(
+        route: str, method: str, *, scopes: str = "", tenant: str = "", job: str = "x", query: str | None = None
+    ) -> HttpResponse:
         path = "/" + route.replace("<str:name>", "high").replace("<str:job_id>", job).replace("<str:batch_id>", job)
-        path += QUERIES.get(route, "").replace("{job}", job)
+        path += QUERIES.get(route, "").replace("{job}", job) if query is None else query
         headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
         body = {"queue": "low"} if route.endswith("/move") else {}
         client = Client(headers=headers, REMOTE_ADDR="192.0.2.7")
@@ -137,6 +139,10 @@ def test_a_key_of_a_tenant_gets_nothing_of_the_others(
             assert shown.replace(job, "?") == unknown.content.decode().replace("0" * 32, "?")
         elif needs[1] == "jobs":
             assert response.json() == {"items": [], "missing": [job], "next": None}  # type: ignore[attr-defined]
+            for text in ("", f"id:{job}", "source:s3cret-source", f"id:{job} source:s3cret-source tenant:globex"):
+                page = send(route, method, scopes="read", tenant="acme", query=f"?filter={text}")
+                shown = {"items": [], "next": None, "scanned": 0, "complete": True}
+                assert page.json() == shown  # type: ignore[attr-defined]
         else:
             assert response.status_code == 200
             assert "queues" not in response.json()  # type: ignore[attr-defined]

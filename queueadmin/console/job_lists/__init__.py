@@ -1,0 +1,9 @@
+"""Jobs by the filter grammar, wherever they are: in Redis, in the spool, and after their end in their events' rows.
+
+For the API and for pages. A page's cost is bounded, whatever the number of jobs; nothing is changed.
+"""
+
+from ingest.reading.cursors import BadCursor
+from queueadmin.console.job_lists.pages import MAX_LIMIT, Page, page
+
+__all__ = ["MAX_LIMIT", "BadCursor", "Page", "page"]

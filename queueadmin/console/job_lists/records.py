@@ -1,0 +1,56 @@
+"""What a filter is asked of: a job with its group, and where a term asks for it, the event that it carries."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from ingest.credentials import masked_text
+from ingest.queue.connections import connection
+from ingest.reading.lists import Entry
+from ingest.reading.shapes import Job
+from queueadmin.console.dead_letters.reading import raised_by, title_of
+from queueadmin.console.fingerprint import group_of
+from queueadmin.console.job_lists.segments import Segment
+
+#: Of a job in the contract's shape, what terms ask for.
+_FIELDS: Final = (
+    "id", "event_id", "kind", "source", "tenant", "state", "queue", "attempts", "received_at", "enqueued_at",
+)  # fmt: skip
+
+
+def records(segment: Segment, entries: Sequence[Entry]) -> Iterator[tuple[Entry, dict[str, Any] | None]]:
+    """The entries with their records; None: the job has moved on."""
+    foreign = [job.id for *_, job in entries if job is not None and _is_untold(segment, job)]
+    raised = dict(zip(foreign, raised_by(connection(), foreign), strict=True)) if foreign else {}
+    for entry in entries:
+        job = entry[-1]
+        is_here = job is not None and job.state == segment.state and job.queue in segment.queues
+        yield entry, record(job, raised.get(job.id)) if job is not None and is_here else None
+
+
+def record(job: Job, raised: tuple[str, str] | None = None) -> dict[str, Any]:
+    """The job, without its event; `raised` is what is known otherwise of how it failed."""
+    known = {name: getattr(job, name) for name in _FIELDS}
+    error = job.error
+    if error is None and raised is None:
+        return {**known, "error": None, "group": None, "replay": None}
+    error_type, message = raised or ((error and error.type) or "", (error and error.message) or "")
+    return {
+        **known,
+        "error": {
+            "type": error_type or None,
+            "message": masked_text(message) or None,
+            "reason": (error and error.reason) or "error",
+            "at": (error and error.at) or job.finished_at,
+        },
+        "group": group_of(error_type, message),
+        "replay": None,
+    }
+
+
+def with_event(found: dict[str, Any], event: Any) -> dict[str, Any]:
+    return {**found, "title": title_of(event), "payload": event}
+
+
+def _is_untold(segment: Segment, job: Job) -> bool:
+    """A stock worker's dead letter: only its traceback says how it failed."""
+    return (segment.name, job.state) == ("failed@redis", "failed") and (job.error is None or not job.error.type)
