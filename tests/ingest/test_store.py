@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import transaction
 
-from ingest import store
+from ingest import upsert
 from ingest.models import Alert, Event
 from ingest.queue.payload import Payload
 from ingest.store import Problem, finish_events, open_events, save_events, upsert_alerts
@@ -55,7 +55,7 @@ def test_a_second_run_meets_the_key_with_and_without_microseconds(at: datetime) 
 
 
 def test_it_takes_more_rows_than_one_statement_holds() -> None:
-    many = [payload(number) for number in range(2 * store.ROWS + 1)]
+    many = [payload(number) for number in range(2 * upsert.ROWS + 1)]
     assert len(save_events(many)) == len(many)
     assert Event.objects.count() == len(many)
 
@@ -153,7 +153,7 @@ def test_a_batch_handler_gets_an_event_that_an_effect_handler_left_open() -> Non
 
 
 def test_opening_and_finishing_take_more_rows_than_one_statement_holds() -> None:
-    many = [payload(number) for number in range(store.ROWS + 1)]
+    many = [payload(number) for number in range(upsert.ROWS + 1)]
     assert open_events(many) == set()
     finish_events(many)
     assert open_events(many) == {each.id for each in many}
