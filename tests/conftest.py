@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from django.test import TransactionTestCase
+from pytest_django.plugin import DjangoDbBlocker
 
 from ingest import spool
+from tests.emptying import Emptying
 from tests.postgres import Cluster, programs
 from tests.valkey import MAXMEMORY, Valkey
 from tests.waiting import wait_until
@@ -31,6 +34,15 @@ def _session_valkey() -> Iterator[Valkey]:
     yield server
     server.stop()
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Tests that commit are cleaned up after in 2 ms."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patched:
+        emptying = Emptying()
+        patched.setattr(TransactionTestCase, "_fixture_teardown", lambda _: emptying.empty())
+        yield
 
 
 @pytest.fixture(scope="session")

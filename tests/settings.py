@@ -31,3 +31,5 @@ from queueadmin.settings import *  # noqa: F403
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     # A file, as in production: threads meet each other's locks there, not those of a shared memory.
     DATABASES["default"]["TEST"] = {"NAME": f"{QUEUEADMIN_HOME}/test.sqlite3"}  # noqa: F405
+    # A kill leaves what the kernel holds, and no test cuts the power: 5 ms less for each transaction.
+    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"  # noqa: F405
