@@ -194,7 +194,6 @@ WAIT_TARGETS = {
 # --- Django ----------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
