@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv/bin
 PY := $(VENV)/python
 TEMPLATES := $(shell find templates -name '*.html')
-PYTEST := $(PY) -m pytest -n 2 --dist loadfile
+# In the order of tests/conftest.py, the longest first.
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-all chaos bench check requirements dev-requirements

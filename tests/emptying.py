@@ -37,7 +37,7 @@ class Emptying:
 
     def _written(self) -> list[str]:
         """The tables that hold rows."""
-        questions = ", ".join(f"EXISTS(SELECT 1 FROM {_quoted(table)})" for table in self._others)
+        questions = ", ".join(f"EXISTS(SELECT 1 FROM {_quoted(table)})" for table in self._others)  # noqa: S608
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {questions}")
             return [table for table, found in zip(self._others, cursor.fetchone(), strict=True) if found]
