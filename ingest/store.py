@@ -1,35 +1,18 @@
-"""Rows, written many at a time: events once, and the problems that alerts are about.
+"""Rows of events, written many at a time, each once.
 
 Everything here runs inside the caller's transaction, on SQLite and on PostgreSQL, and takes rows
 in the order of their keys, so that two workers hardly ever wait for each other in a circle.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import connection
 
-from ingest.models import Alert, Event
+from ingest.models import Event
 from ingest.queue.payload import Payload
 from ingest.upsert import parts, places, upsert
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What one alert says about its problem."""
-
-    #: The Alert's key, see `ingest.models.Alert.identity`.
-    identity: str
-    tenant: str
-    source: str
-    title: str
-    priority: str
-    #: triggered, acknowledged or resolved; None leaves the state as it is (a new problem: triggered).
-    state: str | None
-    #: When it happened, aware; it orders what is said about one problem.
-    at: datetime
 
 
 def save_events(payloads: Sequence[Payload]) -> set[str]:
@@ -66,7 +49,7 @@ def open_events(payloads: Sequence[Payload]) -> set[str]:
 
 def finish_events(payloads: Sequence[Payload]) -> None:
     """Their effect is there: mark their rows done. A row that is done keeps its first time."""
-    now = _times()(datetime.now(UTC))
+    now = times()(datetime.now(UTC))
     with connection.cursor() as cursor:
         for part in parts(sorted(payloads, key=lambda payload: payload.id)):
             cursor.execute(
@@ -78,7 +61,7 @@ def finish_events(payloads: Sequence[Payload]) -> None:
 
 def _insert_events(payloads: Sequence[Payload], processed_at: datetime | None, conflict: str) -> set[str]:
     """The ids of the rows that were written."""
-    stored = _times()
+    stored = times()
     at = None if processed_at is None else stored(processed_at)
     # Each key once: PostgreSQL refuses to update a row twice in one statement.
     events = {(payload.id, payload.received_at): payload for payload in payloads}
@@ -99,47 +82,7 @@ def _insert_events(payloads: Sequence[Payload], processed_at: datetime | None, c
     return set(upsert(_EVENTS, _EVENT_COLUMNS, rows, f"(id, received_at) {conflict}", returning="id"))
 
 
-def upsert_alerts(problems: Sequence[Problem]) -> None:
-    """Count every problem's occurrences; the newest word on it decides title, priority and state."""
-    said: dict[str, list[Problem]] = {}
-    for problem in sorted(problems, key=lambda problem: (problem.identity, problem.at)):
-        said.setdefault(problem.identity, []).append(problem)
-    silent = [words for words in said.values() if all(word.state is None for word in words)]
-    telling = [words for words in said.values() if any(word.state is not None for word in words)]
-    _upsert(silent, with_state=False)
-    _upsert(telling, with_state=True)
-
-
-def _upsert(said: Sequence[list[Problem]], *, with_state: bool) -> None:
-    """One row for each list of problems; a list has one identity and is in the order of time."""
-    newer = f"excluded.last_seen >= {_ALERTS}.last_seen"
-    state = f", state = CASE WHEN {newer} THEN excluded.state ELSE {_ALERTS}.state END" if with_state else ""
-    conflict = (
-        "(identity) DO UPDATE SET"
-        f" occurrences = {_ALERTS}.occurrences + excluded.occurrences,"
-        f" first_seen = CASE WHEN excluded.first_seen < {_ALERTS}.first_seen"
-        f" THEN excluded.first_seen ELSE {_ALERTS}.first_seen END,"
-        f" last_seen = CASE WHEN {newer} THEN excluded.last_seen ELSE {_ALERTS}.last_seen END,"
-        f" title = CASE WHEN {newer} AND excluded.title <> '' THEN excluded.title ELSE {_ALERTS}.title END,"
-        f" priority = CASE WHEN {newer} THEN excluded.priority ELSE {_ALERTS}.priority END{state}"
-    )
-    stored = _times()
-    rows = []
-    for words in said:
-        last = words[-1]
-        title = next((word.title for word in reversed(words) if word.title), "")
-        said_state = next((word.state for word in reversed(words) if word.state), "triggered")
-        rows.append(
-            (
-                *(last.identity, last.tenant, last.source, title, last.priority, said_state, len(words)),
-                *(stored(words[0].at), stored(last.at)),
-            )
-        )
-    upsert(_ALERTS, _ALERT_COLUMNS, rows, conflict)
-
-
 _EVENTS: Final = connection.ops.quote_name(Event._meta.db_table)
-_ALERTS: Final = connection.ops.quote_name(Alert._meta.db_table)
 #: With PostgreSQL's names of their types.
 _EVENT_COLUMNS: Final = {
     "id": "varchar",
@@ -152,25 +95,14 @@ _EVENT_COLUMNS: Final = {
     "body": "text",
     "processed_at": "timestamptz",
 }
-_ALERT_COLUMNS: Final = {
-    "identity": "varchar",
-    "tenant": "varchar",
-    "source": "varchar",
-    "title": "text",
-    "priority": "varchar",
-    "state": "varchar",
-    "occurrences": "int8",
-    "first_seen": "timestamptz",
-    "last_seen": "timestamptz",
-}
 
 
 def _keys(payloads: Sequence[Payload]) -> list[Any]:
-    stored = _times()
+    stored = times()
     return [value for payload in payloads for value in (payload.id, stored(payload.received_at))]
 
 
-def _times() -> Callable[[datetime], Any]:
+def times() -> Callable[[datetime], Any]:
     """What gives a time the form that the database keeps it in."""
     # Looked up once for many: `connection` is a proxy, and going through it costs 2 µs.
     form: Callable[[datetime], Any] = connection.ops.adapt_datetimefield_value

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Final, Literal
 from weakref import WeakKeyDictionary
 
@@ -11,7 +10,7 @@ from django.conf import settings
 
 from ingest.accept.events import Incoming, Receipt, Unavailable
 from ingest.accept.groups import CALL_BYTES, CALL_JOBS, GroupCommit
-from ingest.accept.jobs import new_job, new_jobs
+from ingest.accept.jobs import each_new_job, new_jobs
 from ingest.accept.ladder import Answer, send
 from ingest.queue.connections import async_acceptance_connection
 from ingest.queue.transitions import AsyncTransitions, NewJob
@@ -30,11 +29,10 @@ def accept(events: Sequence[Incoming], *, strict: bool = False) -> list[Receipt]
     With `strict` all are stored or none: one that is refused, for its id or a full queue, leaves the others `withheld`.
     They must fit into one call then, CALL_JOBS and CALL_BYTES of bodies; raises ValueError.
     """
-    received_at = datetime.now(UTC)
     if strict:
         jobs = new_jobs(_one_call(events))
         return _receipts(events, jobs, send(jobs, strict=True))
-    calls = _calls(new_job(event, received_at) for event in events)
+    calls = _calls(each_new_job(events))
     if len(events) <= CALL_JOBS:
         answered = [(call, send(call)) for call in calls]
     else:

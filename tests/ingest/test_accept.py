@@ -105,6 +105,13 @@ def test_ids_without_a_client_id_are_in_the_order_of_time(take: Take, empty_redi
     assert [job_id.decode() for job_id in empty_redis.lrange("rq:queue:high", 0, -1)] == ids
 
 
+def test_each_event_of_a_request_is_received_after_the_one_before(take: Take, empty_redis: redis.Redis) -> None:
+    """Issue 5 (3): a trigger and the resolve behind it, neither with a time of its own, stay in their order."""
+    receipts = take([event(None) for _ in range(3)])
+    jobs = [decode(empty_redis.hget(keys.job(receipt.id), "data") or b"", receipt.id) for receipt in receipts]  # type: ignore[arg-type]
+    assert [(job.received_at - jobs[0].received_at).microseconds for job in jobs] == [0, 1, 2]
+
+
 def test_outcomes_keep_their_places(take: Take, empty_redis: redis.Redis) -> None:
     receipts = take([event("a"), event("a"), event("a", b'{"x":1}'), event("b", delay=60.0), event("b", delay=60.0)])
 

@@ -1,4 +1,4 @@
-"""Rows: an event is saved once, and a problem counts all that was said about it."""
+"""Rows: an event is saved once."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,9 +6,9 @@ import pytest
 from django.db import transaction
 
 from ingest import upsert
-from ingest.models import Alert, Event
+from ingest.models import Event
 from ingest.queue.payload import Payload
-from ingest.store import Problem, finish_events, open_events, save_events, upsert_alerts
+from ingest.store import finish_events, open_events, save_events
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -26,11 +26,6 @@ def payload(number: int, *, received_at: datetime = NOON, body: bytes = b'{"titl
         event_id=None,
         body=body,
     )
-
-
-def problem(identity: str = "a", **fields: object) -> Problem:
-    defaults = {"tenant": "", "source": "nagios", "title": "disk full", "priority": "high"}
-    return Problem(**{"identity": identity, "state": "triggered", "at": NOON, **defaults, **fields})  # type: ignore[arg-type]
 
 
 def test_it_returns_the_ids_of_new_rows_only() -> None:
@@ -64,48 +59,15 @@ def test_nothing_is_saved_when_the_transaction_fails() -> None:
     @transaction.atomic
     def write_and_fail() -> None:
         save_events([payload(1)])
-        upsert_alerts([problem()])
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write_and_fail()
-    assert (Event.objects.count(), Alert.objects.count()) == (0, 0)
+    assert Event.objects.count() == 0
 
 
 def test_no_rows_are_no_statement() -> None:
     assert save_events([]) == set()
-    upsert_alerts([])
-
-
-def test_occurrences_of_one_batch_and_of_the_next_add_up() -> None:
-    upsert_alerts([problem(at=NOON + timedelta(minutes=minute)) for minute in (2, 0, 1)])
-    upsert_alerts([problem(at=NOON + timedelta(minutes=5)), problem("b")])
-    alert = Alert.objects.get(identity="a")
-    assert alert.occurrences == 4
-    assert (alert.first_seen, alert.last_seen) == (NOON, NOON + timedelta(minutes=5))
-    assert Alert.objects.get(identity="b").occurrences == 1
-
-
-def test_the_newest_word_decides_title_priority_and_state_in_whatever_order_it_comes() -> None:
-    upsert_alerts([problem(state="resolved", priority="low", title="ok again", at=NOON + timedelta(minutes=1))])
-    upsert_alerts([problem(state="triggered", priority="critical", at=NOON)])
-    alert = Alert.objects.get()
-    assert (alert.state, alert.priority, alert.title) == ("resolved", "low", "ok again")
-    assert (alert.occurrences, alert.first_seen) == (2, NOON)
-
-
-def test_a_problem_without_a_state_leaves_it_and_a_new_one_is_triggered() -> None:
-    upsert_alerts([problem(state=None)])
-    assert Alert.objects.get().state == "triggered"
-    upsert_alerts([problem(state="acknowledged")])
-    upsert_alerts([problem(state=None, at=NOON + timedelta(minutes=1))])
-    assert Alert.objects.get().state == "acknowledged"
-
-
-def test_an_empty_title_leaves_the_title() -> None:
-    upsert_alerts([problem()])
-    upsert_alerts([problem(title="", at=NOON + timedelta(minutes=1))])
-    assert Alert.objects.get().title == "disk full"
 
 
 # --- events of effect handlers: open until done --------------------------------------------------

@@ -124,7 +124,7 @@ def reason_of(request: Request) -> str:
 def queue_of(request: Request) -> str | None:
     """The queue that the body names; None: it names none. Raises ProblemError 422."""
     name = member(request, "queue")
-    if name is None:
+    if name in (None, ""):
         return None
     if name not in settings.PRIORITIES:
         raise invalid_field("queue", f"queue must be one of {', '.join(settings.PRIORITIES)}.")

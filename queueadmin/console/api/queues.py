@@ -41,7 +41,7 @@ class RecoverStalledView(OperatorView):
         seconds = [
             number_between(each, "max_processing_time", "seconds", MAX_PROCESSING_TIME)
             for each in given
-            if each is not None
+            if each not in (None, "")
         ]
         older_than = seconds[0] if seconds else None
         result = operations.recover_stalled(actor=self.caller.actor, older_than=older_than, reason=reason_of(request))
@@ -53,7 +53,7 @@ class PauseView(OperatorView):
 
     def post(self, request: Request, name: str | None = None) -> Response:
         given = member(request, "minutes")
-        minutes = None if given is None else number_between(given, "minutes", "minutes", operations.MAX_MINUTES)
+        minutes = None if given in (None, "") else number_between(given, "minutes", "minutes", operations.MAX_MINUTES)
         paused = operations.pause(name, minutes=minutes, actor=self.caller.actor, reason=reason_of(request))
         until = None if paused.until is None else datetime.fromtimestamp(paused.until, UTC)
         return Response({"queue": name, "paused": True, "paused_until": until, "done": paused.sentence})

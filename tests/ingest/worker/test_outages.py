@@ -160,8 +160,9 @@ def test_a_deadlock_in_postgresql_is_run_again_in_place(shop: Shop, database: st
     execute(
         database,
         "INSERT INTO ingest_alert"
-        " (identity, tenant, source, title, priority, state, occurrences, first_seen, last_seen)"
-        " SELECT row, '', '', '', 'high', 'triggered', 0, now(), now() FROM unnest(ARRAY['a', 'b']) AS row",
+        " (identity, tenant, source, title, labels, priority, occurrences, first_seen, last_seen, opened_at,"
+        " described_rank, described_at, described_by)"
+        " SELECT row, '', '', '', '', 'high', 0, now(), now(), now(), 0, now(), '' FROM unnest(ARRAY['a', 'b']) AS row",
     )
     shop.put("locking", {"rows": ["a", "b"], "seconds": 3})
     wait_until(lambda: shop.work.started() == 1, seconds=30)
