@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from csp.utils import build_policy
@@ -115,6 +116,7 @@ async def _store(
 async def _store_read(
     endpoint: Endpoint, head: Head, body: bytes, sender: Sender, keyed: Keyed | None, this: Visit
 ) -> Answer:
+    began = perf_counter()
     if len(body) < THREAD_BYTES:
         taken = intake.read_body(endpoint, head, body, sender)
     else:
@@ -134,7 +136,7 @@ async def _store_read(
         problem = answers.unavailable(error)
         tally.unstored(sender, events, problem)
         raise ProblemError(problem) from None
-    tally.stored(sender, receipts)
+    tally.stored(sender, receipts, perf_counter() - began)
     answer = answers.answer(endpoint, taken, receipts, prefer)
     await batches.keep_async(answer.batch, sender)
     return answer

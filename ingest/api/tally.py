@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from ingest.accept import Incoming, Receipt
 from ingest.api.problems import Problem, ProblemError
 from ingest.api.schema import Rejected
 from ingest.api.sender import Sender
+from ingest.api.steps import Steps
 from ingest.queue import keys
 from ingest.queue.connections import ACCEPTANCE_TIMEOUT
 
@@ -33,7 +34,9 @@ EVERY_SECONDS: Final = 1.0
 #: Sources that have a row of their own, and characters of their names.
 SOURCES: Final = 1_000
 NAME_LENGTH: Final = 100
-#: Where the events of all further sources are counted.
+#: Tenants that are told of a source.
+TENANTS: Final = 20
+#: Where the events of all further sources are counted, and for all further tenants of one.
 OTHERS: Final = "(others)"
 #: A source that was silent for so long gives its row to a new one, when there are too many.
 SILENT_SECONDS: Final = 24 * 3600
@@ -73,6 +76,10 @@ class Counts:
     keys: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     #: Unix time when each source was last heard of.
     seen: dict[str, float] = field(default_factory=dict)
+    #: Tenants that each source sent for.
+    tenants: dict[str, set[str]] = field(default_factory=dict)
+    #: The same counts of the last 15 minutes, and how long the answers took.
+    steps: Steps = field(default_factory=Steps)
 
 
 class Tally:
@@ -89,26 +96,48 @@ class Tally:
         self._process = secrets.token_hex(8)
         #: Sources that have a row in Redis, as far as this process knows.
         self._known: set[str] = set()
+        self._known_tenants: set[tuple[str, str]] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tally")
         self._flushing: Future[None] | None = None
         self._due = False
         self._now = threading.Event()
         self._flushed_at = float("-inf")
 
-    def add(self, key: str, events: Mapping[tuple[str, str], int]) -> None:
-        """Count events by (source, field). Never waits for Redis."""
+    def add(
+        self,
+        key: str,
+        events: Mapping[tuple[str, str], int],
+        *,
+        tenants: Collection[tuple[str, str]] = (),
+        seconds: float | None = None,
+    ) -> None:
+        """Count events by (source, field), and of what was stored each (source, tenant) and how long that took.
+
+        Never waits for Redis.
+        """
         at = time.time()
         with self._lock:
             counts = self._counts
             for (source, what), number in events.items():
-                name = source[:NAME_LENGTH]
-                if name not in counts.sources and len(counts.sources) >= SOURCES:
-                    name = OTHERS
+                name = self._row(source)
                 counts.total[what] += number
                 counts.sources[name][what] += number
                 counts.keys[key][what] += number
                 counts.seen[name] = at
+                counts.steps.add(at, key, name, what, number)
+            for source, tenant in tenants:
+                known = counts.tenants.setdefault(self._row(source), set()) if tenant else set()
+                if tenant and len(known) <= TENANTS:
+                    known.add(tenant[:NAME_LENGTH])
+            if seconds is not None:
+                counts.steps.took(at, {self._row(source) for source, _ in tenants}, seconds)
             self._schedule()
+
+    def _row(self, source: str) -> str:
+        """The name that a source is counted by."""
+        name = source[:NAME_LENGTH]
+        is_known = name in self._counts.sources or len(self._counts.sources) < SOURCES
+        return name if is_known else OTHERS
 
     def here(self) -> Counts:
         """What is counted in this process and not in Redis: with REDIS=false all of it."""
@@ -119,6 +148,8 @@ class Tally:
                 {name: Counter(each) for name, each in counts.sources.items()},
                 {name: Counter(each) for name, each in counts.keys.items()},
                 dict(counts.seen),
+                {name: set(each) for name, each in counts.tenants.items()},
+                Steps(counts.steps.counts),
             )
 
     def settle(self) -> None:
@@ -133,6 +164,7 @@ class Tally:
             self._counts, self._sent = Counts(), None
         self.settle()
         self._known.clear()
+        self._known_tenants.clear()
 
     def _schedule(self) -> None:
         """With the lock held."""
@@ -179,7 +211,10 @@ class Tally:
             pipe = client.pipeline(transaction=True)
             for name in gone:
                 pipe.zrem(keys.TALLY_SOURCES, name)
-                pipe.delete(keys.tally_source(name))
+                pipe.delete(keys.tally_source(name), keys.tally_tenants(name))
+            for name, tenants in self._new_tenants(client, sent).items():
+                pipe.sadd(keys.tally_tenants(name), *tenants)
+            sent.steps.write(pipe)
             for place, counter in _places(sent):
                 for what, number in counter.items():
                     pipe.hincrby(place, what, number)
@@ -189,6 +224,23 @@ class Tally:
             self._tried = True
             pipe.execute()
             self._known.update(sent.seen)
+            self._known_tenants.update((name, tenant) for name, each in sent.tenants.items() for tenant in each)
+
+    def _new_tenants(self, client: Any, sent: Counts) -> dict[str, set[str]]:
+        """Those that Redis may not know, by source; further ones than TENANTS are OTHERS."""
+        unknown = {
+            name: {tenant for tenant in each if (name, tenant) not in self._known_tenants}
+            for name, each in sent.tenants.items()
+            if name in sent.sources
+        }
+        found: dict[str, set[str]] = {}
+        for name, new in unknown.items():
+            if new:
+                known = {tenant.decode(errors="replace") for tenant in client.smembers(keys.tally_tenants(name))}
+                room = max(0, TENANTS - len(known - {OTHERS}))
+                over = {OTHERS} if len(new - known) > room else set()
+                found[name] = {*sorted(new - known)[:room], *over}
+        return {name: new for name, new in found.items() if new}
 
     def _make_room(self, client: Any, sent: Counts) -> list[str]:
         """The sources to forget for new ones; new ones without a place are counted under OTHERS."""
@@ -204,9 +256,13 @@ class Tally:
         silent = time.time() - SILENT_SECONDS
         gone = [name for name, seen in rows.items() if seen < silent and name not in sent.sources][:over]
         self._known.difference_update(gone)
-        for name in new[max(0, len(new) - over + len(gone)) :]:
+        self._known_tenants = {each for each in self._known_tenants if each[0] not in gone}
+        homeless = new[max(0, len(new) - over + len(gone)) :]
+        for name in homeless:
             sent.sources.setdefault(OTHERS, Counter()).update(sent.sources.pop(name))
             sent.seen[OTHERS] = max(sent.seen.get(OTHERS, 0.0), sent.seen.pop(name))
+            sent.tenants.pop(name, None)
+        sent.steps.move(frozenset(homeless), OTHERS)
         return gone
 
 
@@ -237,11 +293,13 @@ def read(sender: Sender, items: Iterable[Incoming | Rejected]) -> None:
         _tally.add(key_of(sender), refused)
 
 
-def stored(sender: Sender, receipts: Sequence[Receipt]) -> None:
-    """What became of those that reached a store."""
-    if receipts:
-        became = Counter((receipt.event.source, _FIELDS[receipt.outcome]) for receipt in receipts)
-        _tally.add(key_of(sender), became)
+def stored(sender: Sender, receipts: Sequence[Receipt], seconds: float) -> None:
+    """What became of those that reached a store, so long after their request had been read."""
+    if not receipts:
+        return
+    became = Counter((receipt.event.source, _FIELDS[receipt.outcome]) for receipt in receipts)
+    kept = {(receipt.event.source, receipt.event.tenant) for receipt in receipts if receipt.stored}
+    _tally.add(key_of(sender), became, tenants=kept, seconds=seconds if kept else None)
 
 
 def unstored(sender: Sender, events: Sequence[Incoming], problem: Problem) -> None:

@@ -1,6 +1,7 @@
 """Taking in by Django REST framework: the same answers as the fast lane, for WSGI and with it turned off."""
 
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -63,6 +64,7 @@ class TakeInView(APIView):
             return self._store_read(head, body, sender, keyed)
 
     def _store_read(self, head: Head, body: bytes, sender: Sender, keyed: Keyed | None) -> Answer:
+        began = perf_counter()
         taken = intake.read_body(self.endpoint, head, body, sender)
         self.this.events = len(taken.items)
         tally.read(sender, taken.items)
@@ -79,7 +81,7 @@ class TakeInView(APIView):
             problem = answers.unavailable(error)
             tally.unstored(sender, events, problem)
             raise ProblemError(problem) from None
-        tally.stored(sender, receipts)
+        tally.stored(sender, receipts, perf_counter() - began)
         answer = answers.answer(self.endpoint, taken, receipts, prefer)
         batches.keep(answer.batch, sender)
         return answer

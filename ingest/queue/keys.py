@@ -208,6 +208,20 @@ def tally_key(key: str) -> str:
     return f"{PREFIX}:qa:tally:key:{key}"
 
 
+def tally_tenants(source: str) -> str:
+    """Set: tenants that a source sent for, the first ones."""
+    return f"{PREFIX}:qa:tally:tenants:{source}"
+
+
+def tally_step(number: int) -> str:
+    """Hash: what came in during one step of 15 s (`ingest.api.steps`), for 15 minutes.
+
+    Fields: `<place>|<what>`; the place is nothing, `s` and a source, or `k` and a key's number; counted are accepted,
+    duplicates, refused, and `took:<bucket>`, which are requests.
+    """
+    return f"{PREFIX}:qa:tally:step:{number}"
+
+
 def tally_mark(process: str) -> str:
     """String: the number of the last counts that this process wrote, so that none are added twice."""
     return f"{PREFIX}:qa:tally:mark:{process}"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from django.conf import settings
@@ -53,15 +54,17 @@ def usage() -> Usage:
 
 def queues() -> list[Queue]:
     """Each priority. Raises DatabaseError."""
+    now = datetime.now(UTC)
     return [
         Queue(
             name,
-            waiting=_count(Q(state=State.SPOOLED, rank=rank)),
-            later=_count(Q(state=State.RETRYING, rank=rank)),
+            waiting=_count(Q(state=State.SPOOLED, rank=rank, due_at__lte=now)),
+            later=_count(Q(state=State.RETRYING, rank=rank))
+            + _count(Q(state=State.SPOOLED, rank=rank, due_at__gt=now)),
             started=_count(Q(state=State.STARTED, rank=rank)),
             failed=_count(Q(state=State.FAILED, rank=rank)),
             trash=_count(Q(state=State.TRASH, rank=rank)),
-            oldest=_oldest(State.SPOOLED, rank),
+            oldest=_oldest(State.SPOOLED, rank, now),
         )
         for rank, name in enumerate(settings.PRIORITIES)
     ]
@@ -96,6 +99,8 @@ def _count(what: Q) -> int:
     return SpooledEvent.objects.filter(what).order_by()[:MOST].count()
 
 
-def _oldest(state: State, rank: int) -> float:
-    row = SpooledEvent.objects.filter(state=state, rank=rank).order_by("place").values_list("place").first()
+def _oldest(state: State, rank: int, due: datetime | None = None) -> float:
+    """With `due`, of those whose time has come by then."""
+    rows = SpooledEvent.objects.filter(state=state, rank=rank)
+    row = (rows.filter(due_at__lte=due) if due else rows).order_by("place").values_list("place").first()
     return max(round(time.time() - row[0] / 1e9, 1), 0.0) if row else 0.0

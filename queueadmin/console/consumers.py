@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from ingest.queue.connections import connection
 from queueadmin.console import history
+from queueadmin.console.door_feed import door_feed
 from queueadmin.console.feed import feed
 from queueadmin.console.following import following
 from queueadmin.console.permissions import can_read
@@ -33,22 +34,26 @@ SESSION_SECONDS: Final = 60.0
 
 class _Follow(msgspec.Struct):
     #: As long as ids get.
-    follow: Annotated[str, msgspec.Meta(max_length=255)] | None
+    follow: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    door: bool = False
 
 
 _FOLLOW: Final = msgspec.json.Decoder(_Follow)
 
 
 class ConsoleConsumer(AsyncWebsocketConsumer):
-    """History first, then a snapshot a second; and of one job, where the page asks for it, what becomes of it.
+    """History first, then a snapshot a second; and where the page asks for it, what becomes of one job, or what comes
+    in at the door.
 
-    The page asks with {"follow": "<job id>"}, or null for none any more. Whatever else it sends is ignored.
+    The page asks with {"follow": "<job id>"}, or {"door": true}; with neither, for none any more. Whatever else it
+    sends is ignored.
     """
 
     #: No channel of its own: the process has one for all its sockets, so a socket opens without Redis too.
     channel_layer_alias = "none"
     _task: asyncio.Task[None] | None = None
-    _job: asyncio.Task[None] | None = None
+    #: What the page asked for beside the snapshots.
+    _more: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         if not same_origin(self.scope):
@@ -66,14 +71,18 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if self._task is None:
             return  # never let in
         try:
-            wanted = _FOLLOW.decode(text_data or "").follow
+            wanted = _FOLLOW.decode(text_data or "")
         except (msgspec.MsgspecError, RecursionError):
             return
-        await _end(self._job)
-        self._job = asyncio.create_task(self._follow(wanted)) if wanted else None
+        await _end(self._more)
+        self._more = None
+        if wanted.follow:
+            self._more = asyncio.create_task(self._follow(wanted.follow))
+        elif wanted.door:
+            self._more = asyncio.create_task(self._watch_door())
 
     async def disconnect(self, code: int) -> None:
-        await _end(self._job)
+        await _end(self._more)
         await _end(self._task)
 
     async def _forward(self) -> None:
@@ -105,6 +114,18 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             raise
         except Exception:
             logger.exception("a socket does not follow its job any more")
+
+    async def _watch_door(self) -> None:
+        try:
+            async with door_feed().followed():
+                number = 0
+                while True:
+                    number, text = await door_feed().after(number)
+                    await self.send(text)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("a socket is not told any more what comes in")
 
     async def _still_logged_in(self) -> bool:
         """Read the session again: it may be logged out, expired, or its user barred."""

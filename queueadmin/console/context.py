@@ -18,6 +18,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may_operate": SimpleLazyObject(lambda: can_operate(request.user)),
         "may_administer": SimpleLazyObject(lambda: can_administer(request.user)),
         "users_url": SimpleLazyObject(lambda: _users_url(request)),
+        # False: what needs Redis is not offered, and a sentence says so.
+        "has_redis": settings.REDIS,
         "environment": settings.ENVIRONMENT,
         "faults": settings.QUEUEADMIN_FAULTS,
     }

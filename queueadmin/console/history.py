@@ -20,7 +20,8 @@ def columns() -> list[str]:
     names = list(settings.PRIORITIES)
     waits = [f"wait_{name}" for name in names]
     totals = ["started", "in_rate", "out_rate", "dead_per_minute", "failed", "busy", "oldest_wait"]
-    return ["at", *names, *totals, *waits]
+    # New ones at the end: rows of before an update have fewer.
+    return ["at", *names, *totals, *waits, "spool"]
 
 
 def row(snapshot: Snapshot) -> list[float]:
@@ -36,6 +37,7 @@ def row(snapshot: Snapshot) -> list[float]:
         snapshot.workers.busy,
         totals.oldest_wait.seconds if totals.oldest_wait else 0,
         *(q.oldest_wait for q in snapshot.queues),
+        snapshot.spool.count,
     ]
 
 

@@ -14,19 +14,16 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ingest.api import intake, keyring
+from ingest.api import intake, keyring, steps
 from ingest.api.keyring import Key, KeyRefused, NewSecret
-from queueadmin.console import metrics, operations, sources
+from queueadmin.console import door, metrics, operations, sources
 from queueadmin.console.answers import admin_required, answer
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm
 from queueadmin.console.permissions import can_administer
 from queueadmin.console.request import Request, is_partial
 from queueadmin.console.snippets import snippets
-from queueadmin.console.sources import Door, Source
 
-#: From this percentage on it is said at the top of the page that a source is refused.
-MUCH: Final = 5.0
 #: Minutes that an old secret may be asked to stay good.
 KEEP: Final = ((60, "1 hour"), (1440, "1 day"), (0, "Not at all"))
 
@@ -40,22 +37,26 @@ def ingest(request: Request) -> HttpResponse:
     """The page, or for htmx the part of it that lives."""
     keys = keyring.all_keys()
     try:
-        door = sources.read([key.id for key in keys])
+        read = sources.read([key.id for key in keys])
     except redis.RedisError:
-        door = None
-    snapshot = metrics.snapshot().as_dict()
+        read = None
+    snapshot = metrics.snapshot()
     context: dict[str, Any] = {
         "page": "ingest",
-        "snapshot": snapshot,
-        "door": door,
-        "worst": _worst(door),
-        "shed": sum(door.total.shed.values()) + sum(door.total.limited.values()) if door else None,
+        "snapshot": snapshot.as_dict(),
+        "door": read,
+        "verdict": door.verdict(read, snapshot.spool),
+        "reasons": [(reason, door.from_words(reason)) for reason in door.reasons(read)] if read else [],
+        "much": door.MUCH,
+        "step": steps.STEP,
     }
     if is_partial(request):
         return render(request, "console/_ingest_live.html", context)
     # Those that let nobody in any more stand last.
     shown = sorted(keys, key=lambda key: (key.state != "active", key.name.casefold()))
-    context["keys"] = [(key, door.key(key.id) if door else None) for key in shown]
+    context["keys"] = [
+        (key, read.key(key.id) if read else None, read.key_flow(key.id) if read else None) for key in shown
+    ]
     context["in_use"] = sum(key.state == "active" for key in keys)
     return render(request, "console/ingest.html", context)
 
@@ -166,12 +167,6 @@ def _arrival(key_id: int) -> dict[str, Any]:
     stored = counts.accepted + counts.duplicates
     arrival: Arrival = "arrived" if stored else "refused" if counts.refused else "waiting"
     return {"arrival": arrival, "counts": counts}
-
-
-def _worst(door: Door | None) -> Source | None:
-    """The source of which most is refused now, when that is much."""
-    bad = [each for each in (door.sources if door else ()) if (each.refused_now or 0.0) >= MUCH]
-    return max(bad, key=lambda each: each.refused_now or 0.0, default=None)
 
 
 def _key(key_id: int) -> Key:

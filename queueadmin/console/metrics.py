@@ -119,6 +119,11 @@ def database_facts() -> DatabaseFacts:
     return _facts
 
 
+def known_spool(*, away: bool = False) -> Spool:
+    """The spool as this process knows it without asking: by the newest frame, while Redis is `away` by its own look."""
+    return _last.spool if settings.REDIS and _last is not None and not away else _facts.spool
+
+
 _away: set[str] = set()
 
 
@@ -149,6 +154,7 @@ def forget() -> None:
     global _last, _facts
     _last, _facts = None, DatabaseFacts(DatabaseState("disconnected"))
     counts.forget_settings()
+    without_redis.forget()
 
 
 def _with_rates(q: QueueState, own: Rates) -> QueueState:

@@ -1,22 +1,17 @@
 """What came in at the door, read for people: per source and key, with rates, and what was refused and why."""
 
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from django.conf import settings
 
-from ingest.api import tally
+from ingest.api import steps, tally
 from ingest.queue import keys
 from ingest.queue.connections import connection
-
-#: Rates are means from the oldest reading of at most so many seconds ago.
-WINDOW_SECONDS: Final = 30.0
-#: Two readings that are nearer say nothing of a rate: the counts come in steps of a second.
-LEAST_SECONDS: Final = 2.0
+from queueadmin.console.flow import Flow, flows
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +38,15 @@ class Tallied:
         return reasons.most_common()
 
     @property
+    def rejected_total(self) -> int:
+        return sum(self.rejected.values())
+
+    @property
+    def held_back(self) -> int:
+        """Shed or over a rate."""
+        return sum(self.shed.values()) + sum(self.limited.values())
+
+    @property
     def received(self) -> int:
         return self.accepted + self.duplicates + self.refused
 
@@ -63,10 +67,9 @@ class Source:
     counts: Tallied
     #: Unix time when it last sent anything, refused or not.
     last_seen: float
-    #: Events accepted a second; None: this process has read once so far.
-    rate: float | None = None
-    #: Of what came since the earlier reading, the percentage that was refused; None as well.
-    refused_now: float | None = None
+    flow: Flow
+    #: By name; at most tally.TENANTS, and tally.OTHERS for further ones.
+    tenants: tuple[str, ...] = ()
 
     @property
     def shown_name(self) -> str:
@@ -77,48 +80,93 @@ class Source:
 class Door:
     """All of it at one instant."""
 
+    #: Unix time.
+    at: float
     total: Tallied
+    flow: Flow
     #: By name.
     sources: tuple[Source, ...]
     #: By a key's number, or tally.LOCAL.
     keys: Mapping[str, Tallied]
-    rate: float | None = None
+    key_flows: Mapping[str, Flow]
 
     def key(self, key_id: int) -> Tallied:
         return self.keys.get(str(key_id), Tallied())
 
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    at: float
-    #: Accepted, refused, received.
-    sources: Mapping[str, tuple[int, int, int]]
-    total: int
+    def key_flow(self, key_id: int) -> Flow:
+        return self.key_flows.get(str(key_id), Flow())
 
 
-_lock: Final = threading.Lock()
-_readings: Final[deque[_Reading]] = deque()
+class Reader:
+    """Reads all of it, again and again: steps that are long over are read anew once a step."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, dict[str, int]] = {}
+        self._whole_at = 0
+
+    def read(self, key_ids: Collection[int] = ()) -> Door:
+        """Everything that was counted, and of these keys. Raises redis.RedisError."""
+        now = time.time()
+        found = self._read(key_ids, now) if settings.REDIS else _here()
+        by_place = flows(found.steps, now)
+        sources = {name: _tallied(counts) for name, counts in found.sources.items()}
+        # By name: rows that jump while somebody reads them are worse than a long list.
+        listed = sorted(sources, key=lambda name: (not name, name.casefold(), name))
+        return Door(
+            now,
+            _tallied(found.total),
+            by_place.get("", Flow()),
+            tuple(
+                Source(
+                    name,
+                    sources[name],
+                    found.seen.get(name, 0.0),
+                    by_place.get(f"s{name}", Flow()),
+                    tuple(sorted(found.tenants.get(name, ()))),
+                )
+                for name in listed
+            ),
+            {name: _tallied(counts) for name, counts in found.keys.items()},
+            {place[1:]: flow for place, flow in by_place.items() if place.startswith("k")},
+        )
+
+    def _read(self, key_ids: Collection[int], now: float) -> "_Found":
+        client: Any = connection()
+        seen = {
+            name.decode(errors="replace"): at
+            for name, at in client.zrange(keys.TALLY_SOURCES, 0, tally.SOURCES, desc=True, withscores=True)
+        }
+        names = [tally.LOCAL, *map(str, key_ids)]
+        kept = steps.numbers(now)
+        wanted = kept if self._whole_at != kept[-1] else kept[-_LIVELY:]
+        pipe = client.pipeline(transaction=False)
+        pipe.hgetall(keys.TALLY)
+        for source in seen:
+            pipe.hgetall(keys.tally_source(source))
+        for source in seen:
+            pipe.smembers(keys.tally_tenants(source))
+        for name in names:
+            pipe.hgetall(keys.tally_key(name))
+        for number in wanted:
+            pipe.hgetall(keys.tally_step(number))
+        answers = iter(pipe.execute())
+        total = _counter(next(answers))
+        by_source = {source: _counter(next(answers)) for source in seen}
+        tenants = {source: {each.decode(errors="replace") for each in next(answers)} for source in seen}
+        by_key = {name: _counter(next(answers)) for name in names}
+        known = {number: each for number, each in self._steps.items() if number in kept}
+        self._steps = known | {number: _counter(next(answers)) for number in wanted}
+        self._whole_at = kept[-1]
+        return _Found(total, by_source, by_key, seen, tenants, self._steps)
+
+
+#: Steps that counts still come to: a process writes them within a second or two, after an outage of Redis later.
+_LIVELY: Final = 3
 
 
 def read(key_ids: Collection[int] = ()) -> Door:
-    """Everything that was counted, and of these keys. Raises redis.RedisError."""
-    total, by_source, by_key, seen = _read(key_ids) if settings.REDIS else _here()
-    sources = {name: _tallied(counts) for name, counts in by_source.items()}
-    now = time.time()
-    reading = _Reading(
-        now,
-        {name: (each.accepted, each.refused, each.received) for name, each in sources.items()},
-        total[tally.ACCEPTED],
-    )
-    rates, rate = _rates(reading)
-    # By name: rows that jump while somebody reads them are worse than a long list.
-    listed = sorted(sources, key=lambda name: (not name, name.casefold(), name))
-    return Door(
-        _tallied(total),
-        tuple(Source(name, sources[name], seen.get(name, 0.0), *rates.get(name, (None, None))) for name in listed),
-        {name: _tallied(counts) for name, counts in by_key.items()},
-        rate,
-    )
+    """Once. Raises redis.RedisError."""
+    return Reader().read(key_ids)
 
 
 def of_key(key_id: int) -> Tallied:
@@ -128,39 +176,23 @@ def of_key(key_id: int) -> Tallied:
     return _tallied(_counter(cast("dict[bytes, bytes]", connection().hgetall(keys.tally_key(str(key_id))))))
 
 
-def forget() -> None:
-    """Know of no earlier reading."""
-    with _lock:
-        _readings.clear()
+@dataclass(frozen=True, slots=True)
+class _Found:
+    total: Counter[str]
+    sources: Mapping[str, Counter[str]]
+    keys: Mapping[str, Counter[str]]
+    seen: Mapping[str, float]
+    tenants: Mapping[str, Collection[str]]
+    steps: Mapping[int, Mapping[str, int]]
 
 
-_Read = tuple[Counter[str], dict[str, Counter[str]], dict[str, Counter[str]], dict[str, float]]
-
-
-def _read(key_ids: Collection[int]) -> _Read:
-    client: Any = connection()
-    seen = {
-        name.decode(errors="replace"): at
-        for name, at in client.zrange(keys.TALLY_SOURCES, 0, tally.SOURCES, desc=True, withscores=True)
-    }
-    names = [tally.LOCAL, *map(str, key_ids)]
-    pipe = client.pipeline(transaction=False)
-    pipe.hgetall(keys.TALLY)
-    for source in seen:
-        pipe.hgetall(keys.tally_source(source))
-    for name in names:
-        pipe.hgetall(keys.tally_key(name))
-    total, *rest = [_counter(counts) for counts in pipe.execute()]
-    return total, dict(zip(seen, rest, strict=False)), dict(zip(names, rest[len(seen) :], strict=True)), seen
-
-
-def _here() -> _Read:
+def _here() -> _Found:
     counts = tally.here()
-    return counts.total, counts.sources, counts.keys, counts.seen
+    return _Found(counts.total, counts.sources, counts.keys, counts.seen, counts.tenants, counts.steps.counts)
 
 
 def _counter(counts: Mapping[bytes, bytes]) -> Counter[str]:
-    return Counter({what.decode(): int(number) for what, number in counts.items()})
+    return Counter({what.decode(errors="replace"): int(number) for what, number in counts.items()})
 
 
 def _tallied(counts: Counter[str]) -> Tallied:
@@ -170,25 +202,3 @@ def _tallied(counts: Counter[str]) -> Tallied:
         if reason and group in groups:
             groups[group][reason] = number
     return Tallied(counts[tally.ACCEPTED], counts[tally.DUPLICATES], **groups)
-
-
-def _rates(new: _Reading) -> tuple[dict[str, tuple[float, float | None]], float | None]:
-    """By source and altogether, since an earlier reading; nothing without one."""
-    with _lock:
-        if _readings and _readings[-1].total > new.total:
-            _readings.clear()  # Redis came back empty
-        while _readings and new.at - _readings[0].at > WINDOW_SECONDS:
-            _readings.popleft()
-        old = next((each for each in _readings if new.at - each.at >= LEAST_SECONDS), None)
-        if not _readings or new.at - _readings[-1].at >= 1:
-            _readings.append(new)
-    if old is None:
-        return {}, None
-    seconds = new.at - old.at
-    rates: dict[str, tuple[float, float | None]] = {}
-    for name, now in new.sources.items():
-        accepted, refused, received = (
-            max(0, is_ - was) for is_, was in zip(now, old.sources.get(name, (0, 0, 0)), strict=True)
-        )
-        rates[name] = accepted / seconds, 100 * refused / received if received else None
-    return rates, (new.total - old.total) / seconds

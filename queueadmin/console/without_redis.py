@@ -1,6 +1,9 @@
 """The snapshot with REDIS=false: what the spool holds, which is the queue then."""
 
+import threading
 import time
+from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
@@ -8,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ingest.spool import lease, reading
 from queueadmin.console import verdict
+from queueadmin.console.rates import Rates
 from queueadmin.console.snapshot import (
     DatabaseFacts,
     Maintenance,
@@ -20,6 +24,22 @@ from queueadmin.console.snapshot import (
 )
 
 _REDIS: Final = RedisState("disabled")
+#: Rates are means of at most so many seconds, and samples are at least half a second apart.
+_WINDOW_SECONDS: Final = 10.0
+_LEAST_SECONDS: Final = 0.5
+
+_lock: Final = threading.Lock()
+_samples: Final[deque["_Sample"]] = deque()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What ever came, ended well, and became a dead letter, at one instant of the monotonic clock."""
+
+    at: float
+    arrived: int
+    completed: int
+    dead: int
 
 
 def snapshot(facts: DatabaseFacts) -> Snapshot:
@@ -36,6 +56,9 @@ def snapshot(facts: DatabaseFacts) -> Snapshot:
     maintenance = Maintenance(holder.name or None)
     oldest = max(queues, key=lambda q: q.oldest_wait)
     started = sum(q.started for q in queues)
+    # What was taken in is what was run and what is still there.
+    arrived = holder.completed + sum(q.depth + q.scheduled + q.started + q.failed + q.trash for q in queues)
+    rates = _rates(_Sample(time.monotonic(), arrived, holder.completed, holder.dead))
     return Snapshot(
         seq=0,
         at=round(time.time(), 3),
@@ -46,8 +69,11 @@ def snapshot(facts: DatabaseFacts) -> Snapshot:
         workers=Workers(runs, int(started > 0)),
         queues=queues,
         totals=Totals(
-            # What was taken in is what was run and what is still there.
-            enqueued=holder.completed + sum(q.depth + q.scheduled + q.started + q.failed + q.trash for q in queues),
+            enqueued=arrived,
+            in_rate=rates.in_rate,
+            out_rate=rates.out_rate,
+            net_rate=rates.net_rate,
+            dead_per_minute=rates.dead_per_minute,
             processed=holder.completed,
             failures=holder.dead,
             depth=sum(q.depth for q in queues),
@@ -60,6 +86,34 @@ def snapshot(facts: DatabaseFacts) -> Snapshot:
         loss=facts.loss,
         spool=facts.spool,
         known=bool(found),
+    )
+
+
+def forget() -> None:
+    """Know of no earlier sample."""
+    with _lock:
+        _samples.clear()
+
+
+def _rates(new: _Sample) -> Rates:
+    """Altogether: nothing counts what ends by its queue. Zero at the first look for a while."""
+    with _lock:
+        if _samples and _samples[-1].completed > new.completed:
+            _samples.clear()  # another database
+        while _samples and new.at - _samples[0].at > _WINDOW_SECONDS:
+            _samples.popleft()
+        old = _samples[0] if _samples and new.at - _samples[0].at >= _LEAST_SECONDS else None
+        if not _samples or new.at - _samples[-1].at >= _LEAST_SECONDS:
+            _samples.append(new)
+    if old is None:
+        return Rates()
+    seconds = new.at - old.at
+    arrived, completed, dead = new.arrived - old.arrived, new.completed - old.completed, new.dead - old.dead
+    return Rates(
+        in_rate=round(max(0, arrived) / seconds, 2),
+        out_rate=round(max(0, completed + dead) / seconds, 2),
+        net_rate=round((arrived - completed - dead) / seconds, 2),
+        dead_per_minute=round(max(0, dead) / seconds * 60, 1),
     )
 
 

@@ -17,8 +17,10 @@ function show() {
   for (const box of all) box.closest('tr').setAttribute('aria-selected', String(box.checked));
   $('#bar').classList.toggle('on', chosen > 0);
   for (const [id, verb] of [['#retry-chosen', 'Retry'], ['#discard-chosen', 'Discard']]) {
-    $(id).disabled = !chosen;
-    setText($('span', $(id)), chosen ? `${verb} ${number(chosen)}` : `${verb} selected`);
+    const button = $(id);
+    if (!button) continue; // without Redis nothing is discarded
+    button.disabled = !chosen;
+    setText($('span', button), chosen ? `${verb} ${number(chosen)}` : `${verb} selected`);
   }
   $('#said').hidden = !chosen;
   setText($('#chosen'), number(chosen));

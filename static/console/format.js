@@ -28,6 +28,15 @@ export function duration(seconds) {
   return `${Math.round(s / 86400)} d`;
 }
 
+/** How long an answer took, given seconds: "0.8 ms", "11 ms", "1.2 s". */
+export function millis(seconds) {
+  if (!Number.isFinite(seconds)) return '–';
+  const ms = seconds * 1000;
+  return ms >= 999.5 ? duration(seconds) : `${ms < 9.95 ? fixed(ms) : number(ms)} ms`;
+}
+
+export const percent = n => Number.isFinite(n) ? `${fixed(n)} %` : '–';
+
 /** A target: whole seconds, or minutes from two minutes on. */
 export const target = s => s < 120 ? `${s} s` : s % 60 ? `${fixed(s / 60)} min` : `${s / 60} min`;
 
@@ -53,7 +62,7 @@ export const bytes = n => {
   }
 };
 
-export const memory = redis => redis.max_memory > 0
+export const memory = redis => redis.status === 'disabled' ? 'none' : redis.max_memory > 0
   ? `${Math.round(redis.used_memory / redis.max_memory * 100)} % of ${bytes(redis.max_memory)}`
   : bytes(redis.used_memory);
 

@@ -13,6 +13,7 @@ const DOT = { live: 'on', paused: 'stale', stale: 'stale', connecting: '', recon
 const since = age => age === null || age < 1 ? '' : age < 90 ? `${age} s` : `${Math.round(age / 60)} min`;
 function words({ name, wait, age }) {
   if (name === 'stale') return `stale ${since(age)}`;
+  if (live.instead && (name === 'reconnecting' || name === 'connecting')) return live.instead;
   if (name === 'reconnecting') return wait ? `reconnecting in ${wait} s` : 'reconnecting…';
   if (name === 'signed-out') return 'signed out';
   return name === 'connecting' ? 'connecting…' : name;
@@ -21,13 +22,14 @@ let before = '';
 onState(state => {
   const dot = $('.live');
   if (!dot) return;
-  if (dot.dataset.s !== DOT[state.name]) dot.dataset.s = DOT[state.name];
+  const shown = live.instead ? 'stale' : DOT[state.name];
+  if (dot.dataset.s !== shown) dot.dataset.s = shown;
   setText(dot.lastElementChild, words(state));
   if (state.name === 'signed-out' && before !== state.name) toast('You are signed out, so the numbers stand still. Reload the page to sign in.', 'error');
   before = state.name;
   dot.title = state.age > 2 ? `The numbers are ${since(state.age)} old` : '';
   // Announced once per change of state, not at every second of a countdown.
-  setText($('#live-said'), { live: 'Live', reconnecting: 'Connection lost, reconnecting', stale: 'The numbers are stale', 'signed-out': 'You are signed out; reload to sign in', paused: 'Paused' }[state.name] ?? '');
+  setText($('#live-said'), { live: 'Live', reconnecting: live.instead ? `No live connection; the numbers come ${live.instead}` : 'Connection lost, reconnecting', stale: 'The numbers are stale', 'signed-out': 'You are signed out; reload to sign in', paused: 'Paused' }[state.name] ?? '');
 });
 
 /* --- what every page shows of a snapshot ---------------------------------------- */
@@ -41,7 +43,7 @@ onSnapshot(({ at, totals, redis, maintenance, loss }) => {
     setText(badge, short(totals.failed));
     badge.hidden = !totals.failed;
   }
-  const facts = { memory: memory(redis), fsync: redis.fsync ?? '–', leader: maintenance.leader ?? 'none' };
+  const facts = { memory: memory(redis), fsync: redis.status === 'disabled' ? '–' : redis.fsync ?? '–', leader: maintenance.leader ?? 'none' };
   for (const [fact, text] of Object.entries(facts)) for (const place of $$(`[data-sys="${fact}"]`)) setText(place, text);
   for (const card of $$('[data-loss="card"]')) card.hidden = !loss;
   for (const place of $$('[data-loss="sentence"]')) setText(place, loss?.sentence ?? '');

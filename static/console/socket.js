@@ -6,7 +6,8 @@ const NOT_LOGGED_IN = 4401; // the server's close code: the session ended, tryin
 const QUIET_AFTER = 5000; // ms without news: without its publisher the server still reads every 3 s
 
 /**
- * Opens the line and keeps it. Calls `on.open(send)` at each opening, `on.history(frame)`, `on.snapshot(frame)`, `on.job(frame)` and
+ * Opens the line and keeps it. Calls `on.open(send)` at each opening, `on.history(frame)`, `on.snapshot(frame)`, `on.job(frame)`,
+ * `on.door(frame)` and
  * `on.state({name, wait, age})`, name one of connecting, live, stale, reconnecting, signed-out;
  * wait: seconds to the next try; age: seconds since the last snapshot, null before the first.
  */
@@ -25,6 +26,7 @@ export function listen(on) {
       const frame = JSON.parse(event.data);
       if (frame.type === 'history') on.history(frame);
       if (frame.type === 'job') on.job(frame);
+      if (frame.type === 'door') on.door(frame);
       if (frame.type === 'snapshot') {
         // While Redis is away the server repeats the last counts it knew: their age goes on.
         if (frame.at !== at) last = Date.now();

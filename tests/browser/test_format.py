@@ -18,6 +18,8 @@ def test_both_ways_of_writing_agree(page: Page) -> None:
         for name in ("number", "short", "rate", "duration"):
             cases.append((name, [n], getattr(words, name)(n)))
         cases += [("change", [sign * n], words.change(sign * n)) for sign in (1, -1)]
+        cases.append(("percent", [n], words.percent(n)))
+        cases += [("millis", [n / each], words.millis(n / each)) for each in (1, 1e3, 1e4)]
         cases.append(("clearsIn", [n], words.clears_in(n)))
         cases += [
             ("ago", [1e6 - n, 1e6], words.ago_words(1e6 - n, 1e6)),
@@ -32,6 +34,7 @@ def test_both_ways_of_writing_agree(page: Page) -> None:
     for used, most in ((0, 0), (5 * 2**20, 0), (38, 100), (2**31, 2**32)):
         redis = {"used_memory": used, "max_memory": most}
         cases.append(("memory", [redis], words.memory(redis)))
+    cases.append(("memory", [{"status": "disabled"}], words.memory({"status": "disabled"})))
     for value in (None, 0, 40, 33.3333333, 100, 100.5, -1, "half", "", True, {"done": 3, "of": ["ä", None]}, [1]):
         cases.append(("progressWords", [value], words.progress_words(value)))
         cases.append(("isPercent", [value], words.is_percent(value)))

@@ -18,12 +18,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from ingest.queue import connections
-from queueadmin.console import consumers, feed, history, metrics, publisher
+from queueadmin.console import consumers, door_feed, feed, history, metrics, publisher
 from queueadmin.console.consumers import NOT_LOGGED_IN, same_origin
 from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.routing import router
 from queueadmin.console.snapshot import Snapshot
-from tests.conftest import Valkey
+from tests.conftest import Valkey, wait_until
 from tests.console.conftest import Jobs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
@@ -225,6 +225,21 @@ async def test_without_a_login_nothing_is_followed(empty_redis: redis.Redis) -> 
         await socket.send_json_to({"follow": "nobody"})
         assert (await socket.receive_output(timeout=10))["code"] == NOT_LOGGED_IN
         assert await socket.receive_nothing(timeout=0.2)
+
+
+async def test_a_page_is_told_what_comes_in_until_it_wants_no_more(session: Client, empty_redis: redis.Redis) -> None:
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await socket.send_json_to({"door": True})
+        async with asyncio.timeout(20):
+            while (frame := await _frame(socket))["type"] != "door":
+                pass
+            assert frame["verdict"]["reason"] == "The door is open."
+            while (await _frame(socket))["type"] != "door":
+                pass
+        await socket.send_json_to({"follow": None})
+        left = door_feed.door_feed()
+        await asyncio.to_thread(wait_until, lambda: not left._followers)
 
 
 async def _job_frame(socket: WebsocketCommunicator, job_id: str, state: str | None = None) -> dict[str, Any]:

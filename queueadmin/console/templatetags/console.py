@@ -76,6 +76,15 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def millis(seconds: float | None) -> str:
+    """How long an answer took: "0.8 ms", "11 ms", "1.2 s"; a dash for nothing."""
+    if seconds is None:
+        return DASH
+    ms = seconds * 1000
+    return duration(seconds) if ms >= 999.5 else f"{_fixed(ms) if ms < 9.95 else number(ms)} ms"
+
+
+@register.filter
 def took(attempt: Attempt) -> float | None:
     """How many seconds one execution took."""
     return (attempt.ended_at - attempt.started_at).total_seconds() if attempt.started_at else None
@@ -133,8 +142,10 @@ def _figure(value: float, *, whole: bool) -> str:
 
 
 @register.filter
-def memory(redis: dict[str, int]) -> str:
-    """How full Redis is: "38 % of 4 GB", or the bytes when it has no limit."""
+def memory(redis: dict[str, Any]) -> str:
+    """How full Redis is: "38 % of 4 GB", or the bytes when it has no limit; "none" with REDIS=false."""
+    if redis.get("status") == "disabled":
+        return "none"
     used, most = redis["used_memory"], redis["max_memory"]
     return f"{number(used / most * 100)} % of {file_size(most)}" if most else file_size(used)
 

@@ -3,12 +3,17 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from django.utils import timezone
 
 from ingest.models import Event, SpooledEvent
 from ingest.queue.payload import Payload, encode
+from ingest.spool import rows
 from tests.console.conftest import WORKER, Jobs
+
+#: What a row keeps of its job.
+_REST = msgspec.json.encode(rows.Rest(300, 0, "", True, (1.0,), "", "", 3600)).decode()
 
 
 def finished(job_id: str, **more: Any) -> str:
@@ -20,7 +25,7 @@ def finished(job_id: str, **more: Any) -> str:
 def spooled(job_id: str, state: str = "spooled", *, place: int = 1, queue: int = 1, **more: Any) -> str:
     now = timezone.now()
     data = encode(Payload(job_id, "alert", now, "high", "spool", "", None, b'{"title":"kept"}'))
-    values: dict[str, Any] = {"due_at": now, "received_at": now, "kind": "alert", "source": "spool", "job": "{}"}
+    values: dict[str, Any] = {"due_at": now, "received_at": now, "kind": "alert", "source": "spool", "job": _REST}
     if state in ("failed", "trash"):
         values |= {"failed_at": now, "reason": "error", "error_type": "OSError", "error_message": "no way"}
     return SpooledEvent.objects.create(id=job_id, state=state, rank=queue, place=place, data=data, **(values | more)).id
