@@ -5,7 +5,7 @@ duplicate keys (each parser takes another one), NUL and lone surrogates (Postgre
 NaN, numbers without a value, text that is not UTF-8. Each event is judged alone.
 
 msgspec parses in 2 µs an alert and refuses most of that, but lets NUL and duplicate keys through.
-Both are looked for with counts that can only be too high; only then, the slow exact way decides.
+Both are looked for with counts that differ whenever there may be one; only then, the slow exact way decides.
 """
 
 import json
@@ -23,6 +23,8 @@ from ingest.api.problems import Problem, ProblemError
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{},:]', re.DOTALL)
 _KEY_END: Final = re.compile(rb'"[ \t\r\n]*:')
 _SPACE: Final = b" \t\r\n"
+#: Bytes that a key takes at least, with its value and the comma: `"":1,`.
+_SMALLEST_KEY: Final = 5
 #: Above this many commas an array is split by counting, which stops at the limit of items, rather
 #: than by msgspec, which would first make an object of each.
 _MANY_COMMAS: Final = 200_000
@@ -78,7 +80,8 @@ def parse(raw: bytes) -> dict[str, Any]:
     """The fields of one event. Raises Refused, with 413 for a broken limit, else 400 or 422."""
     if len(raw) > limits.ITEM_BYTES:
         raise Refused(limits.item_too_large())
-    if raw.count(b"{") + raw.count(b"[") > limits.DEPTH or raw.count(b":") > limits.KEYS:
+    many_keys = len(raw) > limits.KEYS * _SMALLEST_KEY and raw.count(b":") > limits.KEYS
+    if many_keys or raw.count(b"{") + raw.count(b"[") > limits.DEPTH:
         _measure(raw)
     try:
         event = _ANY.decode(raw)
@@ -86,10 +89,13 @@ def parse(raw: bytes) -> dict[str, Any]:
         _explain(raw, error)
     if not isinstance(event, dict):
         raise _refused(422, "wrong_type", "Not an event", "An event must be a JSON object.")
-    keys = _count_keys(event)
-    if raw.count(b":") != keys and len(_KEY_END.findall(raw)) != keys:
+    keys, texts = _count(event)
+    escapes = b"\\" in raw
+    # Without escapes no text holds a quote, so there are two for each key and each text. Else a pattern tells: it takes
+    # 3 µs instead of 0.5, and also finds what only looks like a key, inside a text.
+    if len(_KEY_END.findall(raw)) != keys if escapes else raw.count(b'"') != 2 * (keys + texts):
         _refuse_duplicate_keys(raw)
-    if b"\\u0000" in raw and _has_character(event, _NUL):
+    if escapes and b"\\u0000" in raw and _has_character(event, _NUL):
         raise _refused(422, "nul_character", "NUL in a text", "A text holds the character U+0000.")
     return event
 
@@ -152,18 +158,21 @@ def _measure(raw: bytes) -> None:
                 raise Refused(limits.too_many_keys())
 
 
-def _count_keys(event: dict[str, Any]) -> int:
-    """Keys in all objects of an event; a key given twice was parsed to one."""
-    count = 0
-    left: list[Any] = [event]
-    while left:
-        value = left.pop()
-        if type(value) is dict:
-            count += len(value)
-            left.extend(inner for inner in value.values() if type(inner) is dict or type(inner) is list)
-        else:
-            left.extend(inner for inner in value if type(inner) is dict or type(inner) is list)
-    return count
+def _count(event: dict[str, Any]) -> tuple[int, int]:
+    """Keys in all objects of an event, and values that are texts; a key given twice was parsed to one."""
+    keys = texts = 0
+    holders: list[Any] = [event]
+    for holder in holders:  # it grows meanwhile
+        if type(holder) is dict:
+            keys += len(holder)
+            holder = holder.values()
+        for value in holder:
+            kind = type(value)
+            if kind is str:
+                texts += 1
+            elif kind is dict or kind is list:
+                holders.append(value)
+    return keys, texts
 
 
 def _refuse_duplicate_keys(raw: bytes) -> None:
