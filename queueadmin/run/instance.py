@@ -108,7 +108,7 @@ class Instance:
             self._home.redis_url.write_text(f"{self._redis_url}\n")
         else:
             self._home.redis_url.unlink(missing_ok=True)
-        command = (sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration))
+        command = (sys.executable, "-m", "queueadmin.run.supervisord", "-n", "-c", str(configuration))
         with (self._home.logs / "supervisor.out").open("wb") as output:
             self._supervisord = subprocess.Popen(
                 held_command(self._home, "supervisord", command),
