@@ -166,6 +166,50 @@ class ApiKey(models.Model):
         return self.name
 
 
+class SeverityMapping(models.Model):
+    """What an operator said of a severity's word. Written through `ingest.api.mappings`."""
+
+    #: In small letters, as is the word. Empty: of events that name no source.
+    source = models.CharField(max_length=255, blank=True)
+    word = models.CharField(max_length=100)
+    #: Null: whatever key it came with.
+    key = models.ForeignKey(ApiKey, null=True, on_delete=models.CASCADE)
+    priority = models.CharField(max_length=8)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["source", "word"], condition=models.Q(key=None), name="severity_word_of_every_key"
+            ),
+            models.UniqueConstraint(fields=["source", "word", "key"], name="severity_word_of_a_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.word}"
+
+
+class FieldMapping(models.Model):
+    """Where the generic hook finds an event's fields in a body. Written through `ingest.api.mappings`."""
+
+    #: In small letters.
+    source = models.CharField(max_length=255, blank=True)
+    #: Null: whatever key it came with.
+    key = models.ForeignKey(ApiKey, null=True, on_delete=models.CASCADE)
+    #: Field → path: names with dots between them.
+    fields = models.JSONField()
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source"], condition=models.Q(key=None), name="fields_of_every_key"),
+            models.UniqueConstraint(fields=["source", "key"], name="fields_of_a_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.source
+
+
 class Schedule(models.Model):
     """An event that is sent again and again: by a cron expression or every so many seconds.
 

@@ -27,8 +27,8 @@ class Severity:
     #: The sender's own word or number, as text; None when there was none.
     raw: str | None
     mapped: Priority
-    #: What decided: `priority` (named by the sender), `source` (its vendor's table), `word` (the
-    #: table for all), `default`.
+    #: What decided: `priority` (named by the sender), `mapping` (an operator's), `source` (its vendor's table), `word`
+    #: (the table for all), `default`; of a resolve also `open_alert`.
     by: str
     #: There was a word, and no table knows it.
     unknown: bool = False
@@ -54,6 +54,9 @@ _WORDS: Final = _table(_MAP["generic"])
 _DEFAULT: Final = Priority(_MAP["default"])
 _TABLES: Final = {name: _table(words) for name, words in _MAP["sources"].items()}
 
+#: A host's words beside a service's; numbers are a service's.
+_NAGIOS: Final = {**_TABLES["nagios_host"], **_TABLES["nagios_service"]}
+
 #: What senders call themselves → their vendor's table. Where a vendor has two scales, the first wins.
 SOURCES: Final[dict[str, dict[str, Priority]]] = {
     **_TABLES,
@@ -64,10 +67,11 @@ SOURCES: Final[dict[str, dict[str, Priority]]] = {
     "datadog": {**_TABLES["datadog_alert_type"], **_TABLES["datadog_priority"]},
     "coralogix": _TABLES["opsgenie"],
     "rsyslog": _TABLES["syslog"],
-    "nagios": _TABLES["nagios_service"],
-    "icinga": _TABLES["nagios_service"],
-    "icinga2": _TABLES["nagios_service"],
-    "centreon": _TABLES["nagios_service"],
+    "nagios": _NAGIOS,
+    "icinga": _NAGIOS,
+    "icinga2": _NAGIOS,
+    "checkmk": _NAGIOS,
+    "centreon": _NAGIOS,
 }
 
 
@@ -82,7 +86,7 @@ def classify(raw: str | int | float | None, *, source: str = "", default: Priori
     word = text.strip().casefold()
     if not word:
         return Severity(None, default, "default")
-    table = SOURCES.get(_vendor(source))
+    table = SOURCES.get(vendor(source))
     if table and word in table:
         return Severity(text, table[word], "source")
     if word in _WORDS and not _is_number(word):
@@ -98,7 +102,7 @@ def _text(raw: str | int | float | None) -> str:
     return str(raw)
 
 
-def _vendor(source: str) -> str:
+def vendor(source: str) -> str:
     """`Prometheus/eu1` and `prometheus:eu1` come from Prometheus."""
     return source.split("/", 1)[0].split(":", 1)[0].strip().casefold()
 

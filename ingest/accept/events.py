@@ -30,6 +30,10 @@ class Incoming:
     ordering_key: str = ""
     #: Ours, for an event without a client's id, where its request says which copy it is. "": a new one.
     own_id: str = ""
+    #: What a second copy under the client's id has in common with it. "": its body.
+    repeat: str = ""
+    #: The problem that a resolve is about, whose priority it takes; "": it takes none.
+    resolves: str = ""
     #: What was odd and taken nevertheless: dicts with at least `code` and `detail`.
     warnings: tuple[dict[str, str], ...] = ()
 

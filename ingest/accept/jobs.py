@@ -74,7 +74,7 @@ def job_of(event: Incoming, job_id: str, received_at: datetime, *, recognise: bo
         callback=event.callback,
         queue_limit=settings.QUEUE_LIMITS[priority],
         user=user_digest(kind.name, event.tenant, event.user) if event.user else "",
-        body_hash=hashlib.sha256(event.body).hexdigest() if recognise else None,
+        body_hash=hashlib.sha256(event.repeat.encode() or event.body).hexdigest() if recognise else None,
         marker_seconds=_window(event) if recognise else 0,
         ordering_key=ordering_digest(kind.name, event.tenant, event.ordering_key) if event.ordering_key else "",
     )

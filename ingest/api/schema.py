@@ -9,14 +9,17 @@ from typing import Any, Final
 import msgspec
 
 from ingest.accept import Incoming
+from ingest.api import mappings
 from ingest.api.decode import Refused, parse
 from ingest.api.keys import Sender
+from ingest.api.mappings import Mappings
 from ingest.api.problems import Problem
 from ingest.callbacks import CallbackRefused, targets
-from ingest.kinds import KINDS, Kind
+from ingest.kinds import ALERT, KINDS, Kind
+from ingest.kinds.alerts import identity
 from ingest.kinds.errors import Invalid
 from ingest.kinds.faults import refused as refused_fault
-from ingest.priorities import PRIORITIES, Priority, Severity, classify
+from ingest.priorities import PRIORITIES, Priority, Severity, classify, vendor
 
 #: Characters of id, source, tenant and dedup_key: what their columns hold.
 NAME_LENGTH: Final = 255
@@ -40,27 +43,37 @@ class Rejected:
     source: str = ""
 
 
-def read_event(
-    raw: bytes, sender: Sender, *, default_priority: Priority | None = None, internal: bool = False
-) -> Incoming | Rejected:
-    """One event of a body, checked against every rule; `default_priority` wins over its kind's.
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How events of one endpoint or hook are read."""
 
-    With `internal` it may be of a kind that only code of this project sends.
-    """
+    #: Wins over the kind's.
+    default_priority: Priority | None = None
+    #: It may be of a kind that only code of this project sends.
+    internal: bool = False
+    #: Whose words the severity is in, by a name of `priorities.SOURCES`; "": its source's.
+    scale: str = ""
+    #: What operators said.
+    mappings: Mappings = mappings.NONE
+
+
+USUAL: Final = Ways()
+
+
+def read_event(raw: bytes, sender: Sender, ways: Ways = USUAL) -> Incoming | Rejected:
+    """One event of a body, checked against every rule."""
     try:
         event = parse(raw)
     except Refused as refused:
         return Rejected(None, refused.problem, sender.source)
     try:
-        return _incoming(raw, event, sender, default_priority, internal)
+        return _incoming(raw, event, sender, ways)
     except Invalid as invalid:
         return Rejected(_shown_id(event), _validation(invalid), sender.source or _shown_source(event))
 
 
-def _incoming(
-    raw: bytes, event: Mapping[str, Any], sender: Sender, default_priority: Priority | None, internal: bool
-) -> Incoming:
-    kind = _kind(event, internal)
+def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) -> Incoming:
+    kind = _kind(event, ways.internal)
     event_id = _name(event, "id")
     if event_id == "":
         raise Invalid("id", "invalid_value", "id must not be empty; leave it out to have one made.")
@@ -72,10 +85,10 @@ def _incoming(
     _object(event, "labels")
     _fault(event)
     kind.validate(event)
-    severity, warnings = _severity(event, source, default_priority or kind.default_priority)
-    if sender.max_priority is not None and _is_above(severity.mapped, sender.max_priority):
-        severity, capped = _capped(severity, sender.max_priority)
-        warnings += (capped,)
+    severity, warnings = _severity(event, source, sender, ways, ways.default_priority or kind.default_priority)
+    severity, capped = cap(severity, sender.max_priority)
+    warnings += capped
+    takes_priority = kind is ALERT and event.get("action") == "resolve" and severity.by != "priority"
     return Incoming(
         kind=kind,
         body=raw,
@@ -87,6 +100,7 @@ def _incoming(
         user=(_name(event, kind.user_field) or "") if kind.user_field else "",
         callback=_callback(event),
         ordering_key=(_name(event, kind.ordering_field) or "") if kind.ordering_field else "",
+        resolves=identity(tenant, source, event) if takes_priority else "",
         warnings=warnings,
     )
 
@@ -195,7 +209,9 @@ def _fault(event: Mapping[str, Any]) -> None:
             raise Invalid(field, "fault_refused", why)
 
 
-def _severity(event: Mapping[str, Any], source: str, default: Priority) -> tuple[Severity, tuple[dict[str, str], ...]]:
+def _severity(
+    event: Mapping[str, Any], source: str, sender: Sender, ways: Ways, default: Priority
+) -> tuple[Severity, tuple[dict[str, str], ...]]:
     """The event's priority and how it came about: an explicit word wins over the severity."""
     raw = event.get("severity")
     if raw is not None and (isinstance(raw, bool) or not isinstance(raw, str | int | float)):
@@ -205,7 +221,10 @@ def _severity(event: Mapping[str, Any], source: str, default: Priority) -> tuple
         raise Invalid("severity", "too_long", detail, limit=SEVERITY_LENGTH)
     if event.get("action") == "resolve":
         default = Priority.LOW
-    severity = classify(raw, source=source, default=default)
+    severity = classify(raw, source=ways.scale or source, default=default)
+    said = ways.mappings.priority(raw, (source, vendor(source), ways.scale), sender.key_id)
+    if said is not None:
+        severity = replace(severity, mapped=said, by="mapping", unknown=False)
     explicit = event.get("priority")
     if explicit is not None:
         if not isinstance(explicit, str) or explicit.lower() not in PRIORITIES:
@@ -217,15 +236,13 @@ def _severity(event: Mapping[str, Any], source: str, default: Priority) -> tuple
     return severity, ({"code": "severity_unmapped", "detail": detail, "value": severity.raw or ""},)
 
 
-def _is_above(priority: Priority, highest: Priority) -> bool:
-    return PRIORITIES.index(priority) < PRIORITIES.index(highest)
-
-
-def _capped(severity: Severity, highest: Priority) -> tuple[Severity, dict[str, str]]:
-    """What the key lets through of a priority, however it came about, and the warning about it."""
+def cap(severity: Severity, highest: Priority | None) -> tuple[Severity, tuple[dict[str, str], ...]]:
+    """What a key lets through of a priority, however it came about, and the warning about it."""
+    if highest is None or PRIORITIES.index(severity.mapped) >= PRIORITIES.index(highest):
+        return severity, ()
     detail = f"The key's events are {highest} at most; this one would have been {severity.mapped}."
     warning = {"code": "priority_capped", "detail": detail, "value": str(severity.mapped)}
-    return replace(severity, mapped=highest), warning
+    return replace(severity, mapped=highest), (warning,)
 
 
 def _shown_id(event: Mapping[str, Any]) -> str | None:

@@ -11,16 +11,18 @@ import secrets
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import redis
 from django.conf import settings
 
 from ingest.accept import Incoming, Receipt
+from ingest.api.mappings import plain_word
 from ingest.api.problems import Problem, ProblemError
 from ingest.api.schema import Rejected
 from ingest.api.sender import Sender
@@ -45,8 +47,14 @@ LOCAL: Final = "local"
 #: A mark outlives any outage that somebody would wait out; after it counts of before it may stand twice.
 MARK_SECONDS: Final = 24 * 3600
 
+#: Severities that no table knows, of all sources: the newest are kept. Characters of each.
+WORDS: Final = 500
+WORD_LENGTH: Final = 100
+
 ACCEPTED: Final = "accepted"
 DUPLICATES: Final = "duplicates"
+#: Alerts that a vendor left out of a group.
+TRUNCATED: Final = "truncated"
 
 #: Outcomes of receipts → fields.
 _FIELDS: Final = {
@@ -80,6 +88,9 @@ class Counts:
     tenants: dict[str, set[str]] = field(default_factory=dict)
     #: The same counts of the last 15 minutes, and how long the answers took.
     steps: Steps = field(default_factory=Steps)
+    #: (source, word) → events whose severity no table knows, and Unix time of the last one.
+    words: Counter[tuple[str, str]] = field(default_factory=Counter)
+    words_seen: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 class Tally:
@@ -139,6 +150,18 @@ class Tally:
         is_known = name in self._counts.sources or len(self._counts.sources) < SOURCES
         return name if is_known else OTHERS
 
+    def add_words(self, words: Mapping[tuple[str, str], int]) -> None:
+        """Count severities that no table knows by (source, word)."""
+        at = time.time()
+        with self._lock:
+            counts = self._counts
+            for (source, word), number in words.items():
+                said = source[:NAME_LENGTH], word[:WORD_LENGTH]
+                if said in counts.words or len(counts.words) < WORDS:
+                    counts.words[said] += number
+                    counts.words_seen[said] = at
+            self._schedule()
+
     def here(self) -> Counts:
         """What is counted in this process and not in Redis: with REDIS=false all of it."""
         with self._lock:
@@ -150,6 +173,8 @@ class Tally:
                 dict(counts.seen),
                 {name: set(each) for name, each in counts.tenants.items()},
                 Steps(counts.steps.counts),
+                Counter(counts.words),
+                dict(counts.words_seen),
             )
 
     def settle(self) -> None:
@@ -180,7 +205,7 @@ class Tally:
         self._now.wait(max(0.0, self._flushed_at + EVERY_SECONDS - time.monotonic()))
         with self._lock:
             self._due = False
-            if self._sent is None and self._counts.total:
+            if self._sent is None and (self._counts.total or self._counts.words):
                 self._sent, self._counts, self._tried = self._counts, Counts(), False
                 self._number += 1
             sent = self._sent
@@ -195,7 +220,7 @@ class Tally:
         finally:
             self._flushed_at = time.monotonic()
             with self._lock:
-                if self._sent is not None or self._counts.total:
+                if self._sent is not None or self._counts.total or self._counts.words:
                     self._schedule()
 
     def _write(self, sent: Counts) -> None:
@@ -220,6 +245,7 @@ class Tally:
                     pipe.hincrby(place, what, number)
             if sent.seen:
                 pipe.zadd(keys.TALLY_SOURCES, sent.seen, gt=True)
+            self._add_words(client, pipe, sent)
             pipe.set(mark, self._number, ex=MARK_SECONDS)
             self._tried = True
             pipe.execute()
@@ -241,6 +267,18 @@ class Tally:
                 over = {OTHERS} if len(new - known) > room else set()
                 found[name] = {*sorted(new - known)[:room], *over}
         return {name: new for name, new in found.items() if new}
+
+    def _add_words(self, client: Any, pipe: Any, sent: Counts) -> None:
+        """Those that were silent for longest give their places to new ones."""
+        if not sent.words:
+            return
+        for said, number in sent.words.items():
+            pipe.hincrby(keys.TALLY_WORD_COUNTS, as_member(said), number)
+        pipe.zadd(keys.TALLY_WORDS, {as_member(said): at for said, at in sent.words_seen.items()}, gt=True)
+        oldest = client.zrange(keys.TALLY_WORDS, 0, -(WORDS + 1))
+        if oldest:
+            pipe.zrem(keys.TALLY_WORDS, *oldest)
+            pipe.hdel(keys.TALLY_WORD_COUNTS, *oldest)
 
     def _make_room(self, client: Any, sent: Counts) -> list[str]:
         """The sources to forget for new ones; new ones without a place are counted under OTHERS."""
@@ -266,6 +304,11 @@ class Tally:
         return gone
 
 
+def as_member(said: tuple[str, str]) -> bytes:
+    """A source and a word of its as Redis has them."""
+    return msgspec.json.encode(said)
+
+
 def _places(counts: Counts) -> Iterator[tuple[str, Counter[str]]]:
     yield keys.TALLY, counts.total
     for name, counter in counts.sources.items():
@@ -286,11 +329,24 @@ def key_of(sender: Sender) -> str:
     return LOCAL if sender.key_id is None else str(sender.key_id)
 
 
-def read(sender: Sender, items: Iterable[Incoming | Rejected]) -> None:
-    """A request's events were read: count those that were refused at that. Before any is shed."""
+def read(sender: Sender, items: Sequence[Incoming | Rejected]) -> None:
+    """A request's events were read: count what was refused at that, and unknown severities. Before any is shed."""
     refused = Counter((item.source, f"rejected:{item.problem.code}") for item in items if isinstance(item, Rejected))
     if refused:
         _tally.add(key_of(sender), refused)
+    words = Counter(
+        (item.source, plain_word(item.severity.raw))
+        for item in items
+        if isinstance(item, Incoming) and item.severity.unknown
+    )
+    if words:
+        _tally.add_words(words)
+
+
+def truncated(sender: Sender, source: str, alerts: int) -> None:
+    """A vendor left so many alerts out of a group."""
+    if alerts:
+        _tally.add(key_of(sender), {(sender.source or source, TRUNCATED): alerts})
 
 
 def stored(sender: Sender, receipts: Sequence[Receipt], seconds: float) -> None:

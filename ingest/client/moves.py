@@ -10,7 +10,7 @@ from ingest.api.keys import Sender
 from ingest.api.schema import Rejected, read_event
 from ingest.client import calling
 from ingest.client.errors import AlreadyMoved, NotFound, changes
-from ingest.client.sending import as_json
+from ingest.client.sending import INTERNAL, as_json
 from ingest.queue import keys
 from ingest.queue import payload as envelope
 from ingest.queue.transitions import Transitions
@@ -98,7 +98,7 @@ def update_payload(job_id: str, event: Mapping[str, Any]) -> None:
     body = as_json(event)
     as_kind = body if "kind" in event else as_json({**event, "kind": before.kind})
     sender = Sender("client", frozenset({"ingest"}), None, tenant=before.tenant, source=before.source)
-    read = read_event(as_kind, sender, internal=True)
+    read = read_event(as_kind, sender, INTERNAL)
     if isinstance(read, Rejected):
         raise ValueError(read.problem.detail)
     if read.kind.name != before.kind:

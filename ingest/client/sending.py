@@ -9,12 +9,14 @@ from typing import Any, Final
 from ingest import accept
 from ingest.accept import Incoming, Receipt
 from ingest.api.keys import Sender
-from ingest.api.schema import Rejected, read_event
+from ingest.api.schema import Rejected, Ways, read_event
 from ingest.callbacks import CallbackRefused, targets
 from ingest.client.errors import IdReused, Unavailable
 
-#: Code in this project: nothing is set for it, and kinds that only code may send are known to it.
+#: Code in this project: nothing is set for it.
 _US: Final = Sender("client", frozenset({"ingest"}), None)
+#: Kinds that only code of this project sends are known to it.
+INTERNAL: Final = Ways(internal=True)
 #: Not a field of an event.
 _CALLBACK: Final = "callback"
 
@@ -50,7 +52,7 @@ def enqueue_many(events: Iterable[Mapping[str, Any]]) -> list[Receipt]:
 def event_of(fields: Mapping[str, Any]) -> Incoming:
     """The event as the other ways in would read it. Raises ValueError."""
     sent = {name: value for name, value in fields.items() if name != _CALLBACK}
-    read = read_event(as_json(sent), _US, internal=True)
+    read = read_event(as_json(sent), _US, INTERNAL)
     if isinstance(read, Rejected):
         raise ValueError(read.problem.detail)
     callback = fields.get(_CALLBACK)

@@ -222,6 +222,12 @@ def tally_step(number: int) -> str:
     return f"{PREFIX}:qa:tally:step:{number}"
 
 
+#: Sorted set: `["source","word"]` → Unix time when a severity was last sent that no table knows; the newest 500.
+TALLY_WORDS: Final = f"{PREFIX}:qa:tally:words"
+#: Hash: the same → events.
+TALLY_WORD_COUNTS: Final = f"{PREFIX}:qa:tally:words:counts"
+
+
 def tally_mark(process: str) -> str:
     """String: the number of the last counts that this process wrote, so that none are added twice."""
     return f"{PREFIX}:qa:tally:mark:{process}"

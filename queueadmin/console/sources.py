@@ -26,6 +26,8 @@ class Tallied:
     #: Reason → events.
     shed: Mapping[str, int] = field(default_factory=dict)
     limited: Mapping[str, int] = field(default_factory=dict)
+    #: Alerts that a vendor left out of its groups.
+    truncated: int = 0
 
     @property
     def refused(self) -> int:
@@ -201,4 +203,4 @@ def _tallied(counts: Counter[str]) -> Tallied:
         group, _, reason = what.partition(":")
         if reason and group in groups:
             groups[group][reason] = number
-    return Tallied(counts[tally.ACCEPTED], counts[tally.DUPLICATES], **groups)
+    return Tallied(counts[tally.ACCEPTED], counts[tally.DUPLICATES], **groups, truncated=counts[tally.TRUNCATED])

@@ -4,6 +4,13 @@ from queueadmin.console.operations.api_keys import RevokeResult, create_key, rev
 from queueadmin.console.operations.frozen import FrozenResult, discard_frozen, retry_frozen
 from queueadmin.console.operations.jobs import cancel, move, run_now
 from queueadmin.console.operations.losses import LossResult, acknowledge_loss
+from queueadmin.console.operations.mappings import (
+    MappingResult,
+    map_fields,
+    map_severity,
+    unmap_fields,
+    unmap_severity,
+)
 from queueadmin.console.operations.moving import GONE, Elsewhere, MoveResult
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
@@ -28,6 +35,7 @@ __all__ = [
     "EmptyResult",
     "FrozenResult",
     "LossResult",
+    "MappingResult",
     "MoveResult",
     "PauseResult",
     "ReasonNeeded",
@@ -42,6 +50,8 @@ __all__ = [
     "discard",
     "discard_frozen",
     "empty",
+    "map_fields",
+    "map_severity",
     "move",
     "pause",
     "purge",
@@ -55,4 +65,6 @@ __all__ = [
     "rotate_key",
     "run_now",
     "send_test_event",
+    "unmap_fields",
+    "unmap_severity",
 ]
