@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from ingest.api.intake import ENDPOINTS
-from ingest.api.views import TakeInView
+from ingest.api.intake import ENDPOINTS, HOOKS_PATH
+from ingest.api.views import HookView, TakeInView
 
-urlpatterns = [path(at.lstrip("/"), TakeInView.as_view(endpoint=endpoint)) for at, endpoint in ENDPOINTS.items()]
+urlpatterns = [
+    *(path(at.lstrip("/"), TakeInView.as_view(endpoint=endpoint)) for at, endpoint in ENDPOINTS.items()),
+    path(f"{HOOKS_PATH.lstrip('/')}<str:vendor>", HookView.as_view()),
+]

@@ -180,6 +180,8 @@ INGEST_FAST_LANE = _flag("INGEST_FAST_LANE", True)
 INGEST_REQUIRE_KEY = _flag("INGEST_REQUIRE_KEY", PROD)
 if PROD and not INGEST_REQUIRE_KEY:
     raise ImproperlyConfigured("INGEST_REQUIRE_KEY must be true when PROD is true.")
+#: Whether what the hook cloudwatch gets must be signed by SNS.
+SNS_VERIFY = _flag("SNS_VERIFY", PROD)
 INGEST_DEDUP_SECONDS = _number("INGEST_DEDUP_SECONDS", 3600, least=1)
 #: Jobs that may wait in a queue before acceptance refuses more for it; 0: no limit.
 QUEUE_LIMITS = {

@@ -9,7 +9,7 @@ import uuid_utils
 from django.conf import settings
 
 from ingest.accept import CALL_BYTES, CALL_JOBS, Incoming, Receipt, Unavailable
-from ingest.api.intake import ALERT, Endpoint, Taken
+from ingest.api.intake import ALERT, ENQUEUE, Endpoint, Taken
 from ingest.api.preferences import Preferences
 from ingest.api.problems import PROBLEM_TYPE, Problem, ProblemError
 from ingest.api.schema import Rejected
@@ -71,9 +71,12 @@ def answer(
     """The response to a request whose good events got these receipts."""
     if taken.single:
         return _single(endpoint, taken.items[0], receipts)
+    if endpoint.hook is not None and not taken.items:
+        return _nothing(taken)
     if prefer.strict and not all(receipt.stored for receipt in receipts):
         return problem_answer(_whole(taken, receipts))
-    return _batch(taken, receipts, prefer)
+    # A vendor takes 207 for a failure, or for success, as it likes: with one event stored it is told 202.
+    return _batch(taken, receipts, prefer, mixed=207 if endpoint.hook is None else 202)
 
 
 def unavailable(error: Unavailable) -> Problem:
@@ -102,11 +105,19 @@ def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Re
         shown["alert_id"] = receipt.event.event_id or receipt.id
         if not settings.REDIS:
             shown["status"] = "processing"
+    if endpoint is ENQUEUE:
+        shown["dedup_key"] = msgspec.json.decode(receipt.event.body)["dedup_key"]
     return Answer(202, msgspec.json.encode(shown), headers={"Location": f"/api/v1/jobs/{receipt.id}"})
 
 
-def _batch(taken: Taken, receipts: Sequence[Receipt], prefer: Preferences) -> Answer:
-    """202 when all were accepted, 207 when some were; else 422, or 503 when the sender should try again."""
+def _nothing(taken: Taken) -> Answer:
+    """To a body that is well and says nothing: a test of the connection, a comment, a group without alerts."""
+    counts = dict.fromkeys(("received", "accepted", "duplicates", "rejected"), 0)
+    return Answer(202, msgspec.json.encode({**counts, "warnings": taken.warnings}))
+
+
+def _batch(taken: Taken, receipts: Sequence[Receipt], prefer: Preferences, mixed: int) -> Answer:
+    """202 when all were accepted, `mixed` when some were; else 422, or 503 when the sender should try again."""
     items = _items(taken, receipts)
     duplicates = sum(receipt.outcome == "duplicate" for receipt in receipts)
     accepted = sum(receipt.outcome == "accepted" for receipt in receipts)
@@ -132,11 +143,13 @@ def _batch(taken: Taken, receipts: Sequence[Receipt], prefer: Preferences) -> An
     all_stored = stored == len(items)
     if prefer.items or not all_stored:
         shown["items"] = items
+    if taken.warnings:
+        shown["warnings"] = taken.warnings
     headers = {"Location": f"/api/v1/batches/{batch.id}"}
     if prefer.applied:
         headers["Preference-Applied"] = prefer.applied
     return Answer(
-        202 if all_stored else 207,
+        202 if all_stored else mixed,
         msgspec.json.encode(shown),
         headers=headers,
         again=any(item.get("retryable", False) for item in items),

@@ -22,6 +22,7 @@ from ingest.api.problems import Problem, ProblemError
 #: the time is linear whatever the input.
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{},:]', re.DOTALL)
 _KEY_END: Final = re.compile(rb'"[ \t\r\n]*:')
+_ARRAY: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*\[")
 _SPACE: Final = b" \t\r\n"
 #: Bytes that a key takes at least, with its value and the comma: `"":1,`.
 _SMALLEST_KEY: Final = 5
@@ -66,6 +67,25 @@ def split_json(body: bytes) -> tuple[list[Item], bool]:
     else:
         slices = _split_array(body)
     return _bounded([Item(part) for part in slices]), True
+
+
+def array_of(body: bytes, name: str) -> bytes | None:
+    """The array that an object's member holds, found by brackets alone: something in it may be no JSON. None: none."""
+    depth = 0
+    start = None
+    wanted = b'"' + name.encode() + b'"'
+    for token in _TOKEN.finditer(body):
+        mark = body[token.start()]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+            if start is not None and depth == 1:
+                return body[start : token.end()]
+        elif start is None and depth == 1 and token[0] == wanted:
+            opened = _ARRAY.match(body, token.end())
+            start = opened.end() - 1 if opened else None
+    return None
 
 
 def split_lines(body: bytes) -> list[Item]:

@@ -5,6 +5,7 @@ Django would have done: ALLOWED_HOSTS, the security headers, the request's id an
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -16,13 +17,25 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from ingest.accept import Unavailable, accept_async
-from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences, tally
+from ingest.api import (
+    admission,
+    answers,
+    batches,
+    dropins,
+    idempotency,
+    intake,
+    limits,
+    mappings,
+    preferences,
+    resolving,
+    tally,
+)
 from ingest.api.access import Visit, visit
 from ingest.api.answers import Answer
 from ingest.api.idempotency import Keyed
 from ingest.api.inflate import inflate
 from ingest.api.intake import Endpoint, Head
-from ingest.api.keys import Sender, authenticate_async, require
+from ingest.api.keys import Sender, authenticate_async, credential, require
 from ingest.api.problems import ProblemError, disallowed_host, server_error
 
 Scope = dict[str, Any]
@@ -50,7 +63,7 @@ class FastLane:
         self._security_headers = {secure: _security_headers(secure) for secure in (False, True)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = intake.ENDPOINTS.get(scope["path"]) if scope["method"] == "POST" else None
+        endpoint = intake.endpoint_at(scope["path"]) if scope["method"] == "POST" else None
         if endpoint is None or not _may_be_plain(scope):
             await self._django(scope, receive, send)
             return
@@ -66,6 +79,7 @@ class FastLane:
         except Exception:
             logger.exception("Request %s failed", this.request_id)
             answer = answers.problem_answer(server_error())
+        answer = dropins.dressed(endpoint, answer)
         security_headers = self._security_headers[_is_secure(scope, headers)]
         await _send(send, answer, {"X-Request-Id": this.request_id, **security_headers})
         this.log(answer.status)
@@ -74,55 +88,81 @@ class FastLane:
         self, endpoint: Endpoint, scope: Scope, headers: Mapping[str, str], receive: Receive, this: Visit
     ) -> Answer:
         host = _host(scope, headers)
-        sender = await authenticate_async(headers, peer=_peer(scope), host=host)
-        this.sender = sender.name
-        with tally.refusals(sender):
-            return await self._take_in_from(sender, endpoint, headers, receive, this)
-
-    async def _take_in_from(
-        self, sender: Sender, endpoint: Endpoint, headers: Mapping[str, str], receive: Receive, this: Visit
-    ) -> Answer:
-        require(sender, "ingest")
-        head = intake.check_head(endpoint, headers)
-        admission.check(sender, status=endpoint.over_rate)
-        held = 0
+        held = _Held(self._in_flight)
+        body = None
         try:
-            chunks = []
-            async for chunk in _body(receive):
-                self._in_flight.take(len(chunk))
-                held += len(chunk)
-                chunks.append(chunk)
-            body = b"".join(chunks)
-            if head.encoding:
-                body = await asyncio.to_thread(inflate, head.encoding, body)
-                self._in_flight.take(len(body))
-                held += len(body)
-            return await idempotency.once_async(
-                endpoint, head, body, sender, lambda keyed: _store(endpoint, head, body, sender, keyed, this)
-            )
+            elsewhere = intake.url_key(endpoint, scope["query_string"].decode("latin-1"))
+            if endpoint.key_member and credential(headers) is None:
+                # The key is in the body, so that comes first.
+                body = await _read(receive, intake.check_head(endpoint, headers), held)
+                elsewhere = intake.body_key(endpoint, body)
+            sender = await authenticate_async(headers, peer=_peer(scope), host=host, elsewhere=elsewhere)
+            this.sender = sender.name
+            with tally.refusals(sender):
+                require(sender, "ingest")
+                head = intake.check_head(endpoint, headers)
+                admission.check(sender, status=endpoint.over_rate)
+                if body is None:
+                    body = await _read(receive, head, held)
+                store = functools.partial(_store, endpoint, head, body, sender, this)
+                return await idempotency.once_async(endpoint, head, body, sender, store)
         finally:
-            self._in_flight.give_back(held)
+            held.give_back()
+
+
+class _Held:
+    """The bytes that one request holds of those in flight."""
+
+    def __init__(self, in_flight: limits.InFlight) -> None:
+        self._in_flight = in_flight
+        self._bytes = 0
+
+    def take(self, size: int) -> None:
+        """Raises ProblemError 503."""
+        self._in_flight.take(size)
+        self._bytes += size
+
+    def give_back(self) -> None:
+        self._in_flight.give_back(self._bytes)
+
+
+async def _read(receive: Receive, head: Head, held: _Held) -> bytes:
+    """The whole body, unpacked."""
+    chunks = []
+    async for chunk in _body(receive):
+        held.take(len(chunk))
+        chunks.append(chunk)
+    body = b"".join(chunks)
+    if head.encoding:
+        body = await asyncio.to_thread(inflate, head.encoding, body)
+        held.take(len(body))
+    return body
 
 
 async def _store(
-    endpoint: Endpoint, head: Head, body: bytes, sender: Sender, keyed: Keyed | None, this: Visit
+    endpoint: Endpoint, head: Head, body: bytes, sender: Sender, this: Visit, keyed: Keyed | None
 ) -> Answer:
     """A body's events into a store."""
     # Here as well, since under an Idempotency-Key a refusal leaves `once_async` as an answer.
     with tally.refusals(sender):
-        return await _store_read(endpoint, head, body, sender, keyed, this)
+        return await _store_read(endpoint, head, body, sender, this, keyed)
 
 
 async def _store_read(
-    endpoint: Endpoint, head: Head, body: bytes, sender: Sender, keyed: Keyed | None, this: Visit
+    endpoint: Endpoint, head: Head, body: bytes, sender: Sender, this: Visit, keyed: Keyed | None
 ) -> Answer:
     began = perf_counter()
+    if endpoint.hook is not None and endpoint.hook.check is not None:
+        await asyncio.to_thread(endpoint.hook.check, body)
+    said = await mappings.current_async()
     if len(body) < THREAD_BYTES:
-        taken = intake.read_body(endpoint, head, body, sender)
+        taken = intake.read_body(endpoint, head, body, sender, said)
     else:
-        taken = await asyncio.to_thread(intake.read_body, endpoint, head, body, sender)
+        taken = await asyncio.to_thread(intake.read_body, endpoint, head, body, sender, said)
     this.events = len(taken.items)
     tally.read(sender, taken.items)
+    tally.truncated(sender, endpoint.vendor, taken.truncated)
+    taken = replace(taken, items=await resolving.with_open_priority_async(sender, taken.items))
     prefer = preferences.read(head.headers)
     with tally.all_or_nothing(sender, taken.events):
         answers.check_strict(taken, prefer)

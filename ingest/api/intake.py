@@ -1,18 +1,21 @@
 """What both faces of taking in have in common: a request's bytes → events. `answers` has the way back."""
 
+import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from ingest.accept import Incoming
-from ingest.api import cloudevents, decode, limits
+from ingest.api import cloudevents, decode, hooks, keys, limits, mappings
+from ingest.api.hooks import Hook, Written
 from ingest.api.inflate import check_encoding
 from ingest.api.keys import Sender
+from ingest.api.mappings import Mappings
 from ingest.api.problems import Problem, ProblemError
-from ingest.api.schema import Rejected, read_event
+from ingest.api.schema import Rejected, Ways, read_event
 from ingest.priorities import Priority
 
-Format = Literal["json", "ndjson", "cloudevent", "cloudevents", "binary"]
+Format = Literal["json", "ndjson", "cloudevent", "cloudevents", "binary", "form"]
 
 _FORMATS: Final[dict[str, Format]] = {
     "application/json": "json",
@@ -22,7 +25,9 @@ _FORMATS: Final[dict[str, Format]] = {
     cloudevents.STRUCTURED: "cloudevent",
     cloudevents.BATCH: "cloudevents",
 }
+_CHARSETS: Final = frozenset({"", "utf-8", "utf8", "us-ascii"})
 #: What an answer names, one for each format.
+_FORM: Final = "application/x-www-form-urlencoded"
 _OFFERED: Final = ("application/json", "application/x-ndjson", cloudevents.STRUCTURED, cloudevents.BATCH)
 
 
@@ -37,11 +42,37 @@ class Endpoint:
     default_priority: Priority | None = None
     #: What a key over its rate is answered: 429, or 503 where senders are known never to repeat after a 429.
     over_rate: Literal[429, 503] = 429
+    #: A vendor's own webhook.
+    hook: Hook | None = None
+
+    @property
+    def vendor(self) -> str:
+        return self.hook.vendor if self.hook is not None else ""
+
+    @property
+    def key_member(self) -> str:
+        """The member of the body that holds the key; "": the headers do."""
+        return self.hook.key_member if self.hook is not None else ""
 
 
 EVENTS: Final = Endpoint("/api/v1/events", batch=True)
 ALERT: Final = Endpoint("/api/alerts/event", batch=False, default_priority=Priority.LOW)
-ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT)}
+#: PagerDuty's Events API v2.
+ENQUEUE: Final = Endpoint("/v2/enqueue", batch=False, hook=hooks.ENQUEUED)
+#: What Prometheus posts to an Alertmanager.
+POSTED: Final = Endpoint("/api/v2/alerts", batch=True, over_rate=503, hook=hooks.POSTED)
+#: By path.
+ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT, ENQUEUE, POSTED)}
+HOOKS_PATH: Final = "/api/v1/hooks/"
+#: Alertmanager and SNS never repeat what was answered 429, so hooks say 503.
+HOOKS: Final = {
+    f"{HOOKS_PATH}{vendor}": Endpoint(f"{HOOKS_PATH}{vendor}", batch=True, over_rate=503, hook=hook)
+    for vendor, hook in hooks.HOOKS.items()
+}
+
+
+def endpoint_at(path: str) -> Endpoint | None:
+    return ENDPOINTS.get(path) or HOOKS.get(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +92,10 @@ class Taken:
     items: tuple[Incoming | Rejected, ...]
     #: One object, so the answer is one receipt.
     single: bool
+    #: About the request as a whole.
+    warnings: tuple[dict[str, str], ...] = ()
+    #: Alerts that the vendor left out of a group.
+    truncated: int = 0
 
     @property
     def events(self) -> list[Incoming]:
@@ -76,8 +111,25 @@ def check_head(endpoint: Endpoint, headers: Mapping[str, str]) -> Head:
     return Head(_format(endpoint, headers), encoding, headers)
 
 
-def read_body(endpoint: Endpoint, head: Head, body: bytes, sender: Sender) -> Taken:
+def url_key(endpoint: Endpoint, query: str) -> keys.Elsewhere:
+    """The key that a hook's URL carries; others take none from there."""
+    return keys.in_url(query) if endpoint.path in HOOKS else keys.NOWHERE
+
+
+def body_key(endpoint: Endpoint, body: bytes) -> keys.Elsewhere:
+    """The key that a body carries, as far as it can be read."""
+    try:
+        found = decode.parse(body.strip()).get(endpoint.key_member)
+    except decode.Refused:
+        return keys.NOWHERE
+    return keys.Elsewhere(in_body=found.strip() if isinstance(found, str) else None)
+
+
+def read_body(endpoint: Endpoint, head: Head, body: bytes, sender: Sender, said: Mappings = mappings.NONE) -> Taken:
     """The events of a body that is unpacked. Raises ProblemError when the body as a whole cannot be read."""
+    ways = Ways(endpoint.default_priority, mappings=said)
+    if endpoint.hook is not None:
+        return _read_hook(endpoint.hook, head, body, sender, ways)
     read: Callable[[decode.Item], decode.Item] | None = None
     match head.format:
         case "ndjson":
@@ -98,7 +150,24 @@ def read_body(endpoint: Endpoint, head: Head, body: bytes, sender: Sender) -> Ta
                 read = cloudevents.read_structured
     if not items:
         raise ProblemError(Problem(422, "no_events", "No events", "The body holds no event."))
-    return Taken(tuple(_read(endpoint, item, sender, read) for item in items), single)
+    return Taken(tuple(_read(item, sender, ways, read) for item in items), single)
+
+
+def _read_hook(hook: Hook, head: Head, body: bytes, sender: Sender, ways: Ways) -> Taken:
+    paths = functools.partial(ways.mappings.fields_of, key_id=sender.key_id)
+    found = hooks.read(hook, body, form=head.format == "form", source=sender.source, paths=paths)
+    items = tuple(_read_alert(hook, each, sender, ways) for each in found.alerts)
+    return Taken(items, found.single and bool(items), found.warnings, found.truncated)
+
+
+def _read_alert(hook: Hook, alert: Written | Problem, sender: Sender, ways: Ways) -> Incoming | Rejected:
+    if isinstance(alert, Problem):
+        return Rejected(None, alert, sender.source or hook.vendor)
+    default = alert.default or ways.default_priority
+    event = read_event(alert.raw, sender, replace(ways, default_priority=default, scale=alert.scale))
+    if isinstance(event, Rejected):
+        return event
+    return replace(event, repeat=alert.repeat, warnings=alert.warnings + event.warnings)
 
 
 def _wrong_shape(detail: str) -> ProblemError:
@@ -110,10 +179,13 @@ def _format(endpoint: Endpoint, headers: Mapping[str, str]) -> Format:
     media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
     charset = parameters.partition("charset=")[2].strip(' "').lower()
+    if endpoint.hook is not None and charset in _CHARSETS:
+        # Vendors say what they like about their JSON: SNS calls it text/plain.
+        return "form" if media == _FORM else "json"
     if endpoint.batch and cloudevents.BINARY in headers and media not in (cloudevents.STRUCTURED, cloudevents.BATCH):
         return "binary"
     found = _FORMATS.get(media or "application/json")
-    if charset in {"", "utf-8", "utf8", "us-ascii"} and found and (endpoint.batch or found == "json"):
+    if charset in _CHARSETS and found and (endpoint.batch or found == "json"):
         return found
     possible = _OFFERED if endpoint.batch else _OFFERED[:1]
     raise ProblemError(
@@ -129,10 +201,10 @@ def _format(endpoint: Endpoint, headers: Mapping[str, str]) -> Format:
 
 
 def _read(
-    endpoint: Endpoint, item: decode.Item, sender: Sender, read: Callable[[decode.Item], decode.Item] | None
+    item: decode.Item, sender: Sender, ways: Ways, read: Callable[[decode.Item], decode.Item] | None
 ) -> Incoming | Rejected:
     try:
-        event = read_event((read(item) if read else item).raw, sender, default_priority=endpoint.default_priority)
+        event = read_event((read(item) if read else item).raw, sender, ways)
     except decode.Refused as refused:
         event = Rejected(None, refused.problem, sender.source)
     if isinstance(event, Rejected) and item.line is not None:

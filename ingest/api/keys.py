@@ -5,7 +5,9 @@ import binascii
 import ipaddress
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
+from urllib.parse import parse_qs
 
 from django.conf import settings
 
@@ -16,14 +18,17 @@ from ingest.api.sender import KEYLESS, Sender, require
 
 __all__ = [
     "KEYLESS",
+    "NOWHERE",
     "PREFIX",
     "SCOPES",
+    "Elsewhere",
     "Sender",
     "authenticate",
     "authenticate_async",
     "credential",
     "digest",
     "forget",
+    "in_url",
     "new_key",
     "require",
 ]
@@ -37,24 +42,68 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def authenticate(headers: Mapping[str, str], *, peer: str | None, host: str) -> Sender:
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A key that a hook takes from another place than the headers, for vendors that can set none."""
+
+    #: From `?key=`. URLs get into the logs of proxies, so it may not do more than send.
+    in_url: str | None = None
+    #: From the body. What is no key of ours there is taken for none: PagerDuty's clients must send something.
+    in_body: str | None = None
+
+
+NOWHERE: Final = Elsewhere()
+
+
+def authenticate(headers: Mapping[str, str], *, peer: str | None, host: str, elsewhere: Elsewhere = NOWHERE) -> Sender:
     """The sender of a request; asks the database at most once in 5 s per key.
 
     `headers` by lower-case name; `peer` is the address at the other end of the connection, `host`
-    the Host header. Raises ProblemError: 401, or 503 when the database is away.
+    the Host header. Raises ProblemError: 401, 403, or 503 when the database is away.
     """
-    key = credential(headers)
+    key = _shown(headers, elsewhere)
     if key is None:
         return _keyless(headers, peer, host)
-    return _known(known_keys.find(key) if key.startswith(PREFIX) else None)
+    sender = _known(known_keys.find(key) if key.startswith(PREFIX) else None)
+    return _allowed(sender, headers, elsewhere)
 
 
-async def authenticate_async(headers: Mapping[str, str], *, peer: str | None, host: str) -> Sender:
+async def authenticate_async(
+    headers: Mapping[str, str], *, peer: str | None, host: str, elsewhere: Elsewhere = NOWHERE
+) -> Sender:
     """The same on an event loop."""
-    key = credential(headers)
+    key = _shown(headers, elsewhere)
     if key is None:
         return _keyless(headers, peer, host)
-    return _known(await known_keys.find_async(key) if key.startswith(PREFIX) else None)
+    sender = _known(await known_keys.find_async(key) if key.startswith(PREFIX) else None)
+    return _allowed(sender, headers, elsewhere)
+
+
+def in_url(query: str) -> Elsewhere:
+    """The key that a URL's query carries as `key`."""
+    try:
+        named = parse_qs(query, keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        return NOWHERE
+    return Elsewhere(in_url=named["key"][-1].strip()) if "key" in named else NOWHERE
+
+
+def _shown(headers: Mapping[str, str], elsewhere: Elsewhere) -> str | None:
+    if (key := credential(headers)) is not None:
+        return key
+    if elsewhere.in_url is not None:
+        return elsewhere.in_url
+    in_body = elsewhere.in_body
+    return in_body if in_body is not None and in_body.startswith(PREFIX) else None
+
+
+def _allowed(sender: Sender, headers: Mapping[str, str], elsewhere: Elsewhere) -> Sender:
+    if elsewhere.in_url is not None and credential(headers) is None and sender.scopes != {"ingest"}:
+        detail = (
+            f"A key in a URL may have the scope ingest alone; {sender.name} has {', '.join(sorted(sender.scopes))}."
+        )
+        raise ProblemError(Problem(403, "forbidden_scope", "Not allowed", detail, scope="ingest"))
+    return sender
 
 
 def credential(headers: Mapping[str, str]) -> str | None:

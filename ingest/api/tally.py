@@ -245,12 +245,17 @@ class Tally:
                     pipe.hincrby(place, what, number)
             if sent.seen:
                 pipe.zadd(keys.TALLY_SOURCES, sent.seen, gt=True)
-            self._add_words(client, pipe, sent)
+            for said, number in sent.words.items():
+                pipe.hincrby(keys.TALLY_WORD_COUNTS, as_member(said), number)
+            if sent.words:
+                pipe.zadd(keys.TALLY_WORDS, {as_member(said): at for said, at in sent.words_seen.items()}, gt=True)
             pipe.set(mark, self._number, ex=MARK_SECONDS)
             self._tried = True
             pipe.execute()
             self._known.update(sent.seen)
             self._known_tenants.update((name, tenant) for name, each in sent.tenants.items() for tenant in each)
+            if sent.words:
+                self._forget_words(client)
 
     def _new_tenants(self, client: Any, sent: Counts) -> dict[str, set[str]]:
         """Those that Redis may not know, by source; further ones than TENANTS are OTHERS."""
@@ -268,17 +273,13 @@ class Tally:
                 found[name] = {*sorted(new - known)[:room], *over}
         return {name: new for name, new in found.items() if new}
 
-    def _add_words(self, client: Any, pipe: Any, sent: Counts) -> None:
-        """Those that were silent for longest give their places to new ones."""
-        if not sent.words:
-            return
-        for said, number in sent.words.items():
-            pipe.hincrby(keys.TALLY_WORD_COUNTS, as_member(said), number)
-        pipe.zadd(keys.TALLY_WORDS, {as_member(said): at for said, at in sent.words_seen.items()}, gt=True)
-        oldest = client.zrange(keys.TALLY_WORDS, 0, -(WORDS + 1))
-        if oldest:
+    def _forget_words(self, client: Any) -> None:
+        """Those that were silent for longest, when there are too many."""
+        if oldest := client.zrange(keys.TALLY_WORDS, 0, -(WORDS + 1)):
+            pipe = client.pipeline(transaction=True)
             pipe.zrem(keys.TALLY_WORDS, *oldest)
             pipe.hdel(keys.TALLY_WORD_COUNTS, *oldest)
+            pipe.execute()
 
     def _make_room(self, client: Any, sent: Counts) -> list[str]:
         """The sources to forget for new ones; new ones without a place are counted under OTHERS."""

@@ -1,10 +1,11 @@
 """Taking in by Django REST framework: the same answers as the fast lane, for WSGI and with it turned off."""
 
+import functools
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -12,14 +13,26 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ingest.accept import Unavailable, accept
-from ingest.api import admission, answers, batches, idempotency, intake, limits, preferences, tally
+from ingest.api import (
+    admission,
+    answers,
+    batches,
+    dropins,
+    idempotency,
+    intake,
+    limits,
+    mappings,
+    preferences,
+    resolving,
+    tally,
+)
 from ingest.api.access import Visit, visit
 from ingest.api.answers import Answer
 from ingest.api.errors import exception_handler
 from ingest.api.idempotency import Keyed
 from ingest.api.inflate import inflate
 from ingest.api.intake import Endpoint, Head
-from ingest.api.keys import Sender, authenticate, require
+from ingest.api.keys import Sender, authenticate, credential, require
 from ingest.api.problems import ProblemError
 
 
@@ -37,25 +50,31 @@ class TakeInView(APIView):
         return super().initialize_request(request, *args, **kwargs)
 
     def post(self, request: Request) -> HttpResponse:
-        headers = _headers(request)
-        sender = authenticate(headers, peer=request.META.get("REMOTE_ADDR"), host=request.get_host())
+        try:
+            answer = self._take_in(request)
+        except ProblemError as error:
+            answer = answers.problem_answer(error.problem)
+        answer = dropins.dressed(self.endpoint, answer)
+        return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type, headers=answer.headers)
+
+    def _take_in(self, request: Request) -> Answer:
+        headers, peer, host = _headers(request), request.META.get("REMOTE_ADDR"), request.get_host()
+        body = None
+        elsewhere = intake.url_key(self.endpoint, request.META.get("QUERY_STRING", ""))
+        if self.endpoint.key_member and credential(headers) is None:
+            # The key is in the body, so that comes first.
+            body = _read(request, intake.check_head(self.endpoint, headers))
+            elsewhere = intake.body_key(self.endpoint, body)
+        sender = authenticate(headers, peer=peer, host=host, elsewhere=elsewhere)
         self.this.sender = sender.name
         with tally.refusals(sender):
-            return self._take_in(request, headers, sender)
-
-    def _take_in(self, request: Request, headers: dict[str, str], sender: Sender) -> HttpResponse:
-        require(sender, "ingest")
-        head = intake.check_head(self.endpoint, headers)
-        admission.check(sender, status=self.endpoint.over_rate)
-        # Not `body`: Django refuses to read one of more than DATA_UPLOAD_MAX_MEMORY_SIZE.
-        body = request._request.read(limits.WIRE_BYTES + 1)
-        if len(body) > limits.WIRE_BYTES:
-            raise limits.body_too_large()
-        body = inflate(head.encoding, body)
-        answer = idempotency.once(
-            self.endpoint, head, body, sender, lambda keyed: self._store(head, body, sender, keyed)
-        )
-        return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type, headers=answer.headers)
+            require(sender, "ingest")
+            head = intake.check_head(self.endpoint, headers)
+            admission.check(sender, status=self.endpoint.over_rate)
+            if body is None:
+                body = _read(request, head)
+            store = functools.partial(self._store, head, body, sender)
+            return idempotency.once(self.endpoint, head, body, sender, store)
 
     def _store(self, head: Head, body: bytes, sender: Sender, keyed: Keyed | None) -> Answer:
         """A body's events into a store."""
@@ -65,9 +84,13 @@ class TakeInView(APIView):
 
     def _store_read(self, head: Head, body: bytes, sender: Sender, keyed: Keyed | None) -> Answer:
         began = perf_counter()
-        taken = intake.read_body(self.endpoint, head, body, sender)
+        if self.endpoint.hook is not None and self.endpoint.hook.check is not None:
+            self.endpoint.hook.check(body)
+        taken = intake.read_body(self.endpoint, head, body, sender, mappings.current())
         self.this.events = len(taken.items)
         tally.read(sender, taken.items)
+        tally.truncated(sender, self.endpoint.vendor, taken.truncated)
+        taken = replace(taken, items=resolving.with_open_priority(sender, taken.items))
         prefer = preferences.read(head.headers)
         with tally.all_or_nothing(sender, taken.events):
             answers.check_strict(taken, prefer)
@@ -105,6 +128,30 @@ class TakeInView(APIView):
         final["X-Request-Id"] = self.this.request_id
         self.this.log(final.status_code)
         return final
+
+
+class HookView(TakeInView):
+    """One vendor's webhook, named by the path."""
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        vendor = kwargs.pop("vendor")
+        if (endpoint := intake.HOOKS.get(f"{intake.HOOKS_PATH}{vendor}")) is None:
+            raise Http404
+        self.endpoint = endpoint
+        super().setup(request, *args, **kwargs)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("vendor", None)
+        return super().dispatch(request, *args, **kwargs)
+
+
+def _read(request: Request, head: Head) -> bytes:
+    """The whole body, unpacked."""
+    # Not `body`: Django refuses to read one of more than DATA_UPLOAD_MAX_MEMORY_SIZE.
+    body = request._request.read(limits.WIRE_BYTES + 1)
+    if len(body) > limits.WIRE_BYTES:
+        raise limits.body_too_large()
+    return inflate(head.encoding, body)
 
 
 def _headers(request: Any) -> dict[str, str]:

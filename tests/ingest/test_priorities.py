@@ -41,9 +41,11 @@ def test_every_common_word_counts_for_everybody() -> None:
         ("otel", 24, "critical"),
         ("opentelemetry", "12", "low"),
         ("nagios", 2, "critical"),
+        ("nagios", "UNREACHABLE", "high"),
+        ("checkmk", "DOWN", "critical"),
     ],
 )
-def test_a_number_counts_with_its_source(source: str, raw: str | float, priority: str) -> None:
+def test_a_number_or_a_vendor_s_word_counts_with_its_source(source: str, raw: str | float, priority: str) -> None:
     severity = classify(raw, source=source)
 
     assert (severity.mapped, severity.by) == (priority, "source")

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from ingest import accept
-from ingest.api import batches, buckets, idempotency, key_use, keys, pressure, tally
+from ingest.api import batches, buckets, idempotency, key_use, keys, mappings, pressure, resolving, tally
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
 
@@ -51,11 +51,14 @@ def _nothing_remembered(empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatc
     pressure.watch.forget()
     batches.forget()
     idempotency.forget()
+    mappings.forget()
+    resolving.forget()
     tally.forget()
     accept.breaker.reset()
     yield
     # Now, not before the next test: what is on its way would arrive in the Redis that was emptied for that one.
     tally.forget()
+    mappings.forget()
     accept.breaker.reset()
 
 
@@ -74,11 +77,12 @@ def through_fast_lane(path: str, body: bytes, headers: dict[str, str], peer: str
 
 async def _through_fast_lane(path: str, body: bytes, headers: dict[str, str], peer: str) -> Response:
     headers = {"content-length": str(len(body)), **headers}
+    path, _, query = path.partition("?")
     scope = {
         "type": "http",
         "method": "POST",
         "path": path,
-        "query_string": b"",
+        "query_string": query.encode(),
         "scheme": "http",
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()],
         "client": [peer, 50000],

@@ -156,3 +156,19 @@ def test_ndjson_keeps_the_numbers_of_its_lines() -> None:
     items = decode.split_lines(b'\n{"a":1}\r\n \t\n\n{"b":2}')
 
     assert [(item.line, item.raw) for item in items] == [(2, b'{"a":1}'), (5, b'{"b":2}')]
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"a":1,"alerts" : [1,{"x":NaN}],"b":2}', b'[1,{"x":NaN}]'),
+        (b'{"x":{"alerts":[1]},"alerts":[2]}', b"[2]"),
+        (b'{"alerts":"[1]","y":"\\"alerts\\":[3]"}', None),
+        (b'{"y":"alerts","alerts":[[],{"alerts":[4]}]}', b'[[],{"alerts":[4]}]'),
+        (b'{"alerts":[1', None),
+        (b"[1]", None),
+        (b"", None),
+    ],
+)
+def test_an_array_inside_an_object_is_found_though_its_items_are_no_json(body: bytes, found: bytes | None) -> None:
+    assert decode.array_of(body, "alerts") == found
