@@ -3,6 +3,7 @@
 from typing import Final
 
 from queueadmin.console.openapi.health import about, health
+from queueadmin.console.openapi.hooks import hooks
 from queueadmin.console.openapi.jobs import jobs
 from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
@@ -19,4 +20,4 @@ TAGS: Final = {
 
 def operations() -> Operations:
     """Path → method → operation."""
-    return {**sending(), **jobs(), **queues(), **health(), **about()}
+    return {**sending(), **hooks(), **jobs(), **queues(), **health(), **about()}

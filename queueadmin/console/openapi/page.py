@@ -129,7 +129,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], address: st
     answers = [
         Answer(status, answer["description"], _shape(content["schema"]), tuple(_examples(content)))
         for status, answer in operation["responses"].items()
-        for content in answer["content"].values()
+        for content in answer.get("content", {"": {"schema": {}}}).values()
     ]
     return Operation(
         id=operation["operationId"],
@@ -161,6 +161,7 @@ def _needs(security: list[dict[str, Any]]) -> str:
 
 def _curl(path: str, method: str, requests: tuple[Request, ...], address: str) -> str:
     shown = path.replace("{name}", "high").replace("{job_id}", "$ID").replace("{batch_id}", "$ID")
+    shown = shown.replace("{vendor}", "alertmanager")
     query = {"/api/v1/jobs": "?ids=$ID", "/api/v1/jobs/lookup": "?source=prometheus&id=disk-db-04"}.get(path, "")
     line = f"curl {address}{shown}" if not query else f'curl "{address}{shown}{query}"'
     if method == "get":

@@ -12,6 +12,7 @@ from ingest.kinds import KINDS
 from ingest.kinds.alerts import ACTIONS, FINGERPRINT_LENGTH
 from ingest.reading.shapes import Job, JobError
 from queueadmin.console import snapshot
+from queueadmin.console.openapi import hooks
 from queueadmin.console.openapi.parts import Schema, nullable, ref, text
 
 #: The contract's words.
@@ -47,7 +48,7 @@ _JOB_FIELDS: Final = {
 
 def components() -> dict[str, Schema]:
     """Every named schema."""
-    return {**_events(), **_receipts(), **_read()}
+    return {**_events(), **_receipts(), **hooks.components(), **_read()}
 
 
 def _either_case(words: tuple[str, ...]) -> str:
@@ -192,7 +193,13 @@ def _receipts() -> dict[str, Schema]:
             }
         ),
         "BatchReceipt": _object(
-            {"batch_id": _ID, "durability": durability, **counts, "items": {"type": "array", "items": ref("Item")}},
+            {
+                "batch_id": _ID,
+                "durability": durability,
+                **counts,
+                "items": {"type": "array", "items": ref("Item")},
+                "warnings": {"type": "array", "items": ref("Warning"), "description": "About all of it, on hooks."},
+            },
             required=["batch_id", "durability", *counts],
             description="`items` on 207, and when `Prefer: return=representation` asks for them.",
         ),

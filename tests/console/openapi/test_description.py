@@ -100,6 +100,9 @@ def test_every_example_of_a_request_is_answered_as_it_says(
                 answer = answer_of(client, method, at, sent["value"], content_type)
                 wanted = operation["responses"].get(str(answer.status_code))
                 assert answer.status_code in (200, 202), (path, name, answer.content)
+                if "content" not in wanted:
+                    assert answer.content == b""
+                    continue
                 assert check.faults(wanted["content"]["application/json"]["schema"], answer.json()) == [], (path, name)
 
 
@@ -119,7 +122,7 @@ class States:
                 "getJobs": f"{path}?ids={self.jobs.enqueue()[0]},{'0' * 32}",
             }[operation_id]
         if "{job_id}" not in path:
-            return path.replace("{name}", "high")
+            return path.replace("{name}", "high").replace("{vendor}", "alertmanager")
         match operation_id:
             case "retryJob":
                 (job_id,) = self.jobs.fail(queue="low")
@@ -138,7 +141,8 @@ def test_what_is_refused_is_answered_as_it_says(document: Document, check: Check
     """A key is missing, nothing is there: every operation answers a problem that is described."""
     client = Client(headers={"host": "localhost"}, REMOTE_ADDR="192.0.2.7")
     for path, method, operation in operations(document):
-        answer = answer_of(client, method, path.replace("{", "").replace("}", ""), "{}", "application/json")
+        at = path.replace("{vendor}", "alertmanager").replace("{", "").replace("}", "")
+        answer = answer_of(client, method, at, "{}", "application/json")
         wanted = operation["responses"][str(answer.status_code)]
         if operation["security"]:
             assert answer.status_code == 401, path
