@@ -15,10 +15,12 @@ TIMEOUT: Final = 3
 
 def shorten() -> None:
     """For this process, and those that it forks."""
+    from ingest.api import idempotency
     from ingest.kinds import KINDS
     from ingest.maintenance import leader, process, recovery
     from ingest.worker import worker
 
+    idempotency.RUNNING_SECONDS = 3  # type: ignore[misc]
     recovery.PATIENCE = 1.0  # type: ignore[misc]
     process.ROUND = 0.2  # type: ignore[misc]
     leader.LEASE = 3  # type: ignore[misc]

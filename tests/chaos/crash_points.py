@@ -55,6 +55,8 @@ def live(lane: Lane, life: Life, strike: Strike | None) -> Outcome:
         late.append(str(error))
     finally:
         lane.programs.stop()
+        if not lane.valkey.answers():  # it did not come to where Redis returns
+            lane.return_redis()
     found = lane.findings(ends)
     if late:
         found = replace(found, lost=max(found.lost, 1), wrong=[*late, *found.wrong])

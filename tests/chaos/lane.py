@@ -145,19 +145,26 @@ class Lane:
             found.append((told["job"]["id"], told["event"], told["at"]))
         return found
 
-    def post(self, event: dict[str, Any]) -> str:
-        """Through the web process, sent again until it is accepted, as a good client does; its id."""
+    def post(self, event: dict[str, Any], *, key: str = "") -> str:
+        """Through the web process, sent again until it is accepted, as a good client does; its id.
+
+        With `key` under that Idempotency-Key.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             self.programs.keep_alive()
             try:
-                answer = requests.post(f"http://127.0.0.1:{self.programs.port}/api/v1/events", json=event, timeout=5)
+                answer = requests.post(
+                    f"http://127.0.0.1:{self.programs.port}/api/v1/events", json=event, headers=headers, timeout=5
+                )
             except requests.RequestException:
                 pass
             else:
                 if answer.status_code == 202:
                     return str(answer.json()["id"])
-                if answer.status_code != 503:
+                # 409: a copy that a crash ended is taken to be running for a while.
+                if answer.status_code != 503 and not (key and answer.status_code == 409):
                     raise AssertionError(f"{answer.status_code}: {answer.text}")
             time.sleep(0.05)
         raise NotInTime("the event is not accepted")

@@ -80,6 +80,23 @@ def spooled(lane: Lane) -> Ends:
     return _processed(ids)
 
 
+def keyed(lane: Lane) -> Ends:
+    """No id of the client's: the request's key alone says that the next one is a copy."""
+    lane.programs.start("web")
+    return _processed([lane.post({"title": "a", "severity": QUEUE}, key="k")])
+
+
+def keyed_across_stores(lane: Lane) -> Ends:
+    """Accepted while Redis is away, and sent once more when it is back: the answer may have been lost on its way."""
+    event = {"title": "a", "severity": QUEUE}
+    lane.take_redis_away()
+    lane.programs.start("web")
+    first = lane.post(event, key="k")
+    lane.return_redis()
+    again = lane.post(event, key="k")
+    return _processed([first]) | _processed([again])
+
+
 def drained(lane: Lane) -> Ends:
     ids = lane.spool(2)
     lane.programs.start("maintain")
@@ -287,6 +304,14 @@ def _dead(lane: Lane) -> list[str]:
 LIVES: Final = (
     Life("accepted", "a client posts it → queued", "web", accepted, takes=all_messages),
     Life("spooled", "a client posts it while Redis is away → spool", "web", spooled, takes=rows),
+    Life("keyed", "a client posts it under an Idempotency-Key → queued", "web", keyed, takes=all_messages),
+    Life(
+        "keyed-across",
+        "the same → spool, and sent again when Redis is back",
+        "web",
+        keyed_across_stores,
+        takes=all_messages,
+    ),
     Life("drained", "spool → queued → gone", "maintain", drained, most=2, takes=moves_and_rows),
     Life("processed", "queued → started → gone", "worker", processed, takes=all_messages),
     Life("halved", "four started, one of them → failed, the others → gone", "worker", halved),

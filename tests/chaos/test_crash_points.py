@@ -47,12 +47,17 @@ def strike_in(lane: Lane, life: str, program: Program, store: Store, name: str, 
         ("processed", "worker", "redis", "script complete", "reply"),
         ("recovered", "maintain", "redis", "script recover", "after"),
         ("requeued", "operator", "redis", "script requeue", "reply"),
+        ("keyed", "web", "redis", "script enqueue", "after"),
+        ("keyed-across", "web", "sqlite", "COMMIT", "after"),
     ],
 )
 def test_on_sqlite_nothing_is_lost_or_doubled_at(
     sqlite_lane: Lane, life: str, program: Program, store: Store, name: str, when: When
 ) -> None:
-    """RQ2, RQ4, RQ12: killed after the claim, around the commit, answer of complete lost, killed after recover."""
+    """RQ2, RQ4, RQ12: killed after the claim, around the commit, answer of complete lost, killed after recover.
+
+    Rule 5: the web process is killed when a keyed request is stored, and the sender repeats it.
+    """
     strike_in(sqlite_lane, life, program, store, name, when)
 
 
