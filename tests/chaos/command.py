@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from typing import Final
 
 from tests.chaos.crash_points import Outcome, Round, points, strikes
-from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.disk import can_be_mounted
+from tests.chaos.faults import FAULTS
 from tests.chaos.lane import Lane
 from tests.chaos.lives import LIVES, Life
-from tests.chaos.product import Product
+from tests.chaos.product import Product, Setup
 from tests.chaos.run_fault import run_fault
+from tests.chaos.scene import Fault
 from tests.chaos.table import Row, head, line, say
 from tests.postgres import Cluster, programs
 
@@ -102,18 +104,22 @@ class Chaos:
         while True:
             for vendor in self._databases():
                 with _cluster(vendor) as cluster:
-                    for proxied in (False, True):
-                        faults = [f for f in self._faults if f.proxied == proxied and vendor in f.databases]
+                    for setup in dict.fromkeys(fault.setup for fault in self._faults):
+                        faults = [f for f in self._faults if f.setup == setup and vendor in f.databases]
                         if self._options.minutes:
                             self._rng.shuffle(faults)
-                        self._run_on(cluster, faults, ends, proxied=proxied)
+                        self._run_on(cluster, faults, ends, setup)
             if not self._options.minutes or time.monotonic() > ends:
                 return
 
-    def _run_on(self, cluster: Cluster | None, faults: Sequence[Fault], ends: float, *, proxied: bool) -> None:
+    def _run_on(self, cluster: Cluster | None, faults: Sequence[Fault], ends: float, setup: Setup) -> None:
         if not faults or time.monotonic() > ends:
             return
-        product = Product(cluster, proxied=proxied)
+        if setup.disk and not can_be_mounted():
+            left_out = ", ".join(fault.name for fault in faults)
+            sys.stderr.write(f"A small disk cannot be mounted, which needs root; {left_out} is left out.\n")
+            return
+        product = Product(cluster, setup)
         try:
             product.start()
             for fault in faults:
@@ -124,7 +130,7 @@ class Chaos:
                 self._tell(row)
                 if row.failed:  # what one fault leaves behind must not be another's
                     product.discard()
-                    product = Product(cluster, proxied=proxied).start()
+                    product = Product(cluster, setup).start()
         finally:
             product.discard()
 

@@ -1,18 +1,15 @@
 """Every event that was sent, what it was answered, and what became of it."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import redis
-
-from ingest.queue import keys
-from tests.chaos.conservation import unbalanced
 from tests.chaos.databases import Database
+from tests.chaos.jobs import Jobs, name_of
 
-QUEUES: Final = ("critical", "high", "medium", "low")
 #: Faults of events that end in the dead letters.
 DEADLY: Final = ("permanent", "error", "crash", "segfault", "hang")
 
@@ -46,24 +43,27 @@ class Account:
 
 @dataclass(slots=True)
 class Ledger:
-    """One source's events, by the ids that their sender gave them. Several threads write."""
+    """One source's events, by the ids that their sender gave them, or their `n`. Several threads write."""
 
     source: str
     sent: dict[str, Sent] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    #: Events that were accepted into the database.
+    spooled: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, events: Iterable[dict[str, Any]]) -> None:
         with self._lock:
-            self.sent.update((event["id"], Sent(event)) for event in events)
+            self.sent.update((name_of(event.get("id"), json.dumps(event)), Sent(event)) for event in events)
 
-    def accept(self, event_id: str, job_id: str) -> None:
+    def accept(self, event_id: str, job_id: str, *, spooled: bool = False) -> None:
         """A 202, or an accepted item of a 207. The id must be the same each time."""
         with self._lock:
             sent = self.sent[event_id]
             if sent.job_id not in ("", job_id):
                 self.wrong.append(f"{event_id} was given two ids: {sent.job_id} and {job_id}")
             sent.job_id = job_id
+            self.spooled += spooled
 
     def complain(self, sentence: str) -> None:
         with self._lock:
@@ -74,12 +74,12 @@ class Ledger:
         with self._lock:
             return sum(bool(sent.job_id) for sent in self.sent.values())
 
-    def account(self, client: redis.Redis, database: Database, carried_out: Container[str]) -> Account:
+    def account(self, jobs: Jobs, database: Database, carried_out: Container[str]) -> Account:
         """Compare, when everything has come to its end; `carried_out` holds the events whose effect handler ran."""
         rows = Counter({str(event_id): 0 for event_id in self.sent})
-        rows.update(dict(database.read(_ROWS, self.source)))
+        rows.update(name_of(event_id, body) for event_id, body in database.read(_ROWS, self.source))
         effects = {str(title): int(number) for title, number in database.read(_EFFECTS, self.source)}
-        dead = Counter(self._dead_letters(client))
+        dead = Counter(jobs.dead_letters(self.source))
 
         lost, doubled, wrong = [], [], list(self.wrong)
         for event_id, sent in self.sent.items():
@@ -89,10 +89,12 @@ class Ledger:
                 wrong.append(f"{event_id} is there {times} times: {rows[event_id]} rows, {dead[event_id]} dead letters")
             elif sent.job_id and times == 0:
                 lost.append(event_id)
-                wrong.append(f"{event_id} (job {sent.job_id}) was accepted and is nowhere: {_looked_up(client, sent)}")
+                wrong.append(
+                    f"{event_id} (job {sent.job_id}) was accepted and is nowhere: {jobs.looked_up(sent.job_id)}"
+                )
             elif dead[event_id] and not sent.dies:
                 lost.append(event_id)
-                wrong.append(f"{event_id} is a dead letter and must not be: {_looked_up(client, sent)}")
+                wrong.append(f"{event_id} is a dead letter and must not be: {jobs.looked_up(sent.job_id)}")
             elif rows[event_id] and sent.dies:
                 wrong.append(f"{event_id} was processed and asked to fail")
             elif rows[event_id] and sent.has_handler_of_its_own and event_id not in carried_out:
@@ -108,47 +110,14 @@ class Ledger:
             if there != expected[title]:
                 (doubled if there > expected[title] else lost).extend([title] * abs(there - expected[title]))
                 wrong.append(f"the problem {title!r} counts {there} occurrences of {expected[title]} events")
-        for queue in QUEUES:
-            wrong += unbalanced(client, queue)
+        wrong += jobs.unbalanced()
         for kind, held, missing in database.read("SELECT kind, waiting, missing FROM ingest_redisloss"):
             wrong.append(f"a loss of Redis was found that was none: {kind}, {held} waited, {missing} missing")
         return Account(sum(1 for n in rows.values() if n), sum(dead.values()), len(lost), len(doubled), wrong)
 
-    def _dead_letters(self, client: redis.Redis) -> list[str]:
-        found = []
-        for queue in QUEUES:
-            for job_id in client.zrange(keys.failed(queue), 0, -1):
-                source, event_id = client.hmget(keys.job(job_id.decode()), keys.SOURCE, keys.EVENT_ID)
-                if source == self.source.encode() and event_id is not None:
-                    found.append(event_id.decode())
-        return found
-
 
 _ROWS: Final = """
-    SELECT event_id, COUNT(*) FROM ingest_event WHERE source = %s AND processed_at IS NOT NULL GROUP BY event_id
+    SELECT event_id, CASE WHEN event_id IS NULL THEN body END
+    FROM ingest_event WHERE source = %s AND processed_at IS NOT NULL
 """
 _EFFECTS: Final = "SELECT title, SUM(occurrences) FROM ingest_alert WHERE source = %s GROUP BY title"
-
-
-def _looked_up(client: redis.Redis, sent: Sent) -> str:
-    """What Redis knows of the job, for whoever looks for the reason."""
-    names = ("status", "reason", "error_type", "error_message", "attempts", "crashes")
-    values = client.hmget(keys.job(sent.job_id), names)
-    known = {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
-    return ", ".join(f"{name} {value}" for name, value in known.items()) or "no such job in Redis"
-
-
-def unfinished(client: redis.Redis) -> int:
-    """Jobs that are still to be worked off, at one instant: between two looks one may move from a place to another."""
-    pipeline = client.pipeline(transaction=True)
-    for queue in QUEUES:
-        pipeline.llen(keys.queue(queue))
-        pipeline.scard(keys.tombstones(queue))
-        pipeline.hvals(keys.parked(queue))
-        pipeline.zcard(keys.started(queue))
-        pipeline.zcard(keys.scheduled(queue))
-    found = iter(pipeline.execute())
-    return sum(
-        waiting - tombstones + sum(map(int, parked)) + started + scheduled
-        for waiting, tombstones, parked, started, scheduled in zip(*[found] * 5, strict=True)
-    )

@@ -7,15 +7,19 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import redis
 import requests
 
+from queueadmin.run.home import socket_folder
+from queueadmin.run.supervise import Supervisor
 from tests.chaos import clocks
 from tests.chaos.databases import ERRORS, SOCKET, Database, Postgresql, Sqlite
-from tests.chaos.ledger import QUEUES, unfinished
+from tests.chaos.disk import SmallDisk
+from tests.chaos.jobs import InRedis, InSpool, Jobs
 from tests.chaos.proxy import Proxy, Treatment
 from tests.chaos.wires import Frontend, Message, Resp
 from tests.instance import Instance
@@ -28,13 +32,30 @@ DEADLINE: Final = 120.0
 WORKERS: Final = 2
 
 
-class Product:
-    """Started by `start`, removed by `discard`. With `proxied`, proxies are in front of its stores."""
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a product stands; faults that need the same one share it."""
 
-    def __init__(self, cluster: Cluster | None, *, proxied: bool) -> None:
+    #: With proxies in front of its stores.
+    proxied: bool = False
+    #: Settings beside those of every product.
+    settings: tuple[tuple[str, str], ...] = ()
+    #: Its home on a disk of so many MB, which can be filled; 0: on the machine's.
+    disk: int = 0
+
+    @property
+    def has_redis(self) -> bool:
+        return ("REDIS", "false") not in self.settings
+
+
+class Product:
+    """Started by `start`, removed by `discard`."""
+
+    def __init__(self, cluster: Cluster | None, setup: Setup) -> None:
         """On PostgreSQL in that cluster, else on the home's SQLite; on the home's own Valkey unless `proxied`."""
-        self.proxied = proxied
+        self.setup = setup
         self.folder = Path(tempfile.mkdtemp(prefix="qa-chaos-"))
+        self.disk = SmallDisk(self.folder, setup.disk) if setup.disk else None
         self.treat: Callable[[Message], Treatment] = untouched
         self.treat_database: Callable[[Message], Treatment] = untouched
         settings = {
@@ -43,10 +64,11 @@ class Product:
             "LEASE_SECONDS": str(clocks.LEASE),
             "CLAIM_LIMIT": "50",
             "QUEUEADMIN_FAULTS": "1",
+            **dict(setup.settings),
         }
         self._valkey: Valkey | None = None
         self._proxies: list[Proxy] = []
-        if proxied:
+        if setup.proxied:
             (self.folder / "valkey").mkdir()
             self._valkey = Valkey(self.folder / "valkey", fsync="always")
             listen, server = self.folder / "proxy.sock", self._valkey.folder / "valkey.sock"
@@ -54,15 +76,16 @@ class Product:
             settings["REDIS_URL"] = f"unix://{listen}"
         self.database: Database
         if cluster is not None:
-            self.database = Postgresql(cluster, f"product_{'proxied' if proxied else 'direct'}")
+            self.database = Postgresql(cluster, "product")
             settings["DATABASE_URL"] = self.database.url
-            if proxied:
+            if setup.proxied:
                 treat = lambda message: self.treat_database(message)  # noqa: E731 - it is set later
                 self._proxies.append(Proxy(self.folder / SOCKET, self.database.socket, Frontend, treat))
                 settings["DATABASE_URL"] = self.database.url_through(self.folder)
         self.instance = Instance(self.folder, **settings)
         if cluster is None:
             self.database = Sqlite(self.instance.home / "queueadmin.sqlite3")
+        self._jobs: Jobs | None = None
         self._redis: redis.Redis | None = None
 
     def start(self) -> "Product":
@@ -78,6 +101,8 @@ class Product:
             proxy.close()
         if self._valkey is not None:
             self._valkey.kill()
+        if self.disk is not None:
+            self.disk.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def leave_alone(self) -> None:
@@ -106,19 +131,28 @@ class Product:
         wait_until(self.redis_answers, seconds=DEADLINE, what="Valkey's new start")
         return self.instance.pids()["valkey"]
 
-    def started(self) -> int:
-        """Jobs that workers hold."""
-        return sum(int(self.redis.zcard(f"rq:wip:{queue}")) for queue in QUEUES)
+    def stop_valkey(self) -> None:
+        """As an operator would, until `start_valkey`."""
+        self._supervisor._call("stopProcess", "valkey")
 
-    def counted(self, name: str) -> int:
-        return sum(int(self.redis.hget(f"rq:qa:count:{queue}", name) or 0) for queue in QUEUES)
+    def start_valkey(self) -> None:
+        self._supervisor._call("startProcess", "valkey")
+        wait_until(self.redis_answers, seconds=DEADLINE, what="Valkey's new start")
+
+    @property
+    def _supervisor(self) -> Supervisor:
+        return Supervisor(socket_folder(self.instance.home) / "supervisor.sock")
+
+    @property
+    def jobs(self) -> Jobs:
+        if self._jobs is None:
+            self._jobs = InRedis(self.redis) if self.setup.has_redis else InSpool(self.database)
+        return self._jobs
 
     def settled(self) -> bool:
         """Whether nothing is left to be worked off."""
         try:
-            return self.database.read("SELECT COUNT(*) FROM ingest_spooledevent") == [(0,)] and not unfinished(
-                self.redis
-            )
+            return InSpool(self.database).unfinished() == 0 and self.jobs.unfinished() == 0
         except (redis.RedisError, *ERRORS):
             return False
 
@@ -129,7 +163,9 @@ class Product:
         return {n for _, n, _, what in lines if what == "ends"}
 
     def verified(self) -> list[str]:
-        """What `manage.py verify` says when it is not content."""
+        """What `manage.py verify` says when it is not content; it is about Redis alone."""
+        if not self.setup.has_redis:
+            return []
         try:
             self.instance.manage("verify")
         except subprocess.CalledProcessError as error:
@@ -142,16 +178,16 @@ class Product:
         """kill -9, or another signal that ends it; return when supervisor has started it again."""
         pid = self.instance.pids()[program]
         os.kill(pid, number)
-        wait_until(lambda: self._pid(program) not in (None, pid), seconds=DEADLINE, what=f"{program}'s new start")
+        wait_until(lambda: self.pid(program) not in (None, pid), seconds=DEADLINE, what=f"{program}'s new start")
         self.wait_for_all()
 
     def strike(self, program: str) -> None:
         """kill -9 if it runs; nothing is waited for."""
-        if pid := self._pid(program):
+        if pid := self.pid(program):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _pid(self, program: str) -> int | None:
+    def pid(self, program: str) -> int | None:
         with contextlib.suppress(OSError):
             return self.instance.pids().get(program)
         return None
@@ -160,6 +196,8 @@ class Product:
         """Until it can take in and all its workers are there."""
 
         def ready() -> bool:
+            if not self.setup.has_redis:
+                return self.instance.answers("/readyz")
             with contextlib.suppress(redis.RedisError):
                 return self.instance.answers("/readyz") and int(self.redis.scard("rq:workers")) >= WORKERS
             return False

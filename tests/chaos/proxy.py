@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -170,3 +171,15 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
             _loop = asyncio.new_event_loop()
             threading.Thread(target=_loop.run_forever, name="proxies", daemon=True).start()
     return asyncio.run_coroutine_threadsafe(coroutine, _loop).result(timeout=30)
+
+
+def slowly(rng: random.Random) -> Callable[[Message], Treatment]:
+    """Every message takes up to 0.3 s longer, and a few are longer away than acceptance waits."""
+    rng = random.Random(rng.random())  # of the proxies' thread alone
+    return lambda message: Delay(rng.uniform(0, 0.3) if rng.random() < 0.95 else 1.0)
+
+
+def forgetfully(rng: random.Random) -> Callable[[Message], Treatment]:
+    """One message in thirty is carried out, and its answer is lost with its connection."""
+    rng = random.Random(rng.random())
+    return lambda message: Cut("after") if rng.random() < 1 / 30 else None

@@ -3,19 +3,19 @@
 import random
 import time
 
-from tests.chaos.faults import Fault, Scene
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.product import DEADLINE, Product
+from tests.chaos.scene import Fault, Scene
 from tests.chaos.table import Row
 from tests.waiting import wait_until
 
 
-def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int) -> Row:
-    """`number` tells the runs of one product apart. What goes wrong is in the row."""
+def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int, brief: bool = False) -> Row:
+    """`number` tells the runs of one product apart. What goes wrong is in the row. `brief`: a sample of a long one."""
     ledger = Ledger(source=f"{fault.name}-{number}")
-    load = Load(product.instance.url, ledger, rng, rare=dict(fault.rare))
-    scene = Scene(product, load, ledger, rng)
+    load = Load(product.instance.url, ledger, rng, rare=dict(fault.rare), pause=fault.pause)
+    scene = Scene(product, load, ledger, rng, brief)
     late = []
     load.start()
     try:
@@ -36,7 +36,7 @@ def run_fault(product: Product, fault: Fault, rng: random.Random, *, number: int
     except AssertionError as error:
         late.append(str(error))
     seconds = time.monotonic() - healed
-    account = ledger.account(product.redis, product.database, product.carried_out())
+    account = ledger.account(product.jobs, product.database, product.carried_out())
     late += product.verified()
     return Row(
         fault.name,

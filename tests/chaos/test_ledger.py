@@ -9,11 +9,12 @@ import redis
 
 from ingest.queue.transitions import Failure
 from tests.chaos.databases import Sqlite
+from tests.chaos.jobs import InRedis
 from tests.chaos.ledger import Account, Ledger
 from tests.ingest.queue.conftest import Queue, make_job
 
 TABLES = """
-    CREATE TABLE ingest_event (event_id TEXT, source TEXT, processed_at TEXT);
+    CREATE TABLE ingest_event (event_id TEXT, source TEXT, processed_at TEXT, body TEXT);
     CREATE TABLE ingest_alert (title TEXT, source TEXT, occurrences INTEGER);
     CREATE TABLE ingest_redisloss (kind TEXT, waiting INTEGER, missing INTEGER);
 """
@@ -38,7 +39,7 @@ class Books:
         self.ledger.accept(event_id, f"job-{event_id}")
 
     def process(self, event_id: str, times: int = 1) -> None:
-        self.write(f"INSERT INTO ingest_event VALUES ('{event_id}', 'here', 'now');")  # noqa: S608 - of this test
+        self.write(f"INSERT INTO ingest_event VALUES ('{event_id}', 'here', 'now', '');")  # noqa: S608 - of this test
         self.write(f"INSERT INTO ingest_alert VALUES ('p', 'here', {times});")  # noqa: S608 - of this test
 
     def bury(self, event_id: str) -> None:
@@ -48,7 +49,7 @@ class Books:
         self.queue.transitions.fail("high", claim.id, "w1", [Failure(job.id, error="an error", retry=False)])
 
     def account(self, *carried_out: str) -> Account:
-        return self.ledger.account(self.queue.redis, Sqlite(self.file), carried_out)
+        return self.ledger.account(InRedis(self.queue.redis), Sqlite(self.file), carried_out)
 
 
 @pytest.fixture
@@ -62,6 +63,17 @@ def test_all_is_well_when_each_event_is_a_row_or_the_dead_letter_that_it_asked_t
     books.accept("b", fault="permanent")
     books.bury("b")
     assert books.account() == Account(processed=1, dead_letters=1, lost=0, doubled=0, wrong=[])
+
+
+def test_an_event_without_an_id_is_known_by_its_n(books: Books) -> None:
+    """Sent under an Idempotency-Key: nothing but its body tells it from another one."""
+    books.ledger.send([{"n": "a", "title": "p"}, {"n": "b", "title": "p"}])
+    books.ledger.accept("a", "job-a")
+    books.ledger.accept("b", "job-b")
+    books.write("""INSERT INTO ingest_event VALUES (NULL, 'here', 'now', '{"n":"a"}');""")
+    books.write("""INSERT INTO ingest_event VALUES (NULL, 'here', 'now', '{"n":"a"}');""")
+    found = books.account()
+    assert (found.lost, found.doubled, found.processed) == (3, 1, 1), "b, and the effects that none of the rows had"
 
 
 def test_an_accepted_event_that_is_nowhere_is_lost(books: Books) -> None:
@@ -90,7 +102,7 @@ def test_an_effect_that_happened_twice_is_doubled(books: Books) -> None:
 
 def test_an_effect_outside_the_database_must_have_happened(books: Books) -> None:
     books.accept("a", kind="chat")
-    books.write("INSERT INTO ingest_event VALUES ('a', 'here', 'now');")
+    books.write("INSERT INTO ingest_event VALUES ('a', 'here', 'now', '');")
     assert books.account("a").wrong == []
     found = books.account()
     assert (found.lost, found.wrong) == (1, ["a is done and its effect never happened"])
