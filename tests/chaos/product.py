@@ -48,6 +48,10 @@ class Setup:
         return ("REDIS", "false") not in self.settings
 
 
+#: What most faults take.
+PLAIN: Final = Setup()
+
+
 class Product:
     """Started by `start`, removed by `discard`."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import PAUSE, Load
-from tests.chaos.product import DEADLINE, Product, Setup
+from tests.chaos.product import DEADLINE, PLAIN, Product, Setup
 from tests.waiting import wait_until
 
 Vendor = Literal["sqlite", "postgresql"]
@@ -55,7 +55,7 @@ class Fault:
     what: str
     bring: Callable[[Scene], None]
     databases: tuple[Vendor, ...] = ("sqlite", "postgresql")
-    setup: Setup = field(default_factory=Setup)
+    setup: Setup = PLAIN
     #: Faults of events beside the usual ones, and how many events ask for each.
     rare: Mapping[str, int] = field(default_factory=dict)
     #: Seconds between two requests of one sender: more where the fault lasts for minutes.

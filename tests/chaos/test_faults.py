@@ -18,9 +18,9 @@ from tests.chaos.table import line
 pytestmark = pytest.mark.timeout(400)
 
 FAULT = {fault.name: fault for fault in FAULTS}
-#: In the order of their products, so that each is started once.
-SAMPLE = ("web-again", "valkey-away", "held-back", "valkey-away-django", "alone", "disk-full")
-LONG = ("web-and-valkey", "valkey-file-limit")
+SAMPLE = ("web-again", "valkey-away", "held-back", "valkey-away-django")
+#: `alone` has a sample in tests/flows/test_without_redis.py, too.
+LONG = ("web-and-valkey", "valkey-file-limit", "alone", "disk-full")
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,12 @@ def product(request: pytest.FixtureRequest) -> Iterator[Product]:
         running.discard()
 
 
+# Sorted, so that those of one product follow one another and it is started once.
 @pytest.mark.parametrize(
     ("product", "name"),
     [
         pytest.param(FAULT[name].setup, name, id=name, marks=[pytest.mark.long] if name in LONG else [])
-        for name in (*LONG, *SAMPLE)
+        for name in sorted((*SAMPLE, *LONG), key=lambda name: str(FAULT[name].setup))
     ],
     indirect=["product"],
 )
