@@ -94,6 +94,14 @@ class AddSourceForm(forms.Form):
     source = forms.CharField(max_length=keyring.NAME_LENGTH)
 
 
+class SeverityForm(forms.Form):
+    """What a severity of a source is from now on. What breaks a rule of its own is said by the mappings."""
+
+    source = forms.CharField(required=False, max_length=255)
+    word = forms.CharField(max_length=100)
+    priority = forms.ChoiceField(choices=lambda: [(name, name) for name in settings.PRIORITIES])
+
+
 class RotateForm(forms.Form):
     """For how long the old secret stays good."""
 

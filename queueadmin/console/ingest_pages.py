@@ -12,14 +12,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ingest.api import intake, keyring, steps
+from ingest.api import intake, keyring, steps, unknown_words
 from ingest.api.keyring import Key, KeyRefused, NewSecret
+from ingest.api.mappings import MappingRefused
+from ingest.api.unknown_words import UnknownWord
 from queueadmin.console import door, metrics, operations, sources
-from queueadmin.console.answers import admin_required, answer
+from queueadmin.console.answers import admin_required, answer, do, operator_required
 from queueadmin.console.audit import AuditUnavailable
-from queueadmin.console.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm
+from queueadmin.console.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm, SeverityForm
 from queueadmin.console.permissions import can_administer
 from queueadmin.console.request import Request, is_partial
 from queueadmin.console.snippets import snippets
@@ -57,6 +59,8 @@ def ingest(request: Request) -> HttpResponse:
     context["keys"] = [
         (key, read.key(key.id) if read else None, read.key_flow(key.id) if read else None) for key in shown
     ]
+    context["unmapped"] = _unmapped()
+    context["unmapped_events"] = sum(each.events for each in context["unmapped"] or ())
     context["in_use"] = sum(key.state == "active" for key in keys)
     return render(request, "console/ingest.html", context)
 
@@ -157,6 +161,33 @@ def waiting(request: Request, key_id: int) -> HttpResponse:
     if request.GET.get("state") == context["arrival"]:
         return HttpResponse(status=204)
     return render(request, "console/_waiting.html", context)
+
+
+@never_cache
+@operator_required
+@require_POST
+def map_severity(request: Request) -> HttpResponse:
+    """What a severity that no table knows is from now on."""
+    form, back = SeverityForm(request.POST), reverse("console:ingest")
+    if not form.is_valid():
+        return answer(request, "Name a severity and its priority.", messages.WARNING, back, 422)
+    wanted = form.cleaned_data
+    try:
+        return do(
+            request,
+            lambda actor: operations.map_severity(wanted["source"], wanted["word"], wanted["priority"], actor=actor),
+            back,
+        )
+    except MappingRefused as refused:
+        return answer(request, str(refused), messages.WARNING, back, 422)
+
+
+def _unmapped() -> list[UnknownWord] | None:
+    """None: Redis does not answer."""
+    try:
+        return unknown_words.read()
+    except redis.RedisError:
+        return None
 
 
 def _arrival(key_id: int) -> dict[str, Any]:

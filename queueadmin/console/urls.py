@@ -38,6 +38,7 @@ urlpatterns = [
     path("jobs/<str:job_id>/restore/", buttons.restore_job, name="restore_job"),
     path("ingest/", ingest_pages.ingest, name="ingest"),
     path("ingest/add/", ingest_pages.add_source, name="add_source"),
+    path("ingest/severities/map/", ingest_pages.map_severity, name="map_severity"),
     path("ingest/keys/new/", ingest_pages.new_key, name="new_key"),
     path("ingest/keys/<int:key_id>/rotate/", ingest_pages.rotate_key, name="rotate_key"),
     path("ingest/keys/<int:key_id>/revoke/", ingest_pages.revoke_key, name="revoke_key"),

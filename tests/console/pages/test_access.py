@@ -23,6 +23,7 @@ BUTTONS = [
     "/loss/understood/",
     "/queues/resume/",
     "/queues/low/resume/",
+    "/ingest/severities/map/",
     *(f"/dead-letters/{verb}/" for verb in ("retry", "discard", "restore")),
     *(f"/jobs/x/{verb}/" for verb in ("retry", "run-now", "cancel", "discard", "restore")),
     *ASKING,

@@ -193,3 +193,23 @@ def test_an_event_through_the_door_shows_on_the_page(admin: Client, empty_redis:
     assert "The first event has come" in text_of(admin.get(path))
     assert "edge" in text_of(admin.get("/ingest/", headers=HTMX))
     tally.forget()
+
+
+def test_a_severity_that_nobody_mapped_is_mapped_with_one_press(admin: Client, sign_in: SignIn, door: Tally) -> None:
+    door.add_words({("datadog", "p6"): 12, ("", "weird <b>"): 3})
+    door.settle()
+    page = text_of(admin.get("/ingest/"))
+    assert "15 events, taken as medium" in page
+    assert "weird &lt;b&gt;" in page
+    viewer = sign_in("vera", "viewer")
+    assert "Map p6" not in text_of(viewer.get("/ingest/"))
+    wanted = {"source": "datadog", "word": "p6", "priority": "low"}
+    assert viewer.post("/ingest/severities/map/", wanted).status_code == 403
+    assert "is low from now on" in message_after(admin, admin.post("/ingest/severities/map/", wanted))
+    assert "Map p6" not in text_of(admin.get("/ingest/"))
+    assert (outcome().actor, outcome().action) == ("root", "map_severity")
+    for wrong in ({"priority": "urgent"}, {"word": ""}, {"word": "a\nb"}):
+        assert admin.post("/ingest/severities/map/", wanted | wrong, headers=HTMX).status_code == 422
+    assert admin.get("/ingest/severities/map/").status_code == 405
+    admin.post("/ingest/severities/map/", {"source": "", "word": "weird <b>", "priority": "high"})
+    assert "Every severity that came is known" in text_of(admin.get("/ingest/"))
