@@ -164,8 +164,8 @@ def waiting(request: Request, key_id: int) -> HttpResponse:
 
 
 @never_cache
-@operator_required
 @require_POST
+@operator_required
 def map_severity(request: Request) -> HttpResponse:
     """What a severity that no table knows is from now on."""
     form, back = SeverityForm(request.POST), reverse("console:ingest")
