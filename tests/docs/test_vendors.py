@@ -94,7 +94,9 @@ def test_the_pagerduty_client_works_as_it_shows(
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with https(daphne.port, file) as url:
         code = block("PagerDuty's clients", "python").replace("KEY", key)
-        exec(code.replace("https://alerts.example.org", url), {})  # noqa: S102 - it is what a reader copies
+        names: dict[str, Any] = {}
+        exec(code.replace("https://alerts.example.org", url), names)  # noqa: S102 - it is what a reader copies
+        names["client"].close()
     assert len(stored_ids(empty_redis)) == 2
 
 

@@ -116,8 +116,11 @@ def test_pagerduty_s_python_sdk_works_with_only_its_url_changed(
     key = daphne.manage("api_key", "create", "sdk", "--scopes=ingest").splitlines()[-1]
     file = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    with https(daphne.port, file) as url:
-        client = pagerduty.EventsApiV2Client(key, base_url=url)
+    with (
+        https(daphne.port, file) as url,
+        pagerduty.EventsApiV2Client(key, base_url=url) as client,
+        pagerduty.EventsApiV2Client("0" * 32, base_url=url) as unknown,
+    ):
         made = client.trigger("Disk is full", "db-04", severity="critical", custom_details={"used": 97})
         named = client.trigger("Disk is full", "db-04", dedup_key="disk/db-04", severity="warning")
         assert client.acknowledge(named) == "disk/db-04"
@@ -125,7 +128,7 @@ def test_pagerduty_s_python_sdk_works_with_only_its_url_changed(
         with pytest.raises(pagerduty.HttpError, match="400"):
             client.send_event("trigger", payload={"source": "x"})
         with pytest.raises(pagerduty.HttpError, match="400"):
-            pagerduty.EventsApiV2Client("0" * 32, base_url=url).trigger("x", "y")
+            unknown.trigger("x", "y")
 
     events = [
         json.loads(decode(empty_redis.hget(f"rq:job:{job}", "data") or b"", job).body)
