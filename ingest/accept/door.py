@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Literal
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from ingest.accept.events import Incoming, Receipt, Unavailable
+from ingest.accept.events import Durability, Incoming, Receipt, Unavailable
 from ingest.accept.groups import CALL_BYTES, CALL_JOBS, GroupCommit
 from ingest.accept.jobs import each_new_job, new_jobs
 from ingest.accept.ladder import Answer, send
@@ -93,14 +93,14 @@ def _receipts(events: Sequence[Incoming], jobs: Sequence[NewJob], answers: Seque
     if failures and len(failures) == len(answers):
         # If any call may have stored something, the sender must hear of that one.
         raise next((failure for failure in failures if failure.unknown), failures[0])
-    return [_receipt(event, job, answer) for event, job, answer in zip(events, jobs, answers, strict=True)]
+    usual: Durability = "redis" if settings.REDIS else "database"
+    return [_receipt(event, job, answer, usual) for event, job, answer in zip(events, jobs, answers, strict=True)]
 
 
-def _receipt(event: Incoming, job: NewJob, answer: Answer) -> Receipt:
+def _receipt(event: Incoming, job: NewJob, answer: Answer, usual: Durability) -> Receipt:
     if isinstance(answer, Unavailable):
         return Receipt(event, job.id, "unknown" if answer.unknown else "unavailable", "")
-    in_database = answer.state == "spooled" or not settings.REDIS
-    durability: Literal["redis", "database"] = "database" if in_database else "redis"
+    durability: Durability = "database" if answer.state == "spooled" else usual
     match answer.outcome:
         case "queued" | "scheduled":
             return Receipt(event, job.id, "accepted", answer.state, durability)

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from ingest.kinds import Kind
 from ingest.priorities import Severity
+
+Durability = Literal["redis", "database"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,7 @@ class Incoming:
     warnings: tuple[dict[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """What became of one event."""
 
     event: Incoming
@@ -53,7 +56,7 @@ class Receipt:
     #: A state of the contract: of this job, or for a duplicate of the first copy's.
     state: str
     #: Where it is stored: `database` is the spool.
-    durability: Literal["redis", "database"] = "redis"
+    durability: Durability = "redis"
 
     @property
     def stored(self) -> bool:

@@ -6,8 +6,7 @@ An idle system waits for nothing, and a busy one shares the fsync, that of Redis
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ingest.accept.ladder import Answer, send_async
 from ingest.queue.transitions import CHUNK, AsyncTransitions, NewJob
@@ -30,8 +29,8 @@ class GroupCommit:
         """An answer for each job, in their order. With `strict` they go in one call, alone."""
         if not jobs:
             return []
-        request = _Request(jobs, strict)
-        self._waiting.extend(_Waiting(request, position) for position in range(len(jobs)))
+        request = _Request(len(jobs), strict)
+        self._waiting.extend(_Waiting(request, position, job) for position, job in enumerate(jobs))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
         return await request.answered
@@ -42,7 +41,7 @@ class GroupCommit:
                 jobs = [waiting.job for waiting in group]
                 answers = await send_async(self._transitions, jobs, strict=group[0].request.strict)
                 for waiting, answer in zip(group, answers, strict=True):
-                    waiting.answer(answer)
+                    waiting.request.answer(waiting.position, answer)
         except BaseException as error:
             # A fault of ours, or the loop is closing: nobody may wait for ever.
             for waiting in (*group, *self._waiting):
@@ -76,18 +75,18 @@ class GroupCommit:
 
 
 class _Request:
-    """The jobs of one caller, and the future that it awaits."""
+    """So many jobs of one caller, and the future that it awaits."""
 
-    def __init__(self, jobs: Sequence[NewJob], strict: bool = False) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: int, strict: bool = False) -> None:
         self.strict = strict
         self.answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._jobs = jobs
         self._answers: dict[int, Answer] = {}
 
     def answer(self, position: int, answer: Answer) -> None:
         self._answers[position] = answer
-        if len(self._answers) == len(self.jobs) and not self.answered.done():
-            self.answered.set_result([self._answers[position] for position in range(len(self.jobs))])
+        if len(self._answers) == self._jobs and not self.answered.done():
+            self.answered.set_result([self._answers[position] for position in range(self._jobs)])
 
     def fail(self, error: BaseException) -> None:
         if self.answered.done():
@@ -98,14 +97,8 @@ class _Request:
             self.answered.cancel()
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     request: _Request
+    #: The job's among those of its request.
     position: int
-
-    @property
-    def job(self) -> NewJob:
-        return self.request.jobs[self.position]
-
-    def answer(self, answer: Answer) -> None:
-        self.request.answer(self.position, answer)
+    job: NewJob

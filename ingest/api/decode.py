@@ -10,7 +10,6 @@ Both are looked for with counts that differ whenever there may be one; only then
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -34,8 +33,7 @@ _ANY: Final = msgspec.json.Decoder()
 _SLICES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One event of a body, not yet parsed."""
 
     raw: bytes

@@ -9,6 +9,7 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -232,10 +233,15 @@ def _host(scope: Scope, headers: Mapping[str, str]) -> str:
     if host is None:  # HTTP/1.0
         server = scope.get("server") or ("", None)
         host = f"[{server[0]}]" if ":" in server[0] else server[0]
-    domain, _ = split_domain_port(host)
-    if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+    if not _is_allowed(host, tuple(settings.ALLOWED_HOSTS)):
         raise ProblemError(disallowed_host())
     return host
+
+
+@lru_cache(maxsize=100)
+def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain and validate_host(domain, allowed))
 
 
 def _is_secure(scope: Scope, headers: Mapping[str, str]) -> bool:

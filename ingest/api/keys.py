@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -150,6 +151,7 @@ def _host_name(host: str) -> str:
     return host.partition(":")[0]
 
 
+@lru_cache(maxsize=1000)
 def _is_loopback(name: str) -> bool:
     if name.lower() == "localhost":
         return True

@@ -3,8 +3,9 @@
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+import msgspec
 
 from ingest.api.keys import Sender
 from ingest.api.schema import Rejected, read_event
@@ -103,7 +104,7 @@ def update_payload(job_id: str, event: Mapping[str, Any]) -> None:
         raise ValueError(read.problem.detail)
     if read.kind.name != before.kind:
         raise ValueError(f"kind must stay {before.kind}, not become {read.kind.name}.")
-    after = envelope.encode(replace(before, body=body))
+    after = envelope.encode(msgspec.structs.replace(before, body=body))
     changed, state = calling.transitions().update(job_id, data=after, body_hash=hashlib.sha256(body).hexdigest())
     if not changed:
         raise _why_not(job_id, state)

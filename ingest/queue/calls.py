@@ -342,7 +342,9 @@ def _expected(ids: Iterable[str], scores: Mapping[str, float]) -> Iterator[str |
 
 def _date(moment: datetime | None) -> str:
     """RQ's one date format."""
-    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # strftime takes three times as long, and this is done for each job.
+    in_utc = (moment or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+    return f"{in_utc.isoformat(timespec='microseconds')}Z"
 
 
 @cache

@@ -7,9 +7,7 @@ key has it already, and a million queued alerts would take 27 MB more.
 """
 
 import json
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -27,8 +25,7 @@ COMPRESS_FROM: Final = 400
 MAX_DATA: Final = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True, gc=False):
     """One event on its way to its handler."""
 
     #: The job's id and the event's id of ours.
@@ -160,9 +157,9 @@ def _inflate(data: bytes) -> bytes:
     if data[:1] in (b"[", b""):  # no zlib stream begins so
         return data
     try:
-        reader = zlib.decompressobj()
+        reader = isal_zlib.decompressobj()
         plain = reader.decompress(data, MAX_DATA)
-    except zlib.error:
+    except isal_zlib.error:  # type: ignore[misc] # its stubs have an instance here
         return data
     if not reader.eof:
         raise Unreadable("the job's data is cut off or too large")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 Mode = Literal["", "single", "async", "process"]
 #: `withheld`: nothing was wrong with it, but with another one of a call that is all or nothing.
 Outcome = Literal["queued", "scheduled", "duplicate", "id_reused", "full", "withheld"]
@@ -12,8 +14,7 @@ Place = Literal["queued", "started", "scheduled", "failed", "trash", "canceled",
 Reason = Literal["error", "timeout", "poison", "permanent", "unreadable", "not_allowed"]
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(msgspec.Struct, frozen=True, gc=False):
     """One job to enqueue."""
 
     id: str
@@ -51,8 +52,7 @@ class NewJob:
     ordering_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EnqueueResult:
+class EnqueueResult(msgspec.Struct, frozen=True, gc=False):
     id: str
     outcome: Outcome
     #: The contract's word: of this job, or of the job found (found by its marker alone: `finished`); "" when there is
@@ -65,8 +65,7 @@ class EnqueueResult:
         return self.outcome in ("queued", "scheduled")
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
+class ClaimedJob(msgspec.Struct, frozen=True, gc=False):
     id: str
     data: bytes
     #: False for a job that a stock client brought.

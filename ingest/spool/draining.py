@@ -8,9 +8,11 @@ that dies between enqueueing and deleting, double nothing.
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
+
+import msgspec
 
 from ingest import database
 from ingest.models import SpooledEvent
@@ -72,8 +74,8 @@ def _settled(enqueue: Enqueue, job: NewJob, result: EnqueueResult) -> EnqueueRes
         return result
     new_id = hashlib.sha256(f"{job.id}\0{job.body_hash}".encode()).hexdigest()[:32]
     logger.warning("event %s was accepted twice with different bodies; the spooled one goes on as %s", job.id, new_id)
-    [again] = enqueue([replace(job, id=new_id)])
-    return replace(again, id=job.id)
+    [again] = enqueue([msgspec.structs.replace(job, id=new_id)])
+    return msgspec.structs.replace(again, id=job.id)
 
 
 def _request_id(rows: Sequence[SpooledEvent]) -> str:

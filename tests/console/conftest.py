@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 from django.contrib.auth.models import Group, User
+from msgspec.structs import replace
 from pytest_django.fixtures import Settings
 
 from ingest.models import RedisLoss

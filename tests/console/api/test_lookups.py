@@ -84,7 +84,7 @@ def test_looking_needs_the_scope_read(with_key: Callable[..., Client], empty_red
 
 
 def _enqueue(jobs: Jobs, *wanted: str, tenant: str = "") -> list[str]:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     made = [replace(jobs._job("high", (), {"tenant": tenant}), id=job_id) for job_id in wanted]
     assert all(result.accepted for result in jobs.transitions.enqueue(made))
