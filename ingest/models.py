@@ -104,6 +104,9 @@ class Alert(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-changed_at", "-identity"], name="alert_changed"),
             models.Index(fields=["state", "-changed_at", "-identity"], name="alert_state_changed"),
+            models.Index(fields=["priority", "-changed_at", "-identity"], name="alert_priority_changed"),
+            models.Index(fields=["source", "-changed_at", "-identity"], name="alert_source_changed"),
+            models.Index(fields=["tenant", "-changed_at", "-identity"], name="alert_tenant_changed"),
         ]
 
     def __str__(self) -> str:

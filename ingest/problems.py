@@ -17,11 +17,12 @@ reports know which that is, and one look into their key tells.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from django.db import connection
+import uuid_utils
+from django.db import connection, transaction
 
 from ingest.models import Alert, Report
 from ingest.priorities import PRIORITIES, Priority
@@ -84,6 +85,37 @@ def save_reports(said: Sequence[Said]) -> None:
         _look_up_opening(hidden)
 
 
+def say(identity: str, action: Report.Action, *, by: str, tenant: str = "") -> tuple[Alert, bool] | None:
+    """A person acknowledges or resolves a problem: its row after that, and whether that changed its state.
+
+    None: there is no such problem, or it is not this tenant's. Raises what the database raises.
+    """
+    with transaction.atomic():
+        mine = {"tenant": tenant} if tenant else {}
+        alert = Alert.objects.select_for_update().filter(identity=identity, **mine).first()
+        if alert is None:
+            return None
+        needed = {ACKNOWLEDGE: (Alert.State.TRIGGERED,), RESOLVE: (Alert.State.TRIGGERED, Alert.State.ACKNOWLEDGED)}
+        if alert.state not in needed[action]:
+            return alert, False
+        # Not before its newest trigger, which may be ahead of this clock: what is pressed now counts now.
+        now = max(filter(None, (datetime.now(UTC), alert.triggered_at, alert.acknowledged_at)))
+        report = Said(
+            identity=identity,
+            tenant=alert.tenant,
+            source=alert.source,
+            title="",
+            labels="",
+            priority=alert.priority,
+            action=action,
+            at=now,
+            event=uuid_utils.uuid7().hex,
+            by=by,
+        )
+        save_reports([report])
+        return Alert.objects.get(identity=identity), True
+
+
 def lines_of(labels: Mapping[str, Any]) -> str:
     """Labels as the row keeps them: `\\nname=value\\n`, to be found as a whole; what is no text is JSON."""
     if not labels:
@@ -100,6 +132,12 @@ def lines_of(labels: Mapping[str, Any]) -> str:
             break
         text += line + "\n"
     return text if len(text) > 1 else ""
+
+
+def labels_of(lines: str) -> dict[str, str]:
+    """The labels of a row again."""
+    found = (line.partition("=") for line in lines.split("\n") if line)
+    return {name: value for name, _, value in found}
 
 
 def _insert_reports(said: Sequence[Said]) -> list[Said]:

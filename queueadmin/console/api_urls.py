@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from queueadmin.console.api import description, health, jobs, lists, lookups, queues
+from queueadmin.console.api import alerts, description, health, jobs, lists, lookups, queues
 
 app_name = "console-api"
 
@@ -22,6 +22,10 @@ urlpatterns = [
     path("api/v1/queues/<str:name>/empty", queues.EmptyView.as_view(), name="empty"),
     path("api/v1/jobs", lists.JobsView.as_view(), name="jobs"),
     path("api/v1/jobs/lookup", lookups.LookupView.as_view(), name="lookup"),
+    path("api/v1/alerts", alerts.AlertsView.as_view(), name="alerts"),
+    path("api/v1/alerts/<str:alert_id>", alerts.AlertView.as_view(), name="alert"),
+    path("api/v1/alerts/<str:alert_id>/acknowledge", alerts.AcknowledgeView.as_view(), name="alert-acknowledge"),
+    path("api/v1/alerts/<str:alert_id>/resolve", alerts.ResolveView.as_view(), name="alert-resolve"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view(), name="job"),
     path("api/v1/jobs/<str:job_id>/retry", jobs.RetryView.as_view(), name="job-retry"),

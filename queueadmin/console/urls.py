@@ -6,7 +6,7 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from queueadmin.console import buttons, ingest_pages, pages
+from queueadmin.console import alert_pages, buttons, ingest_pages, pages
 
 #: Its hashed name is known only when a page is served.
 _icon = lazy(static, str)("console/favicon.svg")
@@ -36,6 +36,10 @@ urlpatterns = [
     path("jobs/<str:job_id>/cancel/", buttons.cancel_job, name="cancel_job"),
     path("jobs/<str:job_id>/discard/", buttons.discard_job, name="discard_job"),
     path("jobs/<str:job_id>/restore/", buttons.restore_job, name="restore_job"),
+    path("alerts/", alert_pages.alert_list, name="alerts"),
+    path("alerts/<str:alert_id>/", alert_pages.alert, name="alert"),
+    path("alerts/<str:alert_id>/acknowledge/", alert_pages.acknowledge, name="acknowledge_alert"),
+    path("alerts/<str:alert_id>/resolve/", alert_pages.resolve, name="resolve_alert"),
     path("ingest/", ingest_pages.ingest, name="ingest"),
     path("ingest/add/", ingest_pages.add_source, name="add_source"),
     path("ingest/severities/map/", ingest_pages.map_severity, name="map_severity"),

@@ -2,17 +2,20 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.contrib.auth.models import Group, User
+from django.db import transaction
 from msgspec.structs import replace
 from pytest_django.fixtures import Settings
 
-from ingest.models import RedisLoss
+from ingest import problems
+from ingest.kinds.alerts import ACTIONS
+from ingest.models import Alert, RedisLoss
 from ingest.queue import connections, keys
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import Failure, NewJob, Transitions, new_id
@@ -25,6 +28,17 @@ WORKER = "test-worker"
 def outcome() -> AuditEntry:
     """The audit log's latest outcome."""
     return AuditEntry.objects.filter(step="outcome").latest("id")
+
+
+def report(identity: str, action: str = "trigger", minutes_ago: float = 0, **fields: Any) -> Alert:
+    """A report on the problem, as a worker writes it; the problem after it."""
+    values: dict[str, Any] = {"tenant": "", "source": "test", "title": "disk full", "labels": {}, "priority": "high"}
+    values |= {"event": new_id(), **fields}
+    values["labels"] = problems.lines_of(values["labels"])
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    with transaction.atomic():
+        problems.save_reports([problems.Said(identity=identity, action=ACTIONS[action], at=at, **values)])
+    return Alert.objects.get(identity=identity)
 
 
 def lose(kind: str = "empty", **counts: int) -> RedisLoss:

@@ -1,7 +1,10 @@
 """Words for numbers and times. tests/browser/test_format.py holds the live page to the same words."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
+import lucide
 import pytest
 
 from queueadmin.console.templatetags import console as words
@@ -46,3 +49,18 @@ def test_a_time_tells_the_instant_on_hover_and_escapes_nothing_by_hand() -> None
 def test_ids_are_cut_in_the_middle() -> None:
     assert words.short_id("short") == "short"
     assert words.short_id("01a202df11ee7044821eae1bc483d183") == "01a202df…83d183"
+
+
+def test_every_icon_that_a_template_names_exists() -> None:
+    """A wrong name is a 500, and only where that branch of the template is reached."""
+    templates = (Path(__file__).resolve().parents[2] / "templates").rglob("*.html")
+    names = {name for template in templates for name in re.findall(r'{% lucide "([^"]+)"', template.read_text())}
+    assert len(names) > 20
+    for name in names:
+        lucide._render_icon(name, 16)
+
+
+def test_labels_stand_on_one_line_without_credentials() -> None:
+    assert words.labels("\nhost=db-1\nteam=core\n") == "host=db-1 team=core"
+    assert "hunter2" not in words.labels("\npassword=hunter2\n")
+    assert words.labels("") == ""

@@ -238,7 +238,7 @@ def test_every_order_and_every_copy_settles_to_the_same_row() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.django_db
 def test_every_order_and_every_copy_settles_to_the_same_row_in_ten_thousand_examples() -> None:
     _property(10_000)()

@@ -1,5 +1,6 @@
 """Many jobs in one answer: those of a filter, page by page, or those whose ids are given."""
 
+from collections.abc import Callable
 from typing import Final
 
 from rest_framework.request import Request
@@ -31,7 +32,7 @@ class JobsView(ConsoleView):
         return self._named(asked["ids"])
 
     def _page(self, text: str, cursor: str, limit: str | None) -> Response:
-        chosen, number = _filter(text), _limit(limit)
+        chosen, number = filter_of(parse, text), limit_of(limit)
         try:
             found = job_lists.page(chosen, cursor=cursor, limit=number, tenant=self.caller.tenant)
         except BadCursor as error:
@@ -60,9 +61,10 @@ class JobsView(ConsoleView):
         return not self.caller.tenant or tenant == self.caller.tenant
 
 
-def _filter(text: str) -> Filter:
+def filter_of(read: Callable[[str], Filter], text: str) -> Filter:
+    """The filter that the query says. Raises ProblemError 422."""
     try:
-        return parse(text)
+        return read(text)
     except FilterError as error:
         detail = f"{str(error)[0].upper()}{str(error)[1:]}" if not error.term else str(error)
         raise ProblemError(
@@ -70,7 +72,8 @@ def _filter(text: str) -> Filter:
         ) from error
 
 
-def _limit(given: str | None) -> int:
+def limit_of(given: str | None) -> int:
+    """How many the query asks for. Raises ProblemError 422."""
     if given is None:
         return LIMIT
     number = int(given) if given.isascii() and given.isdecimal() and len(given) <= 6 else 0

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, get_args
 
 from ingest.priorities import PRIORITIES
@@ -15,12 +16,28 @@ KEYS: Final = (
     *("since", "until", "older", "payload.<path>"),
 )
 STATES: Final = (*("spooled", "queued", "scheduled", "retrying", "started", "finished", "failed", "trash", "canceled"),)
-#: Keys with a fixed set of words.
-_ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
-    "queue": tuple(map(str, PRIORITIES)),
-    "state": STATES,
-    "reason": get_args(Reason),
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What can be asked of one sort of things."""
+
+    #: What one of them is called.
+    thing: str
+    #: One that takes a path ends in `.<name>`.
+    keys: tuple[str, ...]
+    #: Keys with a fixed set of words.
+    allowed: Mapping[str, tuple[str, ...]]
+    #: The key that takes a path, and an example of one.
+    path: tuple[str, str]
+
+
+JOBS: Final = Vocabulary(
+    "job",
+    KEYS,
+    {"queue": tuple(map(str, PRIORITIES)), "state": STATES, "reason": get_args(Reason)},
+    ("payload", "payload.labels.host:db-1"),
+)
 #: A filter comes from outside, and each of its terms is asked of each of many jobs.
 MAX_TERMS: Final = 50
 MAX_LENGTH: Final = 2000
@@ -44,7 +61,7 @@ class FilterError(ValueError):
         self.term = term
 
 
-def parse(text: str) -> Filter:
+def parse(text: str, vocabulary: Vocabulary = JOBS) -> Filter:
     """The filter that the text says; "" matches everything. Raises FilterError."""
     if len(text) > MAX_LENGTH:
         raise FilterError("", f"a filter has at most {MAX_LENGTH:,} characters, not {len(text):,}.")
@@ -55,13 +72,13 @@ def parse(text: str) -> Filter:
     while place < len(text):
         if len(terms) == MAX_TERMS:
             raise FilterError(_term(text, place), f"a filter has at most {MAX_TERMS} terms.")
-        term, place = _read(text, place)
+        term, place = _read(text, place, vocabulary)
         terms.append(term)
         place = _after_space(text, place)
     return Filter(tuple(terms))
 
 
-def _read(text: str, start: int) -> tuple[Term, int]:
+def _read(text: str, start: int, vocabulary: Vocabulary) -> tuple[Term, int]:
     """The term that begins here, and where it ends."""
     place = start
     negated = text[place] == "-"
@@ -70,17 +87,17 @@ def _read(text: str, start: int) -> tuple[Term, int]:
     if found is None:
         values, place = _values(text, start, place, "a text")
         if "" in values:
-            raise FilterError(text[start:place], "an empty text stands in every job; leave it out.")
+            raise FilterError(text[start:place], f"an empty text stands in every {vocabulary.thing}; leave it out.")
         return Words(values, negated), place
     key, path = found[1], found[2]
-    _known(text, start, key, path)
+    _known(text, start, key, path, vocabulary)
     values, place = _values(text, start, found.end(), f"a value, as in {_EXAMPLES.get(key, key + ':alert')}")
     term = text[start:place]
     if path is not None:
-        return Payload(path, values, negated), place
+        return Payload(path, values, negated, key), place
     if key in _TIMES:
         return _time(term, key, values, negated=negated), place
-    allowed = _ALLOWED.get(key)
+    allowed = vocabulary.allowed.get(key)
     for value in values:
         if allowed and value not in allowed:
             raise FilterError(term, f"{key} is one of {', '.join(allowed)}, not {_named(value)}.")
@@ -101,19 +118,23 @@ _EXAMPLES: Final = {
     "until": "until:15m",
     "older": "older:7d",
     "payload": "payload.labels.host:db-1",
+    "label": "label.host:db-1",
+    "severity": "severity:critical",
 }
 
 
-def _known(text: str, start: int, key: str, path: str | None) -> None:
+def _known(text: str, start: int, key: str, path: str | None, vocabulary: Vocabulary) -> None:
     term = _term(text, start)
-    if key == "payload":
+    with_path, shown = vocabulary.path
+    if key == with_path:
         if not path or "" in path.split("."):
-            raise FilterError(term, "payload takes a path of names with dots between, as in payload.labels.host:db-1.")
-    elif path is not None or key not in KEYS:
+            raise FilterError(term, f"{key} takes a path of names with dots between, as in {shown}.")
+    elif path is not None or key not in vocabulary.keys:
         name = key if path is None else f"{key}.{path}"
         raise FilterError(
             term,
-            f"there is no key {name}; keys are {', '.join(KEYS)}. To look for it as text, put it in double quotes.",
+            f"there is no key {name}; keys are {', '.join(vocabulary.keys)}."
+            " To look for it as text, put it in double quotes.",
         )
 
 

@@ -99,6 +99,8 @@ class Payload:
     path: str
     values: tuple[str, ...]
     negated: bool = False
+    #: As it is written before the path.
+    key: str = "payload"
 
     def matches(self, seen: Seen) -> bool:
         event = seen.record.get("payload")
@@ -108,7 +110,7 @@ class Payload:
         return met is not self.negated
 
     def __str__(self) -> str:
-        return f"{_sign(self.negated)}payload.{self.path}:{','.join(map(_quoted, self.values))}"
+        return f"{_sign(self.negated)}{self.key}.{self.path}:{','.join(map(_quoted, self.values))}"
 
 
 @dataclass(frozen=True, slots=True)

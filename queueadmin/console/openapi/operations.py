@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from queueadmin.console.openapi.alerts import alerts
 from queueadmin.console.openapi.health import about, health
 from queueadmin.console.openapi.hooks import hooks
 from queueadmin.console.openapi.jobs import jobs
@@ -12,6 +13,7 @@ from queueadmin.console.openapi.sending import sending
 TAGS: Final = {
     "Sending": "Taking events in. A 2xx answer means that they are on disk.",
     "Jobs": "What became of an event, and moving it.",
+    "Alerts": "The problems that alerts are about, each in one state.",
     "Queues": "What waits, pausing and emptying.",
     "Health": "Is all well?",
     "About": "This description.",
@@ -20,4 +22,4 @@ TAGS: Final = {
 
 def operations() -> Operations:
     """Path → method → operation."""
-    return {**sending(), **hooks(), **jobs(), **queues(), **health(), **about()}
+    return {**sending(), **hooks(), **jobs(), **alerts(), **queues(), **health(), **about()}

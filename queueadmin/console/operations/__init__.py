@@ -1,5 +1,6 @@
 """Every write of an operator. Each takes its actor, is audited, and says what it really did."""
 
+from queueadmin.console.operations.alerts import AlertResult, acknowledge_alert, resolve_alert
 from queueadmin.console.operations.api_keys import RevokeResult, create_key, revoke_key, rotate_key
 from queueadmin.console.operations.frozen import FrozenResult, discard_frozen, retry_frozen
 from queueadmin.console.operations.jobs import cancel, move, run_now
@@ -31,6 +32,7 @@ __all__ = [
     "MAX_MINUTES",
     "POISON",
     "REASON_FROM",
+    "AlertResult",
     "Elsewhere",
     "EmptyResult",
     "FrozenResult",
@@ -44,6 +46,7 @@ __all__ = [
     "RetryAllResult",
     "RevokeResult",
     "SentEvent",
+    "acknowledge_alert",
     "acknowledge_loss",
     "cancel",
     "create_key",
@@ -56,6 +59,7 @@ __all__ = [
     "pause",
     "purge",
     "recover_stalled",
+    "resolve_alert",
     "restore",
     "resume",
     "retry",

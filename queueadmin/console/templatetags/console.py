@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from ingest import credentials
+from ingest.problems import labels_of
 from ingest.reading.runs import Attempt
 from queueadmin.console.masking import masked_text
 
@@ -39,6 +41,12 @@ def short(value: float) -> str:
         if value >= least:
             return _fixed(value / (1e6 if unit == "M" else 1e3)).removesuffix(".0") + unit
     return number(value)
+
+
+@register.filter
+def labels(lines: str) -> str:
+    """An alert's labels on one line, credentials masked."""
+    return " ".join(f"{name}={value}" for name, value in credentials.masked(labels_of(lines)).items())
 
 
 @register.filter

@@ -18,6 +18,8 @@ PATHS = ["/api/v1/jobs/{}", "/api/v1/batches/{}", "/api/v1/jobs?ids={}", "/api/v
 PATHS += [f"/api/v1/jobs?{name}={{}}" for name in ("filter", "cursor", "limit")]
 PATHS += [f"/api/v1/jobs?filter={key}:{{}}" for key in ("id", "source", "since", "group", "payload.a", "error")]
 PATHS += [f"/api/v1/jobs/lookup?id=1&{name}={{}}" for name in ("source", "tenant", "kind")]
+PATHS += ["/api/v1/alerts/{}"] + [f"/api/v1/alerts?{name}={{}}" for name in ("filter", "cursor", "limit")]
+PATHS += [f"/api/v1/alerts?filter={key}:{{}}" for key in ("id", "source", "since", "label.a", "-state")]
 VERBS = ("retry", "run-now", "cancel", "discard", "restore", "move")
 
 
@@ -30,6 +32,8 @@ def test_odd_ids_and_parameters(admin: Client, empty_redis: redis.Redis, odd: st
     for verb in VERBS:
         answer = admin.post(f"/api/v1/jobs/{odd}/{verb}", {"queue": "low"}, content_type="application/json")
         assert answer.status_code < 500, verb
+    for verb in ("acknowledge", "resolve"):
+        assert admin.post(f"/api/v1/alerts/{odd}/{verb}").status_code < 500, verb
     for verb in ("pause", "resume", "empty"):
         assert admin.post(f"/api/v1/queues/{odd}/{verb}").status_code < 500
 

@@ -17,13 +17,13 @@ from ingest.api import keyring, keys
 from ingest.api.schema import read_event
 from ingest.api.sender import Sender
 from queueadmin.console.models import AuditEntry
-from tests.console.conftest import Jobs
+from tests.console.conftest import Jobs, report
 
 pytestmark = pytest.mark.django_db
 
 Needs = Literal["nothing", "read", "admin"]
-#: What an endpoint is about: no jobs, every tenant's, one job, or the jobs that are asked for.
-About = Literal["nothing", "everyone", "job", "jobs"]
+#: What an endpoint is about: no jobs, every tenant's, one job (or alert), or the jobs or alerts that are asked for.
+About = Literal["nothing", "everyone", "job", "jobs", "alerts"]
 
 #: Route → method → what its caller needs, and what it is about.
 ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
@@ -42,6 +42,10 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/queues/<str:name>/empty": {"post": ("admin", "everyone")},
     "api/v1/jobs": {"get": ("read", "jobs")},
     "api/v1/jobs/lookup": {"get": ("read", "job")},
+    "api/v1/alerts": {"get": ("read", "alerts")},
+    "api/v1/alerts/<str:alert_id>": {"get": ("read", "job")},
+    "api/v1/alerts/<str:alert_id>/acknowledge": {"post": ("admin", "job")},
+    "api/v1/alerts/<str:alert_id>/resolve": {"post": ("admin", "job")},
     "api/v1/batches/<str:batch_id>": {"get": ("read", "job")},
     "api/v1/jobs/<str:job_id>": {"get": ("read", "job")},
     **{
@@ -83,7 +87,8 @@ def send(empty_redis: redis.Redis) -> Send:
     def send(
         route: str, method: str, *, scopes: str = "", tenant: str = "", job: str = "x", query: str | None = None
     ) -> HttpResponse:
-        path = "/" + route.replace("<str:name>", "high").replace("<str:job_id>", job).replace("<str:batch_id>", job)
+        path = "/" + route.replace("<str:name>", "high").replace("<str:job_id>", job)
+        path = path.replace("<str:alert_id>", job).replace("<str:batch_id>", job)
         path += QUERIES.get(route, "").replace("{job}", job) if query is None else query
         headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
         body = {"queue": "low"} if route.endswith("/move") else {}
@@ -121,6 +126,8 @@ def test_a_key_of_a_tenant_gets_nothing_of_the_others(
     """Another tenant's job is as unknown as one that never was; what is about all of them is closed."""
     waiting, free = jobs.enqueue(tenant="globex", source="s3cret-source") + jobs.enqueue(source="s3cret-source")
     dead = jobs.fail(tenant="globex", queue="low", source="s3cret-source")[0]
+    for number, job in enumerate((waiting, free, dead)):
+        report(job, tenant="globex" if number != 1 else "", source="s3cret-source")
     before = everything(empty_redis)
     for job in (waiting, free, dead):
         response = send(route, method, scopes="read,admin", tenant="acme", job=job)
@@ -137,6 +144,8 @@ def test_a_key_of_a_tenant_gets_nothing_of_the_others(
             unknown = send(route, method, scopes="read,admin", tenant="acme", job="0" * 32)
             assert response.status_code == unknown.status_code == 404
             assert shown.replace(job, "?") == unknown.content.decode().replace("0" * 32, "?")
+        elif needs[1] == "alerts":
+            assert response.json() == {"items": [], "next": None}  # type: ignore[attr-defined]
         elif needs[1] == "jobs":
             assert response.json() == {"items": [], "missing": [job], "next": None}  # type: ignore[attr-defined]
             for text in ("", f"id:{job}", "source:s3cret-source", f"id:{job} source:s3cret-source tenant:globex"):

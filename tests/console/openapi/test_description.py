@@ -14,7 +14,7 @@ from ingest.api import intake
 from ingest.queue.transitions import Transitions
 from queueadmin.console.openapi import schema
 from tests.console.api.conftest import with_key  # noqa: F401 - a fixture
-from tests.console.conftest import Jobs
+from tests.console.conftest import Jobs, report
 from tests.console.openapi.conftest import Check, operations
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +121,9 @@ class States:
                 "lookupJob": f"{path}?id=a&source=s",
                 "getJobs": f"{path}?ids={self.jobs.enqueue()[0]},{'0' * 32}",
             }[operation_id]
+        if "{alert_id}" in path:
+            report("a" * 32, labels={"host": "db-1"})
+            return path.replace("{alert_id}", "a" * 32)
         if "{job_id}" not in path:
             return path.replace("{name}", "high").replace("{vendor}", "alertmanager")
         match operation_id:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 #: Pages that ask before they do; the button sends to the same path.
 ASKING = ["/dead-letters/retry-all/", "/queues/pause/", "/queues/low/pause/", "/queues/low/empty/"]
-PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", "/ingest/", *ASKING]
+PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", "/ingest/", "/alerts/", "/alerts/x/", *ASKING]
 BUTTONS = [
     "/recover-stalled/",
     "/test-event/",
@@ -26,6 +26,7 @@ BUTTONS = [
     "/ingest/severities/map/",
     *(f"/dead-letters/{verb}/" for verb in ("retry", "discard", "restore")),
     *(f"/jobs/x/{verb}/" for verb in ("retry", "run-now", "cancel", "discard", "restore")),
+    *(f"/alerts/x/{verb}/" for verb in ("acknowledge", "resolve")),
     *ASKING,
 ]
 
