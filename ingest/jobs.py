@@ -7,6 +7,7 @@ for handlers that touch the database alone, effects happen once. Effect handlers
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from django.conf import settings
@@ -39,8 +40,7 @@ def process_event(envelope: Mapping[str, Any]) -> Any:
             raise Unreadable(f"the kind {payload.kind!r} is not known")
         attempts = _executions_before(job) if job else 0
         if kind.batch:
-            process(kind, [(payload, attempts)])
-            return None
+            return process(kind, [(payload, attempts)]).get(payload.id)
         return _process_effect(kind, payload, Context(payload.id, attempt=attempts + 1))
     except Exception as error:
         if job is not None and not may_retry(error):
@@ -53,9 +53,10 @@ def may_retry(error: BaseException) -> bool:
     return getattr(error, "retry", True) is not False
 
 
-def process(kind: Kind, events: Sequence[tuple[Payload, int]]) -> None:
+def process(kind: Kind, events: Sequence[tuple[Payload, int]]) -> Mapping[str, Any]:
     """Run events of one kind with a batch handler, each with the number of its executions before this one.
 
+    Returns what the handler says of each by its id; nothing of those that an earlier execution stored.
     All or none: raises DatabaseAway, or whatever the handler or one of the events raises; nothing is stored then.
     """
     # Before the transaction, since `slow` must not hold SQLite's one write lock; the slow ones last,
@@ -63,12 +64,12 @@ def process(kind: Kind, events: Sequence[tuple[Payload, int]]) -> None:
     for payload, attempts in sorted(events, key=lambda event: b'"slow:' in event[0].body):
         faults.apply(payload, attempts)
     payloads = [payload for payload, _ in events]
-    database.in_transaction(lambda: _store(kind, payloads))
+    return database.in_transaction(lambda: _store(kind, payloads))
 
 
-def _store(kind: Kind, payloads: Sequence[Payload]) -> None:
-    fresh = save_events(payloads)
-    cast(BatchHandler, kind.handler)([payload for payload in payloads if payload.id in fresh])
+def _store(kind: Kind, payloads: Sequence[Payload]) -> Mapping[str, Any]:
+    fresh = save_events(payloads if kind.keeps_body else [replace(payload, body=b"{}") for payload in payloads])
+    return cast(BatchHandler, kind.handler)([payload for payload in payloads if payload.id in fresh]) or {}
 
 
 def _process_effect(kind: Kind, payload: Payload, context: Context) -> Any:

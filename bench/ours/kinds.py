@@ -1,8 +1,8 @@
 """Kinds for measuring: the queue alone, without a row. Known only to the bench's own worker."""
 
 import time
-from collections.abc import Sequence
-from typing import Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from ingest import jobs
 from ingest.kinds import Kind, faults, register
@@ -31,11 +31,11 @@ OURS: Final = {
 }
 
 
-def _without_rows(kind: Kind, events: Sequence[tuple[Payload, int]]) -> None:
+def _without_rows(kind: Kind, events: Sequence[tuple[Payload, int]]) -> Mapping[str, Any]:
     """As `jobs.process`, but for the database."""
     for payload, attempts in events:
         faults.apply(payload, attempts)
-    cast(BatchHandler, kind.handler)([payload for payload, _ in events])
+    return cast(BatchHandler, kind.handler)([payload for payload, _ in events]) or {}
 
 
 def register_all() -> None:

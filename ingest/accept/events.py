@@ -38,6 +38,8 @@ class Incoming:
     repeat: str = ""
     #: The problem that a resolve is about, whose priority it takes; "": it takes none.
     resolves: str = ""
+    #: How many points a chunk holds.
+    points: int = 1
     #: What was odd and taken nevertheless: dicts with at least `code` and `detail`.
     warnings: tuple[dict[str, str], ...] = ()
 

@@ -10,6 +10,8 @@ Both are looked for with counts that differ whenever there may be one; only then
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -33,6 +35,18 @@ _ANY: Final = msgspec.json.Decoder()
 _SLICES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many items a body may hold."""
+
+    most: int
+    exceeded: Callable[[], ProblemError]
+
+
+_EVENTS: Final = Bound(limits.ITEMS, limits.too_many_items)
+POINTS: Final = Bound(limits.POINTS, limits.too_many_points)
+
+
 class Item(msgspec.Struct, frozen=True, gc=False):
     """One event of a body, not yet parsed."""
 
@@ -49,7 +63,7 @@ class Refused(Exception):
         self.problem = problem
 
 
-def split_json(body: bytes) -> tuple[list[Item], bool]:
+def split_json(body: bytes, bound: Bound = _EVENTS) -> tuple[list[Item], bool]:
     """The events of one object or of an array of them, and whether it was an array.
 
     Raises ProblemError: 400 when the array itself is broken, 413 for too many.
@@ -61,10 +75,10 @@ def split_json(body: bytes) -> tuple[list[Item], bool]:
         try:
             slices = [bytes(raw) for raw in _SLICES.decode(body)]
         except (msgspec.DecodeError, RecursionError):
-            slices = _split_array(body)
+            slices = _split_array(body, bound)
     else:
-        slices = _split_array(body)
-    return _bounded([Item(part) for part in slices]), True
+        slices = _split_array(body, bound)
+    return _bounded([Item(part) for part in slices], bound), True
 
 
 def array_of(body: bytes, name: str) -> bytes | None:
@@ -86,12 +100,12 @@ def array_of(body: bytes, name: str) -> bytes | None:
     return None
 
 
-def split_lines(body: bytes) -> list[Item]:
+def split_lines(body: bytes, bound: Bound = _EVENTS) -> list[Item]:
     """The events of NDJSON; blank lines are skipped. Raises ProblemError 413 for too many."""
-    if body.count(b"\n") > 2 * limits.ITEMS:
-        raise limits.too_many_items()
+    if body.count(b"\n") > 2 * bound.most:
+        raise bound.exceeded()
     stripped = (line.strip(_SPACE) for line in body.split(b"\n"))
-    return _bounded([Item(line, number) for number, line in enumerate(stripped, 1) if line])
+    return _bounded([Item(line, number) for number, line in enumerate(stripped, 1) if line], bound)
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -118,13 +132,13 @@ def parse(raw: bytes) -> dict[str, Any]:
     return event
 
 
-def _bounded(items: list[Item]) -> list[Item]:
-    if len(items) > limits.ITEMS:
-        raise limits.too_many_items()
+def _bounded(items: list[Item], bound: Bound) -> list[Item]:
+    if len(items) > bound.most:
+        raise bound.exceeded()
     return items
 
 
-def _split_array(body: bytes) -> list[bytes]:
+def _split_array(body: bytes, bound: Bound) -> list[bytes]:
     """The items of an array, by its brackets alone: an item may be anything between two commas.
 
     Raises ProblemError: 400 when brackets do not match or an item is empty, 413 for too many.
@@ -147,8 +161,8 @@ def _split_array(body: bytes) -> list[bytes]:
         elif mark == ord(",") and len(opened) == 1:
             slices.append(body[start : token.start()].strip(_SPACE))
             start = token.end()
-            if len(slices) > limits.ITEMS:
-                raise limits.too_many_items()
+            if len(slices) > bound.most:
+                raise bound.exceeded()
     if end != len(body):
         raise _broken(end or len(body))
     last = body[start : end - 1].strip(_SPACE)

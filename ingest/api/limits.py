@@ -8,6 +8,8 @@ from ingest.api.problems import Problem, ProblemError
 ITEM_BYTES: Final = 256 * 1024
 #: Events in one request.
 ITEMS: Final = 1_000
+#: Points in one request.
+POINTS: Final = 10_000
 #: Bytes of one request's body.
 WIRE_BYTES: Final = 5 * 1024 * 1024
 #: Bytes of one body after it is unpacked, and how many times larger than on the wire it may become. Below
@@ -72,6 +74,10 @@ def item_too_large() -> Problem:
 
 def too_many_items() -> ProblemError:
     return ProblemError(too_large("batch_too_many", f"One request may bring {ITEMS:,} events.", "items", ITEMS))
+
+
+def too_many_points() -> ProblemError:
+    return ProblemError(too_large("batch_too_many", f"One request may bring {POINTS:,} points.", "points", POINTS))
 
 
 def too_deep() -> Problem:

@@ -69,7 +69,7 @@ def read_event(raw: bytes, sender: Sender, ways: Ways = USUAL) -> Incoming | Rej
     try:
         return _incoming(raw, event, sender, ways)
     except Invalid as invalid:
-        return Rejected(_shown_id(event), _validation(invalid), sender.source or _shown_source(event))
+        return Rejected(_shown_id(event), rejection(invalid), sender.source or _shown_source(event))
 
 
 def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) -> Incoming:
@@ -256,7 +256,8 @@ def _shown_source(event: Mapping[str, Any]) -> str:
     return value if isinstance(value, str) and not _CONTROL.search(value) else ""
 
 
-def _validation(invalid: Invalid) -> Problem:
+def rejection(invalid: Invalid) -> Problem:
+    """The answer to a field that breaks a rule."""
     extra: dict[str, Any] = {"field": invalid.field}
     if invalid.limit is not None:
         extra["limit"] = f"{invalid.field}_{'length' if invalid.code == 'too_long' else 'max'}"

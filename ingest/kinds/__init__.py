@@ -2,14 +2,19 @@
 
 from typing import Final
 
-from ingest.kinds import alerts, callbacks
+from ingest.kinds import alerts, callbacks, points
 from ingest.kinds.context import Context
-from ingest.kinds.kind import Kind, Mode
+from ingest.kinds.kind import RESULT_SECONDS, Kind, Mode
 from ingest.priorities import Priority
 
-__all__ = ["ALERT", "CALLBACK", "KINDS", "Context", "Kind", "Mode", "register"]
+__all__ = ["ALERT", "CALLBACK", "KINDS", "POINT", "Context", "Kind", "Mode", "register"]
 
 ALERT: Final = Kind(name="alert", validate=alerts.validate, handler=alerts.handle)
+
+#: A chunk of points; what became of each is its job's result.
+POINT: Final = Kind(
+    name="point", validate=points.validate, handler=points.handle, result_ttl=RESULT_SECONDS, keeps_body=False
+)
 
 #: Telling others what became of a job; `ingest.outbox` makes them.
 CALLBACK: Final = Kind(
@@ -25,7 +30,7 @@ CALLBACK: Final = Kind(
 )
 
 #: Every kind of this process by its name: ours, and what other apps registered.
-KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (ALERT, CALLBACK)}
+KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (ALERT, POINT, CALLBACK)}
 
 
 def register(kind: Kind) -> Kind:

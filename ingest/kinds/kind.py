@@ -13,8 +13,9 @@ from ingest.queue.payload import Payload
 #: How a job is claimed and run: "" batch handlers, many at a time; an effect handler otherwise. `single`: one
 #: in the worker itself; `async`: some at a time on an event loop; `process`: one in a forked work horse.
 Mode = Literal["", "single", "async", "process"]
-#: Gets events that are new, in the transaction that saves them: it touches the database alone.
-BatchHandler = Callable[[Sequence[Payload]], None]
+#: Gets events that are new, in the transaction that saves them: it touches the database alone. It may return
+#: results by event id, anything that JSON can hold; they are kept as long as the kind says.
+BatchHandler = Callable[[Sequence[Payload]], Mapping[str, Any] | None]
 #: Gets one event, outside any transaction, at least once; sync or `async def`. What it returns is the job's
 #: result: anything that JSON can hold.
 EffectHandler = Callable[[Payload, Context], Any]
@@ -51,6 +52,8 @@ class Kind:
     dead_letters: bool = True
     #: Seconds for which a result is kept; 0: not at all.
     result_ttl: int = BY_HANDLER
+    #: False: what is in the event has rows of its own, so that its own row holds `{}`.
+    keeps_body: bool = True
     #: Taken from code in this project only; the API does not know the kind.
     internal: bool = False
     #: The priority of an event that says nothing about it.

@@ -129,7 +129,7 @@ class Batch:
         started = time.monotonic()
         try:
             with self._alarm.watch(kind.timeout):
-                jobs.process(kind, [(entry.payload, entry.job.attempts) for entry in entries])
+                results = jobs.process(kind, [(entry.payload, entry.job.attempts) for entry in entries])
         except (database.DatabaseAway, Halt):
             raise
         except BaseException as error:  # also SystemExit: a handler's is a failure of its event, not our end
@@ -139,7 +139,7 @@ class Batch:
         else:
             self._pace.ran(kind.name, len(entries), time.monotonic() - started)
             for entry in entries:
-                self._settlement.done(entry.claim, entry.job.id)
+                self._settlement.done(entry.claim, entry.job.id, results.get(entry.payload.id))
             return
         # Not in the except clause: Python would chain this error, of whichever event, to those of the halves.
         middle = len(entries) // 2

@@ -63,9 +63,11 @@ class Settlement:
         self._effects: list[tuple[Entry, Any]] = []
         self._failed: dict[str, tuple[Claim, list[Failure]]] = {}
 
-    def done(self, claim: Claim, job_id: str) -> None:
+    def done(self, claim: Claim, job_id: str, result: Any = None) -> None:
         """A batch handler's work and its row are in the database; or there was nothing to do."""
         self.settled += 1
+        if result is not None:
+            self._results[job_id] = result
         self._done.setdefault(claim.id, (claim, []))[1].append(job_id)
 
     def effect(self, entry: Entry, result: Any) -> None:

@@ -1,0 +1,26 @@
+"""What every format is read into: points as JSON, in their order, and what could not be read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ingest.api.problems import Problem, ProblemError
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One point of a body, not checked yet."""
+
+    #: As it was sent where that was JSON.
+    raw: bytes
+    point: dict[str, Any]
+
+
+def given(point: dict[str, Any]) -> Given:
+    return Given(msgspec.json.encode(point), point)
+
+
+def unreadable(detail: str, *, status: int = 400, code: str = "malformed_file") -> ProblemError:
+    """The file as a whole; nothing of it was stored."""
+    return ProblemError(Problem(status, code, "Not a file of points", f"{detail} Nothing was stored."))

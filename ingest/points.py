@@ -1,0 +1,202 @@
+"""Points' rows: each kept once, with what is known of its device, and exact counts, in the caller's transaction.
+
+PostgreSQL takes them by COPY into a temporary table and one INSERT from there, SQLite by one statement a job; in the
+order of the key, so that two workers wait for each other and never in a circle.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+from django.db import connection
+
+from ingest import partitions
+from ingest.models import Device, Point, PointCount
+
+T = TypeVar("T")
+
+
+class Row(NamedTuple):
+    """One point that was checked."""
+
+    device_id: str
+    #: Microseconds since 1970, UTC.
+    time: int
+    lat: float
+    lon: float
+    alt: float | None
+    speed: float | None
+    heading: float | None
+    accuracy: float | None
+    #: The sender's other fields, a JSON object; "" for none.
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one job brings."""
+
+    job_id: str
+    tenant: str
+    #: See `ingest.kinds.points.STREAMS`.
+    stream: str
+    received_at: datetime
+    rows: Sequence[Row]
+    #: Points that were left out: they break a rule.
+    rejected: int = 0
+
+
+def save_points(chunks: Sequence[Chunk]) -> dict[str, dict[str, int]]:
+    """Keep the points that are new; by job id how many were `inserted`, `duplicates` and `rejected`.
+
+    Of two with the same tenant, device and time the first stays, and the other one is a duplicate.
+    """
+    if connection.vendor == "postgresql":
+        inserted = _copy(chunks)
+    else:
+        inserted = {chunk.job_id: _insert(chunk) for chunk in chunks}
+    counts = {
+        chunk.job_id: {
+            "inserted": inserted.get(chunk.job_id, 0),
+            "duplicates": len(chunk.rows) - inserted.get(chunk.job_id, 0),
+            "rejected": chunk.rejected,
+        }
+        for chunk in chunks
+    }
+    _note_devices(chunks)
+    _count(chunks, counts)
+    return counts
+
+
+_COLUMNS: Final = "tenant, device_id, time, lat, lon, alt, speed, heading, accuracy, stream, job_id, more"
+
+
+def _insert(chunk: Chunk) -> int:
+    """SQLite: how many rows were new. executemany counts what it changed, and leaves out what was there."""
+    rows = [
+        (chunk.tenant, row.device_id, _time(row.time), *row[2:8], chunk.stream, chunk.job_id, row.more)
+        for row in sorted(chunk.rows, key=_by_key)
+    ]
+    if not rows:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {_POINTS} ({_COLUMNS}) VALUES ({','.join(['%s'] * 12)}) ON CONFLICT DO NOTHING",  # noqa: S608 - names of our own
+            rows,
+        )
+        return cast(int, cursor.rowcount)
+
+
+def _copy(chunks: Sequence[Chunk]) -> dict[str, int]:
+    """PostgreSQL: by job id how many rows were new."""
+    partitions.ensure({partitions.month_of(row.time) for chunk in chunks for row in chunk.rows})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_points (tenant text, device_id text, time bigint,"
+            " lat float8, lon float8, alt float8, speed float8, heading float8, accuracy float8, stream text,"
+            " job_id text, more text) ON COMMIT DELETE ROWS"
+        )
+        with cursor.copy("COPY incoming_points FROM STDIN") as copy:
+            for chunk in chunks:
+                if chunk.rows:
+                    copy.write(_lines(chunk))
+        cursor.execute(
+            f"WITH written AS (INSERT INTO {_POINTS} ({_COLUMNS})"  # noqa: S608 - names of our own
+            " SELECT tenant, device_id, timestamptz 'epoch' + time * interval '1 microsecond', lat, lon, alt, speed,"
+            " heading, accuracy, stream, job_id, more FROM incoming_points ORDER BY tenant, device_id, time"
+            " ON CONFLICT DO NOTHING RETURNING job_id) SELECT job_id, count(*) FROM written GROUP BY job_id"
+        )
+        return dict(cursor.fetchall())
+
+
+#: What COPY's text form reads as something else.
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _lines(chunk: Chunk) -> str:
+    """A chunk in COPY's text form."""
+    tenant, end = chunk.tenant.translate(_ESCAPES), f"\t{chunk.stream}\t{chunk.job_id}\t"
+    return "".join(
+        f"{tenant}\t{row.device_id.translate(_ESCAPES)}\t{row.time}\t{row.lat}\t{row.lon}\t"
+        + "\t".join(["\\N" if number is None else str(number) for number in row[4:8]])
+        + end
+        + (row.more.translate(_ESCAPES) if row.more else "")
+        + "\n"
+        for row in chunk.rows
+    )
+
+
+def _note_devices(chunks: Sequence[Chunk]) -> None:
+    """Each device's newest point, and how many were kept of it; a device in one batch is one row to write."""
+    last: dict[tuple[str, str], tuple[Row, Chunk]] = {}
+    for chunk in chunks:
+        for row in chunk.rows:
+            key = (chunk.tenant, row.device_id)
+            if key not in last or row.time > last[key][0].time:
+                last[key] = (row, chunk)
+    columns = ("last_time", "lat", "lon", "alt", "speed", "stream")
+    newer = f"excluded.last_time > {_DEVICES}.last_time"
+    newest = ", ".join(
+        f"{name} = CASE WHEN {newer} THEN excluded.{name} ELSE {_DEVICES}.{name} END" for name in columns
+    )
+    with connection.cursor() as cursor:
+        for part in _parts(sorted(last.items())):
+            parameters: list[Any] = []
+            for (tenant, device_id), (row, chunk) in part:
+                parameters += (tenant, device_id, _time(row.time), *row[2:6], chunk.stream)
+                parameters += (_adapted(chunk.received_at), _adapted(chunk.received_at))
+            cursor.execute(
+                f"INSERT INTO {_DEVICES} (tenant, device_id, {', '.join(columns)}, first_received_at,"  # noqa: S608 - names of our own
+                f" last_received_at) VALUES {','.join(['(' + ','.join(['%s'] * 10) + ')'] * len(part))}"
+                f" ON CONFLICT (tenant, device_id) DO UPDATE SET"
+                f" {newest},"
+                f" last_received_at = CASE WHEN excluded.last_received_at > {_DEVICES}.last_received_at"
+                f" THEN excluded.last_received_at ELSE {_DEVICES}.last_received_at END",
+                parameters,
+            )
+
+
+def _count(chunks: Sequence[Chunk], counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Last of all: a stream is one row for everybody, held from here to the commit."""
+    sums: dict[tuple[str, str], Counter[str]] = {}
+    for chunk in chunks:
+        sums.setdefault((chunk.tenant, chunk.stream), Counter()).update(counts[chunk.job_id])
+    with connection.cursor() as cursor:
+        for (tenant, stream), found in sorted(sums.items()):
+            cursor.execute(
+                f"INSERT INTO {_COUNTS} (tenant, stream, inserted, duplicates, rejected) VALUES (%s, %s, %s, %s, %s)"  # noqa: S608 - names of our own
+                f" ON CONFLICT (tenant, stream) DO UPDATE SET inserted = {_COUNTS}.inserted + excluded.inserted,"
+                f" duplicates = {_COUNTS}.duplicates + excluded.duplicates,"
+                f" rejected = {_COUNTS}.rejected + excluded.rejected",
+                (tenant, stream, found["inserted"], found["duplicates"], found["rejected"]),
+            )
+
+
+_POINTS: Final = connection.ops.quote_name(Point._meta.db_table)
+_DEVICES: Final = connection.ops.quote_name(Device._meta.db_table)
+_COUNTS: Final = connection.ops.quote_name(PointCount._meta.db_table)
+#: Devices in one statement: 10 parameters each stay below SQLite's 32,766.
+_DEVICES_A_STATEMENT: Final = 500
+
+
+def _by_key(row: Row) -> tuple[str, int]:
+    return row.device_id, row.time
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _DEVICES_A_STATEMENT):
+        yield items[start : start + _DEVICES_A_STATEMENT]
+
+
+def _time(microseconds: int) -> Any:
+    """The form that the database keeps a time in."""
+    return _adapted(_EPOCH + timedelta(microseconds=microseconds))
+
+
+def _adapted(at: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
