@@ -5,17 +5,16 @@ order of the key, so that two workers wait for each other and never in a circle.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, cast
 
 from django.db import connection
 
 from ingest import partitions
 from ingest.models import Device, Point, PointCount
-
-T = TypeVar("T")
+from ingest.upsert import parts, places
 
 
 class Row(NamedTuple):
@@ -142,14 +141,14 @@ def _note_devices(chunks: Sequence[Chunk]) -> None:
         f"{name} = CASE WHEN {newer} THEN excluded.{name} ELSE {_DEVICES}.{name} END" for name in columns
     )
     with connection.cursor() as cursor:
-        for part in _parts(sorted(last.items())):
+        for part in parts(sorted(last.items())):
             parameters: list[Any] = []
             for (tenant, device_id), (row, chunk) in part:
                 parameters += (tenant, device_id, _time(row.time), *row[2:6], chunk.stream)
                 parameters += (_adapted(chunk.received_at), _adapted(chunk.received_at))
             cursor.execute(
                 f"INSERT INTO {_DEVICES} (tenant, device_id, {', '.join(columns)}, first_received_at,"  # noqa: S608 - names of our own
-                f" last_received_at) VALUES {','.join(['(' + ','.join(['%s'] * 10) + ')'] * len(part))}"
+                f" last_received_at) VALUES {places(len(part), 10)}"
                 f" ON CONFLICT (tenant, device_id) DO UPDATE SET"
                 f" {newest},"
                 f" last_received_at = CASE WHEN excluded.last_received_at > {_DEVICES}.last_received_at"
@@ -177,17 +176,10 @@ def _count(chunks: Sequence[Chunk], counts: Mapping[str, Mapping[str, int]]) -> 
 _POINTS: Final = connection.ops.quote_name(Point._meta.db_table)
 _DEVICES: Final = connection.ops.quote_name(Device._meta.db_table)
 _COUNTS: Final = connection.ops.quote_name(PointCount._meta.db_table)
-#: Devices in one statement: 10 parameters each stay below SQLite's 32,766.
-_DEVICES_A_STATEMENT: Final = 500
 
 
 def _by_key(row: Row) -> tuple[str, int]:
     return row.device_id, row.time
-
-
-def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), _DEVICES_A_STATEMENT):
-        yield items[start : start + _DEVICES_A_STATEMENT]
 
 
 def _time(microseconds: int) -> Any:

@@ -75,6 +75,8 @@ def answer(
         return _nothing(taken)
     if prefer.strict and not all(receipt.stored for receipt in receipts):
         return problem_answer(_whole(taken, receipts))
+    if endpoint.stream:
+        return _points(taken, receipts, prefer)
     # A vendor takes 207 for a failure, or for success, as it likes: with one event stored it is told 202.
     return _batch(taken, receipts, prefer, mixed=207 if endpoint.hook is None else 202)
 
@@ -108,6 +110,38 @@ def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Re
     if endpoint is ENQUEUE:
         shown["dedup_key"] = msgspec.json.decode(receipt.event.body)["dedup_key"]
     return Answer(202, msgspec.json.encode(shown), headers={"Location": f"/api/v1/jobs/{receipt.id}"})
+
+
+def _points(taken: Taken, receipts: Sequence[Receipt], prefer: Preferences) -> Answer:
+    """As a batch, counted in points: `queued` of them, the jobs that carry them, and each point that was refused."""
+    jobs = [{**_item(place, receipt), "points": receipt.event.points} for place, receipt in enumerate(receipts)]
+    queued = sum(receipt.event.points for receipt in receipts if receipt.stored)
+    # A refused point has its own place in the body, a chunk only that among the jobs.
+    refused = [_rejected(int(str(item.problem.extra["index"])), None, item.problem) for item in _refused(taken)]
+    received = len(refused) + sum(receipt.event.points for receipt in receipts)
+    counts: dict[str, Any] = {"received": received, "queued": queued, "rejected": received - queued}
+    items = refused + [job for job in jobs if "error" in job]
+    if not queued:
+        if away := next((receipt for receipt in receipts if receipt.outcome in _AGAIN), None):
+            return problem_answer(_away(away, **counts, items=items))
+        return problem_answer(
+            Problem(422, "all_rejected", "No point was accepted", "Each item says why.", **counts, items=items)
+        )
+    durability = _durability(receipts)
+    totals = {"received": received, "accepted": queued, "duplicates": 0, "rejected": received - queued}
+    batch = Batch(uuid_utils.uuid7().hex, durability, totals, jobs + refused)
+    stored = [{"id": receipt.id, "points": receipt.event.points} for receipt in receipts if receipt.stored]
+    shown = {"status": "queued", **counts, "durability": durability, "batch_id": batch.id, "jobs": stored}
+    headers = {"Location": f"/api/v1/batches/{batch.id}"}
+    if prefer.applied:
+        headers["Preference-Applied"] = prefer.applied
+    return Answer(
+        202 if queued == received else 207,
+        msgspec.json.encode(shown | {"items": items} if items else shown),
+        headers=headers,
+        again=any(item.get("retryable", False) for item in items),
+        batch=batch,
+    )
 
 
 def _nothing(taken: Taken) -> Answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from ingest.accept import Incoming
-from ingest.api import cloudevents, decode, hooks, keys, limits, mappings
+from ingest.api import cloudevents, decode, hooks, keys, limits, mappings, tracking
 from ingest.api.hooks import Hook, Written
 from ingest.api.inflate import check_encoding
 from ingest.api.keys import Sender
@@ -15,7 +15,7 @@ from ingest.api.problems import Problem, ProblemError
 from ingest.api.schema import Rejected, Ways, read_event
 from ingest.priorities import Priority
 
-Format = Literal["json", "ndjson", "cloudevent", "cloudevents", "binary", "form"]
+Format = Literal["json", "ndjson", "cloudevent", "cloudevents", "binary", "form", "points"]
 
 _FORMATS: Final[dict[str, Format]] = {
     "application/json": "json",
@@ -44,6 +44,8 @@ class Endpoint:
     over_rate: Literal[429, 503] = 429
     #: A vendor's own webhook.
     hook: Hook | None = None
+    #: Takes points, in any of their formats, and this is how they come; "": it takes events.
+    stream: str = ""
 
     @property
     def vendor(self) -> str:
@@ -63,6 +65,16 @@ ENQUEUE: Final = Endpoint("/v2/enqueue", batch=False, hook=hooks.ENQUEUED)
 POSTED: Final = Endpoint("/api/v2/alerts", batch=True, over_rate=503, hook=hooks.POSTED)
 #: By path.
 ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT, ENQUEUE, POSTED)}
+#: Trackers never heard of 429.
+TRACKING: Final = {
+    path: Endpoint(path, batch=True, over_rate=503, stream=stream)
+    for path, stream in (
+        ("/tracking/live", "live"),
+        ("/tracking/upload", "upload"),
+        ("/tracking/flymaster/upload/file", "flymaster"),
+        ("/scoring/batch", "scoring"),
+    )
+}
 HOOKS_PATH: Final = "/api/v1/hooks/"
 #: Alertmanager and SNS never repeat what was answered 429, so hooks say 503.
 HOOKS: Final = {
@@ -72,7 +84,7 @@ HOOKS: Final = {
 
 
 def endpoint_at(path: str) -> Endpoint | None:
-    return ENDPOINTS.get(path) or HOOKS.get(path)
+    return ENDPOINTS.get(path) or HOOKS.get(path) or TRACKING.get(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,9 @@ def read_body(endpoint: Endpoint, head: Head, body: bytes, sender: Sender, said:
     ways = Ways(endpoint.default_priority, mappings=said)
     if endpoint.hook is not None:
         return _read_hook(endpoint.hook, head, body, sender, ways)
+    if endpoint.stream:
+        points = tracking.Body(body, head.headers.get("content-type", ""))
+        return Taken(tracking.read_points(endpoint.stream, points, sender), single=False)
     read: Callable[[decode.Item], decode.Item] | None = None
     match head.format:
         case "ndjson":
@@ -179,6 +194,9 @@ def _format(endpoint: Endpoint, headers: Mapping[str, str]) -> Format:
     media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
     charset = parameters.partition("charset=")[2].strip(' "').lower()
+    if endpoint.stream and charset in _CHARSETS:
+        # A file's content says what it is; senders call it text/plain, octet-stream, or nothing.
+        return "points"
     if endpoint.hook is not None and charset in _CHARSETS:
         # Vendors say what they like about their JSON: SNS calls it text/plain.
         return "form" if media == _FORM else "json"

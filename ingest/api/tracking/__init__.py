@@ -5,5 +5,6 @@ takes a file out of a form, `chunks` makes jobs' events of the points.
 """
 
 from ingest.api.tracking.chunks import read_points
+from ingest.api.tracking.formats import Body
 
-__all__ = ["read_points"]
+__all__ = ["Body", "read_points"]

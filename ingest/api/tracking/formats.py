@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -29,16 +29,14 @@ _FORMATS: Final = {
 _ENDINGS: Final = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".gpx": "gpx", ".igc": "igc"}
 #: The first line of Flymaster's file: a device, then a time in Unix seconds.
 _FLYMASTER: Final = re.compile(r"\s*[^,\n]+,\s*\d{9,13}(\.\d+)?\s*,")
-#: A body of one object with many points, and what it says for all of them.
-_WRAPPED: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     content: bytes
     content_type: str
-    #: Whose points these are, where a file does not say so; "" for nobody.
-    device_id: str
+    #: Whose points these are, where they do not say so themselves; "" for nobody.
+    device_id: str = ""
 
 
 def points_in(body: Body) -> list[Given | Problem]:
@@ -91,23 +89,20 @@ def _is_whole(line: bytes) -> bool:
 
 def _json(content: bytes, device_id: str) -> list[Given | Problem]:
     """An array of points, one point, or `{"device_id": …, "points": […]}`."""
-    if content[:1] == b"{":
-        try:
-            wrapped = _WRAPPED.decode(content)
-        except (msgspec.MsgspecError, RecursionError):
-            wrapped = {}
-        if bytes(wrapped.get("points", b"")).lstrip()[:1] == b"[":
-            content = bytes(wrapped["points"])
-            device_id = _device(wrapped) or device_id
+    if content[:1] == b"{" and (points := decode.array_of(content, "points")) is not None:
+        device_id = _device(content.replace(points, b"[]", 1)) or device_id
+        content = points
     items, _ = decode.split_json(content, decode.POINTS)
     return _items(items, device_id)
 
 
-def _device(wrapped: Mapping[str, Any]) -> str:
+def _device(rest: bytes) -> str:
+    """What an object says of all its points."""
     try:
-        return str(msgspec.json.decode(bytes(wrapped["device_id"]), type=str | int))
-    except (KeyError, msgspec.MsgspecError):
+        found = decode.parse(rest).get("device_id")
+    except decode.Refused:
         return ""
+    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
 
 
 def _items(items: Sequence[decode.Item], device_id: str) -> list[Given | Problem]:
