@@ -7,10 +7,10 @@ for handlers that touch the database alone, effects happen once. Effect handlers
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from django.conf import settings
+from msgspec import structs
 from rq import get_current_job
 from rq.job import Job
 
@@ -68,7 +68,7 @@ def process(kind: Kind, events: Sequence[tuple[Payload, int]]) -> Mapping[str, A
 
 
 def _store(kind: Kind, payloads: Sequence[Payload]) -> Mapping[str, Any]:
-    fresh = save_events(payloads if kind.keeps_body else [replace(payload, body=b"{}") for payload in payloads])
+    fresh = save_events(payloads if kind.keeps_body else [structs.replace(payload, body=b"{}") for payload in payloads])
     return cast(BatchHandler, kind.handler)([payload for payload in payloads if payload.id in fresh]) or {}
 
 

@@ -4,13 +4,14 @@ PostgreSQL takes them by COPY into a temporary table and one INSERT from there, 
 order of the key, so that two workers wait for each other and never in a circle.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
 
 from django.db import connection
+from django.db.models import Sum
 
 from ingest import partitions
 from ingest.models import Device, Point, PointCount
@@ -67,6 +68,15 @@ def save_points(chunks: Sequence[Chunk]) -> dict[str, dict[str, int]]:
     _note_devices(chunks)
     _count(chunks, counts)
     return counts
+
+
+def totals() -> dict[str, dict[str, int]]:
+    """By stream how many points were `inserted`, `duplicates` and `rejected` since the beginning, of all tenants."""
+    counts = ("inserted", "duplicates", "rejected")
+    found: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(counts, 0))
+    for stream, *sums in PointCount.objects.values_list("stream").annotate(*map(Sum, counts)):
+        found[stream] = dict(zip(counts, sums, strict=True))
+    return found
 
 
 _COLUMNS: Final = "tenant, device_id, time, lat, lon, alt, speed, heading, accuracy, stream, job_id, more"

@@ -92,7 +92,8 @@ class FastLane:
         held = _Held(self._in_flight)
         body = None
         try:
-            elsewhere = intake.url_key(endpoint, scope["query_string"].decode("latin-1"))
+            query = scope["query_string"].decode("latin-1")
+            elsewhere = intake.url_key(endpoint, query)
             if endpoint.key_member and credential(headers) is None:
                 # The key is in the body, so that comes first.
                 body = await _read(receive, intake.check_head(endpoint, headers), held)
@@ -101,7 +102,7 @@ class FastLane:
             this.sender = sender.name
             with tally.refusals(sender):
                 require(sender, "ingest")
-                head = intake.check_head(endpoint, headers)
+                head = intake.check_head(endpoint, headers, query)
                 admission.check(sender, status=endpoint.over_rate)
                 if body is None:
                     body = await _read(receive, head, held)

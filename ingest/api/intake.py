@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
+from urllib.parse import parse_qs
 
 from ingest.accept import Incoming
 from ingest.api import cloudevents, decode, hooks, keys, limits, mappings, tracking
@@ -95,6 +96,8 @@ class Head:
     #: "" for none.
     encoding: str
     headers: Mapping[str, str]
+    #: Whose points these are, where they do not say so themselves: the URL's `device_id`. "": nobody's.
+    device_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,14 @@ class Taken:
         return [item for item in self.items if isinstance(item, Incoming)]
 
 
-def check_head(endpoint: Endpoint, headers: Mapping[str, str]) -> Head:
+def check_head(endpoint: Endpoint, headers: Mapping[str, str], query: str = "") -> Head:
     """Refuses what can be refused without reading the body. Raises ProblemError 413 or 415."""
     encoding = check_encoding(headers.get("content-encoding", ""))
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.WIRE_BYTES:
         raise limits.body_too_large()
-    return Head(_format(endpoint, headers), encoding, headers)
+    device_id = parse_qs(query).get("device_id", [""])[0] if endpoint.stream else ""
+    return Head(_format(endpoint, headers), encoding, headers, device_id)
 
 
 def url_key(endpoint: Endpoint, query: str) -> keys.Elsewhere:
@@ -143,7 +147,7 @@ def read_body(endpoint: Endpoint, head: Head, body: bytes, sender: Sender, said:
     if endpoint.hook is not None:
         return _read_hook(endpoint.hook, head, body, sender, ways)
     if endpoint.stream:
-        points = tracking.Body(body, head.headers.get("content-type", ""))
+        points = tracking.Body(body, head.headers.get("content-type", ""), head.device_id)
         return Taken(tracking.read_points(endpoint.stream, points, sender), single=False)
     read: Callable[[decode.Item], decode.Item] | None = None
     match head.format:

@@ -69,7 +69,7 @@ class TakeInView(APIView):
         self.this.sender = sender.name
         with tally.refusals(sender):
             require(sender, "ingest")
-            head = intake.check_head(self.endpoint, headers)
+            head = intake.check_head(self.endpoint, headers, request.META["QUERY_STRING"])
             admission.check(sender, status=self.endpoint.over_rate)
             if body is None:
                 body = _read(request, head)

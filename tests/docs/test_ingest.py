@@ -73,13 +73,14 @@ def test_the_commands_do_what_it_shows(daphne: Daphne, tmp_path: Path) -> None:
             capture_output=True,
         )
         said.append(json.loads(run.stdout))
-    one, many, found, cloud = said
+    one, many, found, cloud, points = said
     shown = [json.loads(block) for block in _blocks("json")]
     assert [_shape(one), _shape(many)] == [_shape(each) for each in shown]
     assert (one["priority"], one["severity"]) == (shown[0]["priority"], shown[0]["severity"])
     assert many["items"][2]["error"] == shown[1]["items"][2]["error"]
     assert (found["id"], found["event_id"], found["state"]) == (one["id"], "disk-db-04", "queued")
     assert (cloud["event_id"], cloud["priority"]) == ("7f3a", "critical")
+    assert (points["queued"], points["rejected"]) == (2, 0)
 
 
 @pytest.fixture
@@ -194,6 +195,7 @@ def _validate(program: str, configuration: str, folder: Path, *arguments: str) -
 def test_its_limits_are_the_code_s() -> None:
     values = {
         "items": limits.ITEMS,
+        "points": limits.POINTS,
         "item_bytes": limits.ITEM_BYTES,
         "wire_bytes": limits.WIRE_BYTES,
         "inflated_bytes": limits.INFLATED_BYTES,

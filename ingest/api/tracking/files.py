@@ -7,7 +7,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooMa
 from django.core.files.uploadhandler import MemoryFileUploadHandler, StopUpload
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from ingest.api.tracking.given import unreadable
+from ingest.api.tracking.given import missing, unreadable
 
 FIELD = "file"
 
@@ -44,5 +44,5 @@ def read_form(content_type: str, body: bytes) -> File:
         raise unreadable("The form cannot be read as multipart/form-data.") from None
     found = files.get(FIELD)
     if found is None:
-        raise unreadable(f"The form must hold a file in its field {FIELD}.", status=422, code="missing_field")
+        raise missing(f"The form must hold a file in its field {FIELD}.")
     return File(found.name or "", found.read(), fields.get("device_id", ""))

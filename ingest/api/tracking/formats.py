@@ -128,4 +128,4 @@ def _text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise unreadable("The file is not UTF-8.", code="invalid_utf8") from None
+        raise unreadable("It is not UTF-8.") from None

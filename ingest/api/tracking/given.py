@@ -21,6 +21,11 @@ def given(point: dict[str, Any]) -> Given:
     return Given(msgspec.json.encode(point), point)
 
 
-def unreadable(detail: str, *, status: int = 400, code: str = "malformed_file") -> ProblemError:
+def unreadable(detail: str) -> ProblemError:
     """The file as a whole; nothing of it was stored."""
-    return ProblemError(Problem(status, code, "Not a file of points", f"{detail} Nothing was stored."))
+    return ProblemError(Problem(400, "malformed_file", "Not a file of points", f"{detail} Nothing was stored."))
+
+
+def missing(detail: str) -> ProblemError:
+    """What every file, or form, must have."""
+    return ProblemError(Problem(422, "missing_field", "Not a file of points", f"{detail} Nothing was stored."))

@@ -6,7 +6,7 @@ from typing import Final
 
 from ingest.api import limits
 from ingest.api.problems import Problem
-from ingest.api.tracking.given import Given, given, unreadable
+from ingest.api.tracking.given import Given, given, missing, unreadable
 
 #: A line of Flymaster's file.
 FLYMASTER: Final = ("device_id", "time", "lat", "lon", "alt", "speed", "heading")
@@ -19,10 +19,10 @@ def read_csv(text: str) -> list[Given | Problem]:
     lines = _lines(text)
     header = [name.strip() for name in next(lines, [])]
     if len(set(header)) != len(header) or len(header) > COLUMNS:
-        raise unreadable(f"The header of the CSV must name each of at most {COLUMNS} columns once.", status=422)
-    missing = [name for name in FLYMASTER[1:4] if name not in header]
-    if missing:
-        raise unreadable(f"The header of the CSV must name {', '.join(missing)}.", status=422, code="missing_field")
+        raise unreadable(f"The header of the CSV must name each of at most {COLUMNS} columns once.")
+    unnamed = [name for name in FLYMASTER[1:4] if name not in header]
+    if unnamed:
+        raise missing(f"The header of the CSV must name {', '.join(unnamed)}.")
     return _points(header, lines)
 
 

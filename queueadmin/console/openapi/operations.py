@@ -9,6 +9,7 @@ from queueadmin.console.openapi.jobs import jobs
 from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
 from queueadmin.console.openapi.sending import sending
+from queueadmin.console.openapi.tracking import tracking
 
 TAGS: Final = {
     "Sending": "Taking events in. A 2xx answer means that they are on disk.",
@@ -22,4 +23,6 @@ TAGS: Final = {
 
 def operations() -> Operations:
     """Path → method → operation."""
-    return {**sending(), **hooks(), **jobs(), **alerts(), **queues(), **health(), **about()}
+    return {
+        **sending(), **hooks(), **tracking(), **jobs(), **alerts(), **queues(), **health(), **about(),
+    }  # fmt: skip

@@ -10,9 +10,10 @@ from ingest.api import limits, schema
 from ingest.callbacks import targets
 from ingest.kinds import KINDS
 from ingest.kinds.alerts import ACTIONS, FINGERPRINT_LENGTH
+from ingest.kinds.points import STREAMS
 from ingest.reading.shapes import Job, JobError
 from queueadmin.console import snapshot
-from queueadmin.console.openapi import hooks
+from queueadmin.console.openapi import hooks, tracking
 from queueadmin.console.openapi.parts import Schema, nullable, ref, text
 
 #: The contract's words.
@@ -48,7 +49,7 @@ _JOB_FIELDS: Final = {
 
 def components() -> dict[str, Schema]:
     """Every named schema."""
-    return {**_events(), **_receipts(), **hooks.components(), **_read()}
+    return {**_events(), **_receipts(), **hooks.components(), **tracking.components(), **_read()}
 
 
 def _either_case(words: tuple[str, ...]) -> str:
@@ -322,6 +323,16 @@ def _lists() -> dict[str, Schema]:
                     ),
                 },
                 "total_pending": count,
+                **{
+                    f"{stream}_points": {
+                        "oneOf": [
+                            _object(dict.fromkeys(("inserted", "duplicates", "rejected"), count)),
+                            {"type": "null"},
+                        ],
+                        "description": "Points so far; null: the database does not answer.",
+                    }
+                    for stream in STREAMS
+                },
                 "processor": _object(
                     {
                         **dict.fromkeys(("processed", "failed", "workers", "busy"), count),

@@ -30,7 +30,7 @@ class CreatePoints(migrations.CreateModel):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingest', '0007_mappings'),
+        ('ingest', '0008_alert_lists'),
     ]
 
     operations = [
