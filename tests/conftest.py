@@ -43,8 +43,9 @@ def _session_valkey() -> Iterator[Valkey]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Tests that commit are cleaned up after in 2 ms."""
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patched:
+    with django_db_blocker.unblock():
         emptying = Emptying()
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(TransactionTestCase, "_fixture_teardown", lambda _: emptying.empty())
         yield
 

@@ -102,7 +102,7 @@ def test_the_alert_endpoint_takes_one_object_only(post: Post, empty_redis: redis
 @pytest.mark.parametrize(
     ("event", "field", "code"),
     [
-        ({"kind": "point"}, "kind", "unknown_kind"),
+        ({"kind": "poem"}, "kind", "unknown_kind"),
         ({"kind": 7}, "kind", "unknown_kind"),
         ({"id": 7}, "id", "wrong_type"),
         ({"id": ""}, "id", "invalid_value"),
