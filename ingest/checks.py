@@ -16,6 +16,7 @@ from django.http.request import validate_host
 from rq.defaults import RQ_KEY_PREFIX
 
 from ingest.callbacks import signature
+from ingest.kinds import KINDS
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -44,6 +45,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_others_cannot_listen_in(),
         *_public_url_is_allowed(),
         *_wait_targets_rise(),
+        *_kept_kinds_are_known(),
     ]
 
 
@@ -148,3 +150,15 @@ def _wait_targets_rise() -> list[CheckMessage]:
         return []
     shown = ", ".join(f"{name} {seconds} s" for name, seconds in settings.WAIT_TARGETS.items())
     return [Warning(f"WAIT_TARGET_<PRIORITY> should rise from critical to low, not: {shown}.", id="ingest.W004")]
+
+
+def _kept_kinds_are_known() -> list[CheckMessage]:
+    known = {name.replace("-", "_") for name in KINDS}
+    return [
+        Warning(
+            f"RETENTION_DAYS_{name.upper()} names no kind; there are {', '.join(sorted(known))}.",
+            id="ingest.W005",
+        )
+        for name in settings.RETENTION_DAYS
+        if name not in known
+    ]

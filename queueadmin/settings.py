@@ -188,6 +188,12 @@ QUEUE_LIMITS = {
     name: _number(f"QUEUE_LIMIT_{name.upper()}", default)
     for name, default in zip(PRIORITIES, (0, 1_000_000, 1_000_000, 1_000_000), strict=True)
 }
+#: Kind (with _ for -) → days for which its events are kept, where a setting says so: `ingest.maintenance.retention`.
+RETENTION_DAYS = {
+    name.removeprefix("RETENTION_DAYS_").lower(): _number(name, 30, least=1, most=3650)
+    for name in sorted(os.environ)
+    if name.startswith("RETENTION_DAYS_")
+}
 WAIT_TARGETS = {
     name: _number(f"WAIT_TARGET_{name.upper()}", default, least=1)
     for name, default in zip(PRIORITIES, (5, 15, 60, 600), strict=True)

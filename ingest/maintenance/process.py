@@ -18,6 +18,7 @@ from ingest.maintenance.draining import Draining
 from ingest.maintenance.leader import Leadership
 from ingest.maintenance.mirror import Mirror
 from ingest.maintenance.recovery import queues
+from ingest.maintenance.retention import Retention
 from ingest.maintenance.round import Round
 from ingest.maintenance.schedules import Schedules
 from ingest.queue.connections import single_try
@@ -41,6 +42,7 @@ class Maintenance:
         # Each runs in a thread beside the rounds, and so has a client of its own.
         self.schedules = Schedules(single_try(connection, connections=1))
         self.mirror = Mirror(single_try(connection, connections=1), queues())
+        self.retention = Retention(single_try(connection, connections=1))
         self.draining = Draining(single_try(connection, connections=1), lambda: self._leadership.leads)
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -48,6 +50,7 @@ class Maintenance:
         beside = [
             Beside("firing schedules", self.schedules.step, lambda: self._leadership.leads),
             Beside("mirroring Redis to the database", self.mirror.step, lambda: self._leadership.leads),
+            Beside("removing what is no longer kept", self.retention.step, lambda: self._leadership.leads),
             Beside("draining the spool", self.draining.step, lambda: self._leadership.leads),
         ]
         for each in beside:

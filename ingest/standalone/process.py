@@ -11,6 +11,7 @@ from typing import Final
 from django.db import DatabaseError, InterfaceError, connection
 
 from ingest.database import DatabaseAway
+from ingest.maintenance.retention import Retention
 from ingest.spool import lease, turns
 from ingest.spool.known import known
 from ingest.standalone.running import Running
@@ -81,6 +82,7 @@ class Process:
 
     def _run(self) -> None:
         swept = time.monotonic()
+        retention = Retention(None)
         while not self._stopped.is_set():
             known.bell.clear()
             if self.leads and self._running.turn():
@@ -88,6 +90,8 @@ class Process:
             if self.leads and time.monotonic() - swept > SWEEP:
                 swept = time.monotonic()
                 turns.sweep()
+            if self.leads:
+                retention.step()
             known.bell.wait(self._wait())
 
     def _wait(self) -> float:

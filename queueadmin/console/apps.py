@@ -21,4 +21,8 @@ class ConsoleConfig(AppConfig):
     label = "console"
 
     def ready(self) -> None:
+        from ingest.signals import removal
+        from queueadmin.console.retention import note_removal
+
+        removal.connect(note_removal, dispatch_uid="console.retention")
         post_migrate.connect(make_groups, sender=self, dispatch_uid="console.groups")

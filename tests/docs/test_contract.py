@@ -66,6 +66,8 @@ def _settings_read() -> set[str]:
                 found |= {name for argument in node.args if (name := _variable(argument))}
             elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In) and (name := _variable(node.left)):
                 found.add(name)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "startswith":
+                found |= {f"{begin}<KIND>" for argument in node.args if (begin := _variable(argument))}
             elif isinstance(node, ast.Constant) and str(node.value).startswith("QUEUEADMIN_"):
                 found |= {name} if (name := _variable(node)) else set()
     return found
