@@ -198,6 +198,23 @@ def unmap_word(source: str, word: str, *, key_id: int | None = None) -> bool:
     return bool(gone)
 
 
+@dataclass(frozen=True, slots=True)
+class FieldsOf:
+    """The field mapping of one source, and of one key where it is named."""
+
+    source: str
+    key_id: int | None
+    #: "": every key.
+    key_name: str
+    fields: Mapping[str, str]
+
+
+def all_fields() -> list[FieldsOf]:
+    """Every field mapping as the database has it now, by source."""
+    rows = FieldMapping.objects.order_by("source", "key_id").values_list("source", "key_id", "key__name", "fields")
+    return [FieldsOf(source, key_id, name or "", fields) for source, key_id, name, fields in rows[:MOST]]
+
+
 def map_fields(source: str, fields: Mapping[str, str], *, key_id: int | None = None) -> bool:
     """From now on the generic hook takes these fields from these paths; whether that is news. Raises MappingRefused."""
     paths = dict(sorted(fields.items()))

@@ -9,9 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.http import QueryDict
 
-from ingest.api import keyring
+from ingest.api import keyring, mappings
 from ingest.api.keys import SCOPES
 from queueadmin.console.operations import MAX_MINUTES
+from queueadmin.console.vendors import VENDORS
 
 #: Rows of one page of a list; a selection is never more.
 MAX_SELECTED: Final = 500
@@ -90,8 +91,43 @@ class KeyForm(forms.Form):
 class AddSourceForm(forms.Form):
     """A source that will send, and the key that it gets."""
 
-    vendor = forms.ChoiceField(choices=[("generic", "Generic")], initial="generic")
-    source = forms.CharField(max_length=keyring.NAME_LENGTH)
+    vendor = forms.ChoiceField(choices=[(vendor.id, vendor.name) for vendor in VENDORS], initial=VENDORS[0].id)
+    #: Empty: the vendor's own name.
+    source = forms.CharField(max_length=keyring.NAME_LENGTH, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not cleaned.get("source") and "vendor" in cleaned and "source" not in self.errors:
+            if cleaned["vendor"] == VENDORS[0].id:
+                self.add_error("source", "Give the source a name.")
+            cleaned["source"] = cleaned["vendor"]
+        return cleaned
+
+
+class FieldsOfForm(forms.Form):
+    """Whose bodies: of a source, and of one key where it is named."""
+
+    source = forms.CharField(max_length=mappings.SOURCE_LENGTH)
+    key = forms.IntegerField(required=False)
+
+
+class FieldsForm(FieldsOfForm):
+    """Where the generic hook finds an event's fields: a line each, `title = event.what`."""
+
+    fields_text = forms.CharField(max_length=20_000)
+
+    def clean_fields_text(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for number, line in enumerate(self.cleaned_data["fields_text"].splitlines(), 1):
+            name, equals, path = (part.strip() for part in line.partition("="))
+            if not line.strip():
+                continue
+            if not equals or not name or not path:
+                raise forms.ValidationError(f"Line {number} must be a field, =, and its path: title = event.what")
+            if name in found:
+                raise forms.ValidationError(f"Line {number}: {name} stands twice.")
+            found[name] = path
+        return found
 
 
 class SeverityForm(forms.Form):

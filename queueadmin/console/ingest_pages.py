@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ingest.api import intake, keyring, steps, unknown_words
+from ingest.api import keyring, mappings, steps, unknown_words
 from ingest.api.keyring import Key, KeyRefused, NewSecret
 from ingest.api.mappings import MappingRefused
 from ingest.api.unknown_words import UnknownWord
@@ -24,7 +24,7 @@ from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm, SeverityForm
 from queueadmin.console.permissions import can_administer
 from queueadmin.console.request import Request, is_partial
-from queueadmin.console.snippets import snippets
+from queueadmin.console.vendors import BY_ID, VENDORS, Vendor, set_up
 
 #: Minutes that an old secret may be asked to stay good.
 KEEP: Final = ((60, "1 hour"), (1440, "1 day"), (0, "Not at all"))
@@ -59,6 +59,7 @@ def ingest(request: Request) -> HttpResponse:
     context["keys"] = [
         (key, read.key(key.id) if read else None, read.key_flow(key.id) if read else None) for key in shown
     ]
+    context["field_mappings"] = mappings.all_fields()
     context["unmapped"] = _unmapped()
     context["unmapped_events"] = sum(each.events for each in context["unmapped"] or ())
     context["in_use"] = sum(key.state == "active" for key in keys)
@@ -102,7 +103,7 @@ def add_source(request: Request) -> HttpResponse:
     form = AddSourceForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return _asked(request, "console/add_source.html", form)
-    source = form.cleaned_data["source"]
+    source, vendor = form.cleaned_data["source"], BY_ID[form.cleaned_data["vendor"]]
     try:
         made = operations.create_key(source, actor=request.user.get_username(), source=source)
     except KeyRefused as refused:
@@ -110,7 +111,7 @@ def add_source(request: Request) -> HttpResponse:
         return _asked(request, "console/add_source.html", form)
     except AuditUnavailable as error:
         return answer(request, str(error), messages.ERROR, reverse("console:ingest"), 503)
-    return _shown(request, made)
+    return _shown(request, made, vendor=vendor)
 
 
 @never_cache
@@ -208,7 +209,8 @@ def _key(key_id: int) -> Key:
 
 
 def _asked(request: Request, template: str, form: Form) -> HttpResponse:
-    return render(request, template, {"page": "ingest", "form": form}, status=422 if form.is_bound else 200)
+    context = {"page": "ingest", "form": form, "vendors": VENDORS}
+    return render(request, template, context, status=422 if form.is_bound else 200)
 
 
 def _not_done(request: Request, error: Exception) -> HttpResponse:
@@ -216,17 +218,18 @@ def _not_done(request: Request, error: Exception) -> HttpResponse:
     return answer(request, str(error), messages.ERROR, reverse("console:ingest"), status)
 
 
-def _shown(request: Request, made: NewSecret, *, rotated: bool = False) -> HttpResponse:
+def _shown(request: Request, made: NewSecret, *, rotated: bool = False, vendor: Vendor = VENDORS[0]) -> HttpResponse:
     """The only page that ever has the secret."""
-    url = request.build_absolute_uri(intake.EVENTS.path)
     sends = "ingest" in made.key.scopes
+    told = set_up(vendor, request.build_absolute_uri("/").rstrip("/"), made.secret) if sends else None
     context = {
         "page": "ingest",
         "key": made.key,
         "secret": made.secret,
-        "url": url,
+        "url": request.build_absolute_uri(vendor.path),
         "rotated": rotated,
-        "snippets": snippets(url, made.secret) if sends else (),
+        "vendor": vendor,
+        "told": told,
         "waits": sends and not rotated,
         "may_administer": can_administer(request.user),
         "arrival": "waiting",

@@ -6,7 +6,7 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from queueadmin.console import alert_pages, buttons, ingest_pages, pages
+from queueadmin.console import alert_pages, buttons, ingest_pages, mapping_pages, pages
 
 #: Its hashed name is known only when a page is served.
 _icon = lazy(static, str)("console/favicon.svg")
@@ -43,6 +43,8 @@ urlpatterns = [
     path("ingest/", ingest_pages.ingest, name="ingest"),
     path("ingest/add/", ingest_pages.add_source, name="add_source"),
     path("ingest/severities/map/", ingest_pages.map_severity, name="map_severity"),
+    path("ingest/fields/", mapping_pages.map_fields, name="map_fields"),
+    path("ingest/fields/unmap/", mapping_pages.unmap_fields, name="unmap_fields"),
     path("ingest/keys/new/", ingest_pages.new_key, name="new_key"),
     path("ingest/keys/<int:key_id>/rotate/", ingest_pages.rotate_key, name="rotate_key"),
     path("ingest/keys/<int:key_id>/revoke/", ingest_pages.revoke_key, name="revoke_key"),

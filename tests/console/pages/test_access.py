@@ -15,7 +15,7 @@ from tests.console.pages.conftest import message_after, text_of
 pytestmark = pytest.mark.django_db
 
 #: Pages that ask before they do; the button sends to the same path.
-ASKING = ["/dead-letters/retry-all/", "/queues/pause/", "/queues/low/pause/", "/queues/low/empty/"]
+ASKING = ["/ingest/fields/", "/dead-letters/retry-all/", "/queues/pause/", "/queues/low/pause/", "/queues/low/empty/"]
 PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", "/ingest/", "/alerts/", "/alerts/x/", *ASKING]
 BUTTONS = [
     "/recover-stalled/",
@@ -24,6 +24,7 @@ BUTTONS = [
     "/queues/resume/",
     "/queues/low/resume/",
     "/ingest/severities/map/",
+    "/ingest/fields/unmap/",
     *(f"/dead-letters/{verb}/" for verb in ("retry", "discard", "restore")),
     *(f"/jobs/x/{verb}/" for verb in ("retry", "run-now", "cancel", "discard", "restore")),
     *(f"/alerts/x/{verb}/" for verb in ("acknowledge", "resolve")),

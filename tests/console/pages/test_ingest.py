@@ -1,15 +1,19 @@
 """The page /ingest/: what came in, the keys, and adding a source, with and without scripts."""
 
+import html
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 import redis
 from django.test import Client
 
-from ingest.api import keyring, keys, tally
+from ingest.api import keyring, keys, mappings, tally
+from ingest.api.intake import ENDPOINTS, HOOKS
 from ingest.api.tally import Tally
 from ingest.models import ApiKey
 from queueadmin.console.models import AuditEntry
+from queueadmin.console.vendors import VENDORS, Vendor, set_up
 from tests.console.conftest import outcome
 from tests.console.pages.conftest import HTMX, message_after, text_of
 
@@ -60,12 +64,12 @@ def test_while_redis_is_away_it_says_so_and_keys_can_still_be_made(sign_in: Sign
     admin = sign_in("root", "admin")
     page = text_of(admin.get("/ingest/"))
     assert "Redis does not answer" in page
-    made = admin.post("/ingest/add/", {"vendor": "generic", "source": "edge"})
+    made = admin.post("/ingest/add/", {"vendor": "events", "source": "edge"})
     assert secret_on(text_of(made)).startswith("qa_")
 
 
 def test_a_source_is_added_with_a_key_of_its_own_that_is_shown_once(admin: Client) -> None:
-    made = admin.post("/ingest/add/", {"vendor": "generic", "source": "edge"})
+    made = admin.post("/ingest/add/", {"vendor": "events", "source": "edge"})
     page, row = text_of(made), ApiKey.objects.get()
     secret = secret_on(page)
     assert (row.name, row.source, row.scopes) == ("edge", "edge", "ingest")
@@ -76,13 +80,65 @@ def test_a_source_is_added_with_a_key_of_its_own_that_is_shown_once(admin: Clien
     assert (outcome().actor, outcome().action, outcome().target) == ("root", "create_key", "edge")
     assert secret not in str(list(AuditEntry.objects.values_list()))
     assert secret not in text_of(admin.get("/ingest/"))
-    again = admin.post("/ingest/add/", {"vendor": "generic", "source": "edge"})
+    again = admin.post("/ingest/add/", {"vendor": "events", "source": "edge"})
     assert again.status_code == 422
     assert "There is a key named &#x27;edge&#x27; already" in text_of(again)
 
 
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.id)
+def test_each_vendor_is_told_its_url_and_what_to_do_there(admin: Client, vendor: Vendor) -> None:
+    page = html.unescape(
+        text_of(admin.post("/ingest/add/", {"vendor": vendor.id, "source": "" if vendor.section else "x"}))
+    )
+    assert f"http://localhost{vendor.path}" in page
+    row = ApiKey.objects.get()
+    assert (row.name, row.source) == ((vendor.id,) * 2 if vendor.section else ("x", "x"))
+    shown = set_up(vendor, "http://localhost", "qa_secret")
+    assert shown.paragraphs or shown.snippets
+    said = str(shown)
+    assert "127.0.0.1" not in said
+    assert not re.search(r"\bKEY\b", said)
+
+
+def test_every_hook_can_be_chosen() -> None:
+    paths = {vendor.path for vendor in VENDORS}
+    assert {*HOOKS, *ENDPOINTS} - {"/api/alerts/event"} == paths
+
+
+def test_a_program_of_ones_own_needs_a_name(admin: Client) -> None:
+    refused = admin.post("/ingest/add/", {"vendor": "events", "source": ""})
+    assert (refused.status_code, ApiKey.objects.count()) == (422, 0)
+    assert "Give the source a name" in text_of(refused)
+
+
+def test_the_generic_hook_s_fields_are_said_on_a_page(sign_in: SignIn, empty_redis: redis.Redis) -> None:
+    """Issue 4, point 1: a field mapping that can be edited on the page."""
+    operator = sign_in("ada", "operator")
+    said = {"source": "NAS", "key": "", "fields_text": "title = event.what\n\nlabels.host = host.name\n"}
+    assert operator.post("/ingest/fields/", said).status_code == 302
+    assert mappings.current().fields_of("nas", None) == {"title": "event.what", "labels.host": "host.name"}
+    assert (outcome().actor, outcome().action, outcome().target) == ("ada", "map_fields", "source NAS")
+    page = text_of(operator.get("/ingest/"))
+    assert "event.what" in page
+    form = text_of(operator.get("/ingest/fields/?source=nas"))
+    assert "labels.host = host.name\ntitle = event.what" in form
+    for text, sentence in (
+        ("title", "Line 1 must be a field"),
+        ("title = a\ntitle = b", "Line 2: title stands twice"),
+        ("colour = a", "A field is one of"),
+        ("title = a..b", "needs a path"),
+    ):
+        refused = operator.post("/ingest/fields/", {"source": "nas", "fields_text": text})
+        assert (refused.status_code, sentence in text_of(refused)) == (422, True), text
+    assert (
+        operator.post("/ingest/fields/", {"source": "nas", "key": "7", "fields_text": "title = a"}).status_code == 422
+    )
+    assert operator.post("/ingest/fields/unmap/", {"source": "nas"}).status_code == 302
+    assert mappings.current().fields_of("nas", None) == {}
+
+
 def test_the_wait_for_the_first_event_turns_by_itself(admin: Client, door: Tally) -> None:
-    admin.post("/ingest/add/", {"vendor": "generic", "source": "edge"})
+    admin.post("/ingest/add/", {"vendor": "events", "source": "edge"})
     key = ApiKey.objects.get()
     path = f"/ingest/keys/{key.pk}/waiting/"
     assert "Waiting for the first event" in text_of(admin.get(path))
@@ -183,7 +239,7 @@ def test_a_stranger_is_asked_to_sign_in(client: Client) -> None:
 
 def test_an_event_through_the_door_shows_on_the_page(admin: Client, empty_redis: redis.Redis) -> None:
     keys.forget()
-    secret = secret_on(text_of(admin.post("/ingest/add/", {"vendor": "generic", "source": "edge"})))
+    secret = secret_on(text_of(admin.post("/ingest/add/", {"vendor": "events", "source": "edge"})))
     sent = Client().post(
         "/api/v1/events", {"title": "First"}, "application/json", headers={"x-api-key": secret, "host": "localhost"}
     )
