@@ -158,7 +158,7 @@ def test_a_stock_workers_dead_letters_are_told_by_their_traceback(jobs: Jobs, em
     from rq.serializers import JSONSerializer
 
     queue = Queue("high", connection=empty_redis, serializer=JSONSerializer)
-    stock = [queue.enqueue("tests.console.test_dlq.breaks", name).id for name in ("boiler", "pump")]
+    stock = [queue.enqueue("tests.console.dead_letters.test_reading.breaks", name).id for name in ("boiler", "pump")]
     SimpleWorker([queue], connection=empty_redis, serializer=JSONSerializer).work(burst=True)
     (ours,) = jobs.fail()
     empty_redis.hset(keys.job(ours), keys.ERROR_TYPE, "LookupError")

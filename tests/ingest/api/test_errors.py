@@ -36,7 +36,7 @@ def problem(answer: Any) -> dict[str, Any]:
     return shown
 
 
-@pytest.mark.parametrize("at", ["/api/nothing", "/api/", "/api/v1/events/", "/v2/x", "/queue/x", "/tracking/live"])
+@pytest.mark.parametrize("at", ["/api/nothing", "/api/", "/api/v1/events/", "/v2/x", "/queue/x", "/tracking/nowhere"])
 def test_unknown_paths(client: Client, at: str) -> None:
     for answer in (client.get(at), client.post(at)):
         assert (answer.status_code, problem(answer)["code"]) == (404, "not_found")
