@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -205,13 +206,13 @@ def test_what_the_halving_had_stored_before_the_database_went_is_not_run_again(
 ) -> None:
     real, calls = jobs.process, []
 
-    def process(kind: object, events: Sequence[tuple[Payload, int]]) -> None:
+    def process(kind: object, events: Sequence[tuple[Payload, int]]) -> Any:
         calls.append(len(events))
         if len(calls) == 1:
             raise ValueError("halve me")
         if len(calls) == 3:
             raise DatabaseAway("gone")
-        real(kind, events)  # type: ignore[arg-type]
+        return real(kind, events)  # type: ignore[arg-type]
 
     monkeypatch.setattr(jobs, "process", process)
     work.put(*[body() for _ in range(8)])

@@ -67,7 +67,9 @@ def test_an_async_handler_runs_there_too(work: Work, effect: Effect) -> None:
 def test_its_own_queries_use_a_connection_of_its_own(work: Work, effect: Effect) -> None:
     def handler(payload: Payload, context: Context) -> int:
         Alert.objects.create(
-            identity=payload.id, priority="high", first_seen=payload.received_at, last_seen=payload.received_at
+            identity=payload.id,
+            priority="high",
+            **dict.fromkeys(("first_seen", "last_seen", "described_at", "acknowledged_at"), payload.received_at),
         )
         return Event.objects.count()
 
