@@ -1,6 +1,7 @@
 """The pipeline: taking events in, holding them, processing them, keeping what failed."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class IngestConfig(AppConfig):
@@ -8,3 +9,6 @@ class IngestConfig(AppConfig):
 
     def ready(self) -> None:
         from ingest import checks  # noqa: F401 - registers them
+        from ingest.kinds import register_named
+
+        register_named(settings.INGEST_HANDLERS)

@@ -18,6 +18,7 @@ from ingest.kinds import Context, Kind, faults
 from ingest.kinds.errors import PermanentError
 from ingest.kinds.kind import EffectHandler
 from ingest.queue.payload import Payload
+from ingest.signals import processed
 from ingest.store import finish_events, open_events
 
 #: Bytes of one result as JSON: 1,000 of a queue are kept in Redis, beside the jobs that wait.
@@ -36,6 +37,12 @@ def begin(payloads: Sequence[Payload]) -> set[str]:
 def finish(payloads: Sequence[Payload]) -> None:
     """The handler returned: mark the rows done. Raises DatabaseAway."""
     database.in_transaction(lambda: finish_events(payloads))
+    if processed.receivers:
+        kinds: dict[str, list[Payload]] = {}
+        for payload in payloads:
+            kinds.setdefault(payload.kind, []).append(payload)
+        for kind, done in kinds.items():
+            processed.send_robust(kind, payloads=done)
 
 
 def run(kind: Kind, payload: Payload, context: Context) -> Any:

@@ -18,6 +18,7 @@ from ingest import database, effects
 from ingest.kinds import KINDS, Context, Kind, faults
 from ingest.kinds.kind import BatchHandler
 from ingest.queue.payload import FUNCTION, Payload, Unreadable, from_envelope
+from ingest.signals import processed
 from ingest.store import save_events
 
 
@@ -64,12 +65,17 @@ def process(kind: Kind, events: Sequence[tuple[Payload, int]]) -> Mapping[str, A
     for payload, attempts in sorted(events, key=lambda event: b'"slow:' in event[0].body):
         faults.apply(payload, attempts)
     payloads = [payload for payload, _ in events]
-    return database.in_transaction(lambda: _store(kind, payloads))
+    results, fresh = database.in_transaction(lambda: _store(kind, payloads))
+    if fresh and processed.receivers:
+        processed.send_robust(kind.name, payloads=fresh)
+    return results
 
 
-def _store(kind: Kind, payloads: Sequence[Payload]) -> Mapping[str, Any]:
-    fresh = save_events(payloads if kind.keeps_body else [structs.replace(payload, body=b"{}") for payload in payloads])
-    return cast(BatchHandler, kind.handler)([payload for payload in payloads if payload.id in fresh]) or {}
+def _store(kind: Kind, payloads: Sequence[Payload]) -> tuple[Mapping[str, Any], list[Payload]]:
+    """The results, and the events that were new."""
+    saved = save_events(payloads if kind.keeps_body else [structs.replace(payload, body=b"{}") for payload in payloads])
+    fresh = [payload for payload in payloads if payload.id in saved]
+    return cast(BatchHandler, kind.handler)(fresh) or {}, fresh
 
 
 def _process_effect(kind: Kind, payload: Payload, context: Context) -> Any:

@@ -188,6 +188,8 @@ QUEUE_LIMITS = {
     name: _number(f"QUEUE_LIMIT_{name.upper()}", default)
     for name, default in zip(PRIORITIES, (0, 1_000_000, 1_000_000, 1_000_000), strict=True)
 }
+#: Kinds of other apps beside those that their AppConfigs register: dotted paths to a Kind or to several.
+INGEST_HANDLERS = _names("INGEST_HANDLERS")
 #: Kind (with _ for -) → days for which its events are kept, where a setting says so: `ingest.maintenance.retention`.
 RETENTION_DAYS = {
     name.removeprefix("RETENTION_DAYS_").lower(): _number(name, 30, least=1, most=3650)

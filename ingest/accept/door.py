@@ -14,6 +14,7 @@ from ingest.accept.jobs import each_new_job, new_jobs
 from ingest.accept.ladder import Answer, send
 from ingest.queue.connections import async_acceptance_connection
 from ingest.queue.transitions import AsyncTransitions, NewJob
+from ingest.signals import accepted
 
 #: From so many events on they are encoded in a thread, to keep the event loop free.
 _MANY: Final = 50
@@ -31,7 +32,7 @@ def accept(events: Sequence[Incoming], *, strict: bool = False) -> list[Receipt]
     """
     if strict:
         jobs = new_jobs(_one_call(events))
-        return _receipts(events, jobs, send(jobs, strict=True))
+        return _told(_receipts(events, jobs, send(jobs, strict=True)))
     calls = _calls(each_new_job(events))
     if len(events) <= CALL_JOBS:
         answered = [(call, send(call)) for call in calls]
@@ -41,7 +42,7 @@ def accept(events: Sequence[Incoming], *, strict: bool = False) -> list[Receipt]
             sent = [(call, sender.submit(send, call)) for call in calls]
         answered = [(call, future.result()) for call, future in sent]
     jobs = [job for call, _ in answered for job in call]
-    return _receipts(events, jobs, [answer for _, answers in answered for answer in answers])
+    return _told(_receipts(events, jobs, [answer for _, answers in answered for answer in answers]))
 
 
 async def accept_async(events: Sequence[Incoming], *, strict: bool = False) -> list[Receipt]:
@@ -52,7 +53,10 @@ async def accept_async(events: Sequence[Incoming], *, strict: bool = False) -> l
     if strict:
         _one_call(events)
     jobs = new_jobs(events) if len(events) < _MANY else await asyncio.to_thread(new_jobs, events)
-    return _receipts(events, jobs, await _group_commit().enqueue(jobs, strict=strict))
+    receipts = _receipts(events, jobs, await _group_commit().enqueue(jobs, strict=strict))
+    if accepted.receivers and (new := _new(receipts)):
+        await accepted.asend_robust(None, receipts=new)
+    return receipts
 
 
 _group_commits: WeakKeyDictionary[asyncio.AbstractEventLoop, GroupCommit] = WeakKeyDictionary()
@@ -95,6 +99,16 @@ def _receipts(events: Sequence[Incoming], jobs: Sequence[NewJob], answers: Seque
         raise next((failure for failure in failures if failure.unknown), failures[0])
     usual: Durability = "redis" if settings.REDIS else "database"
     return [_receipt(event, job, answer, usual) for event, job, answer in zip(events, jobs, answers, strict=True)]
+
+
+def _told(receipts: list[Receipt]) -> list[Receipt]:
+    if accepted.receivers and (new := _new(receipts)):
+        accepted.send_robust(None, receipts=new)
+    return receipts
+
+
+def _new(receipts: Sequence[Receipt]) -> list[Receipt]:
+    return [receipt for receipt in receipts if receipt.outcome == "accepted"]
 
 
 def _receipt(event: Incoming, job: NewJob, answer: Answer, usual: Durability) -> Receipt:

@@ -17,6 +17,7 @@ from ingest.queue.payload import Payload, Unreadable, decode
 from ingest.spool import turns
 from ingest.spool.rows import insert, rest
 from ingest.worker.failures import failure
+from ingest.worker.settle import tell_dead
 
 logger = logging.getLogger(__name__)
 
@@ -143,12 +144,14 @@ class Running:
         found = failure(row.id, error)
         before = (row.attempts, row.retries_left)
 
-        def settle() -> None:
+        def settle() -> str:
             row.attempts, row.retries_left = before  # this may be another try
             if state := turns.fail(row, found):
                 _tell(row, state)
+            return state
 
-        database.in_transaction(settle)
+        if database.in_transaction(settle) == "failed":
+            tell_dead(turns.queue_of(row), found)
         left.pop(row.id, None)
 
 
