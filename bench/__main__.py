@@ -13,7 +13,20 @@ from bench.ground import Ground, Unmeasured
 from bench.report import Row, as_json, medians, table
 
 #: One module each, in the order of the table.
-GROUPS = ("drain", "enqueue", "memory", "idle", "recovery", "requeue", "spool", "scripts", "snapshot", "posts", "bulk")
+GROUPS = (
+    "drain",
+    "enqueue",
+    "memory",
+    "idle",
+    "recovery",
+    "requeue",
+    "spool",
+    "scripts",
+    "snapshot",
+    "alerts",
+    "posts",
+    "bulk",
+)
 
 
 def main() -> None:

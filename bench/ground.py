@@ -129,11 +129,13 @@ class Ground:
         """Empty tables, as for a new instance."""
         if "postgresql" in self._databases:
             with psycopg.connect(self.postgres_address(), autocommit=True) as connection:
-                connection.execute("TRUNCATE ingest_event, ingest_alert")
+                connection.execute("TRUNCATE ingest_event, ingest_alert, ingest_report")
                 connection.execute("CHECKPOINT")
         if "sqlite" in self._databases:
             with closing(sqlite3.connect(self.home / "queueadmin.sqlite3")) as connection:
-                connection.executescript("DELETE FROM ingest_event; DELETE FROM ingest_alert; VACUUM;")
+                connection.executescript(
+                    "DELETE FROM ingest_event; DELETE FROM ingest_alert; DELETE FROM ingest_report; VACUUM;"
+                )
 
     def postgres_address(self) -> str:
         return f"host={self.postgres.folder} user=qa dbname=queueadmin"

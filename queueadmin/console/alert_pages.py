@@ -159,15 +159,15 @@ def _address(text: str, state: str, severity: str) -> str:
 
 
 def _tabs(text: str, severity: str, state: str) -> list[dict[str, Any]]:
-    """Each with how many there are of all, whatever the filter."""
+    """Each with how many there are, whatever the filter; `more`: that many at least."""
     counts = alerts.counts()
-    counts[OPEN] = counts[Alert.State.TRIGGERED] + counts[Alert.State.ACKNOWLEDGED]
-    counts["all"] = counts[OPEN] + counts[Alert.State.RESOLVED]
+    of = {OPEN: (Alert.State.TRIGGERED, Alert.State.ACKNOWLEDGED), "all": tuple(Alert.State)}
     return [
         {
             "state": name,
             "word": word,
-            "count": counts[name],
+            "count": sum(counts[each] for each in of.get(name, (name,))),
+            "more": any(counts[each] == alerts.COUNTED for each in of.get(name, (name,))),
             "here": name == state,
             "address": _address(text, name, severity),
         }

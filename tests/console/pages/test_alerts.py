@@ -32,6 +32,18 @@ def test_open_problems_come_first_and_tabs_count_all_states(operator: Client) ->
     assert "Bygone" in text_of(operator.get("/alerts/?state=resolved"))
 
 
+def test_many_are_counted_up_to_a_point(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("queueadmin.console.alerts.reading.COUNTED", 2)
+    monkeypatch.setattr("queueadmin.console.alerts.COUNTED", 2)
+    for number in range(3):
+        report(f"{number:032x}")
+    report(ONE, "resolve")
+    page = text_of(operator.get("/alerts/"))
+    assert ">Open<span>2+</span>" in page
+    assert ">Resolved<span>1</span>" in page
+    assert ">All<span>3+</span>" in page
+
+
 def test_a_filter_finds_and_a_wrong_one_is_named(operator: Client) -> None:
     report(ONE, title="Disk full", labels={"host": "db-1"})
     report(TWO, title="Latency", priority="low")
