@@ -204,7 +204,16 @@ def _receipts() -> dict[str, Schema]:
             required=["batch_id", "durability", *counts],
             description="`items` on 207, and when `Prefer: return=representation` asks for them.",
         ),
-        "Item": {"oneOf": [_object(stored, title="stored"), _object(refused, title="refused")]},
+        "Item": {
+            "oneOf": [
+                _object(stored, title="stored"),
+                _object(
+                    {**refused, "points": {**count, "description": "Of a job of points that was refused."}},
+                    required=list(refused),
+                    title="refused",
+                ),
+            ]
+        },
         "Warning": _object(
             {"code": {"type": "string"}, "detail": {"type": "string"}, "value": {"type": "string"}},
             description="It was taken, though not quite as it was sent.",
