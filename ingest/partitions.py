@@ -1,10 +1,10 @@
 """The months that the points' table is divided into on PostgreSQL, made when a point of theirs comes.
 
-Retention drops a month at once, which costs nothing, where deleting its rows would write each of them again.
+A month can be dropped at once, which costs nothing, where deleting its rows would write each of them again.
 With TimescaleDB the extension does all this by itself, and there is nothing to do here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -29,7 +29,7 @@ def following(month: date) -> date:
 def ensure(months: Iterable[date]) -> None:
     """Make the months that are missing, in the caller's transaction. Does nothing where the table has no partitions.
 
-    Asks each time, 0.1 ms a batch: what a process remembered would be wrong once maintenance has dropped a month.
+    Asks each time, 0.1 ms a batch: what a process remembered would be wrong once a month was dropped.
     """
     if connection.vendor != "postgresql":
         return
@@ -48,27 +48,6 @@ def ensure(months: Iterable[date]) -> None:
                 f"CREATE TABLE IF NOT EXISTS {name_of(month)} PARTITION OF {_TABLE}"
                 f" FOR VALUES FROM ('{month}T00:00:00Z') TO ('{following(month)}T00:00:00Z')"
             )
-
-
-def existing() -> Iterator[date]:
-    """The months that are there, oldest first; none where the table has no partitions."""
-    if connection.vendor != "postgresql":
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1",
-            [Point._meta.db_table],
-        )
-        names = [row[0] for row in cursor.fetchall()]
-    for name in names:
-        year, month = name.strip('"').rsplit("_", 2)[-2:]
-        yield date(int(year), int(month), 1)
-
-
-def drop(month: date) -> None:
-    """All points of one month go, at once."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE IF EXISTS {name_of(month)}")
 
 
 def name_of(month: date) -> str:
