@@ -265,6 +265,32 @@ def test_those_that_come_during_a_call_go_together_next(empty_redis: redis.Redis
     assert empty_redis.llen("rq:queue:high") == 41
 
 
+def test_a_second_call_begins_when_it_is_full_and_never_with_jobs_of_the_same_request(
+    empty_redis: redis.Redis,
+) -> None:
+    """I4 speed: Redis works on one call while the next is written, and each body's events keep their order."""
+
+    async def test(transitions: Gated, group: GroupCommit) -> None:
+        first = asyncio.create_task(group.enqueue([new_job(number) for number in range(250)]))
+        await transitions.called.acquire()
+        second = asyncio.create_task(group.enqueue([new_job(number) for number in range(1000, 1099)]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert transitions.calls == [100]  # 99 are no full call, and the 150 are of the request in flight
+        third = asyncio.create_task(group.enqueue([new_job(2000), new_job(2001)]))
+        await transitions.called.acquire()
+        assert transitions.calls == [100, 100]
+        transitions.open()
+        numbers = [[int(result.id, 16) for result in await task] for task in (first, second, third)]
+        assert [sorted(each) == each for each in numbers] == [True] * 3
+
+    run(test)
+    queued = [int(job_id, 16) for job_id in empty_redis.lrange("rq:queue:high", 0, -1)]
+    assert len(queued) == 351
+    for low, high in ((0, 250), (1000, 1099), (2000, 2002)):
+        assert [number for number in queued if low <= number < high] == list(range(low, high))
+
+
 def test_a_group_is_bounded_in_jobs_and_bytes(empty_redis: redis.Redis) -> None:
     async def test(transitions: Gated, group: GroupCommit) -> None:
         transitions.open()
@@ -298,7 +324,7 @@ def test_one_that_is_gone_is_not_sent_and_harms_nobody(empty_redis: redis.Redis)
     assert empty_redis.lrange("rq:queue:high", 0, -1) == [f"{number:032x}".encode() for number in (0, 2)]
 
 
-def test_a_fault_of_ours_is_told_to_all_who_wait_and_passes(empty_redis: redis.Redis) -> None:
+def test_a_fault_of_ours_is_told_to_all_of_its_call_and_passes(empty_redis: redis.Redis) -> None:
     class Faulty(Gated):
         async def enqueue(self, jobs: Sequence[NewJob], **more: Any) -> list[EnqueueResult]:
             results = await super().enqueue(jobs, **more)
