@@ -44,11 +44,15 @@ def days(kind: str) -> int:
     return given.get(kind.replace("-", "_"), ALERT_DAYS if kind == "alert" else DAYS)
 
 
+def recognised_for(kind: str) -> timedelta:
+    """How long a copy of one of this kind's events is recognised by its id; so long at least its row is kept."""
+    own = KINDS[kind].dedup_seconds if kind in KINDS else None
+    return timedelta(seconds=max(own or settings.INGEST_DEDUP_SECONDS, OWN_ID_SECONDS))
+
+
 def horizon(kind: str, now: datetime, needed: Sequence[datetime]) -> datetime:
     """Events of this kind that were received before it may go; `needed`: when those were received that still run."""
-    own = KINDS[kind].dedup_seconds if kind in KINDS else None
-    window = timedelta(seconds=max(own or settings.INGEST_DEDUP_SECONDS, OWN_ID_SECONDS))
-    return min(now - timedelta(days=days(kind)), now - window, *needed)
+    return min(now - timedelta(days=days(kind)), now - recognised_for(kind), *needed)
 
 
 @dataclass

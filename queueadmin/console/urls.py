@@ -6,7 +6,7 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from queueadmin.console import alert_pages, buttons, ingest_pages, mapping_pages, pages
+from queueadmin.console import alert_pages, buttons, ingest_pages, mapping_pages, pages, settings_pages
 
 #: Its hashed name is known only when a page is served.
 _icon = lazy(static, str)("console/favicon.svg")
@@ -49,6 +49,7 @@ urlpatterns = [
     path("ingest/keys/<int:key_id>/rotate/", ingest_pages.rotate_key, name="rotate_key"),
     path("ingest/keys/<int:key_id>/revoke/", ingest_pages.revoke_key, name="revoke_key"),
     path("ingest/keys/<int:key_id>/waiting/", ingest_pages.waiting, name="waiting"),
+    path("settings/", settings_pages.settings_in_force, name="settings"),
     path("api/docs/", pages.api_docs, name="api_docs"),
     path("login/", pages.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -12,6 +12,7 @@ PATHS = [
     "/",
     "/dead-letters/",
     "/account/",
+    "/settings/",
     "/ingest/",
     "/ingest/add/",
     "/ingest/keys/new/",

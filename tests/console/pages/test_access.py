@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 #: Pages that ask before they do; the button sends to the same path.
 ASKING = ["/ingest/fields/", "/dead-letters/retry-all/", "/queues/pause/", "/queues/low/pause/", "/queues/low/empty/"]
-PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", "/ingest/", "/alerts/", "/alerts/x/", *ASKING]
+PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", "/ingest/", "/alerts/", "/alerts/x/", "/settings/", *ASKING]
 BUTTONS = [
     "/recover-stalled/",
     "/test-event/",

@@ -1,0 +1,26 @@
+"""The page /settings/: HTTP only. What it shows is in in_force."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from queueadmin.console import in_force, metrics
+from queueadmin.console.request import Request
+
+
+@never_cache
+@login_required
+@require_safe
+def settings_in_force(request: Request) -> HttpResponse:
+    snapshot = metrics.snapshot()
+    sections = in_force.sections(snapshot.redis)
+    context = {
+        "page": "settings",
+        "snapshot": snapshot.as_dict(),
+        "sections": sections,
+        "unsafe": [setting for _, each in sections for setting in each if setting.unsafe],
+        "kept": in_force.kept(),
+    }
+    return render(request, "console/settings.html", context)
