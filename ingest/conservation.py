@@ -225,6 +225,8 @@ class _Look:
                     buried.discard(job_id)
                 else:
                     yield "queued", job_id
+        for member, _ in self.connection.zscan_iter(keys.behind(queue), count=PAGE):
+            yield "queued", _text(member)
         for member, _ in self.connection.zscan_iter(keys.started(queue), count=PAGE):
             yield "started", _text(member).rpartition(":")[0]
         for place, name_of in _KEYS.items():

@@ -42,7 +42,16 @@ CALL: Final = 10
 #: Lists of a rate limit's buckets whose heads are read; with more of them a queue is left for later.
 BUCKETS: Final = 500
 
-_FIELDS: Final = ("status", "origin", keys.KIND, "enqueued_at", "started_at", "ended_at", keys.MOVED_AT)
+_FIELDS: Final = (
+    "status",
+    "origin",
+    keys.KIND,
+    "enqueued_at",
+    "started_at",
+    "ended_at",
+    keys.MOVED_AT,
+    keys.ORDERING_KEY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class Job:
     started_at: str
     ended_at: str
     moved_at: str
+    ordering_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +156,7 @@ class Healing:
         return [job for job in jobs if job.queue in self._queues]
 
     def _lost_looking(self, jobs: Sequence[Job]) -> list[Job]:
-        waiting = [job for job in jobs if job.status == "queued"]
+        waiting = self._in_lists([job for job in jobs if job.status == "queued"])
         lines = {queue: self._waiting(queue) for queue in {job.queue for job in waiting}}
         lost = [job for job in waiting if _is_missing(job, lines[job.queue])]
         started = [job for job in jobs if job.status == "started"]
@@ -160,11 +170,21 @@ class Healing:
         lost += [job for job, score in zip(in_sets, pipe.execute(), strict=True) if score is None]
         return lost
 
+    def _in_lists(self, jobs: Sequence[Job]) -> list[Job]:
+        """Without those that wait for their turn: they are in a set of their own."""
+        ordered = [job for job in jobs if job.ordering_key]
+        pipe = self._connection.pipeline(transaction=False)
+        for job in ordered:
+            pipe.zscore(keys.behind(job.queue), job.id)
+        behind = {job.id for job, number in zip(ordered, pipe.execute(), strict=True) if number is not None}
+        return [job for job in jobs if job.id not in behind]
+
     def _waiting(self, queue: str) -> Waiting:
         pipe = self._connection.pipeline(transaction=False)
         pipe.llen(keys.queue(queue))
         pipe.hgetall(keys.parked(queue))
         length, parked = pipe.execute()
+        parked.pop(keys.BEHIND.encode(), None)
         lengths = [length, *(int(number) for number in parked.values())]
         whole = sum(lengths) <= WHOLE
         if len(parked) > BUCKETS and not whole:
@@ -186,7 +206,7 @@ def _is_missing(job: Job, waiting: Waiting) -> bool:
     """Whether a job that says that it waits is not there, or ought to have had its turn before those at the front."""
     if waiting.ids is not None:
         return job.id not in waiting.ids
-    if waiting.long and (job.moved_at or not job.ours):
+    if waiting.long and (job.moved_at or job.ordering_key or not job.ours):
         return False  # moved to the back with its old time, or timed by another machine's clock
     at = _time(job)
     return at is not None and waiting.since is not None and at < waiting.since - CLEARLY

@@ -12,6 +12,7 @@ from ingest import outbox
 from ingest.maintenance.complaints import Complaints
 from ingest.maintenance.healing import Healing
 from ingest.maintenance.recovery import CALLS, LIMIT, Recovery
+from ingest.maintenance.turns import Turns
 from ingest.queue import keys
 from ingest.queue.transitions import Transitions
 
@@ -32,6 +33,7 @@ class Round:
         self._transitions = Transitions(connection)
         self._recovery = Recovery(connection, self._transitions)
         self._healing = Healing(connection, self._transitions, queues)
+        self._turns = Turns(connection, self._transitions)
         self._complaints = Complaints()
 
     def run(self, goes_on: Callable[[], bool]) -> None:
@@ -50,7 +52,11 @@ class Round:
                 if not goes_on():
                     return
                 self._try(f"{what} in queue {queue}", partial(step, queue))
-        for what, last in {"telling callbacks": self._tell, "healing": self._healing.step}.items():
+        for what, last in {
+            "telling callbacks": self._tell,
+            "healing": self._healing.step,
+            "passing turns on": self._turns.step,
+        }.items():
             if goes_on():
                 self._try(what, last)
 

@@ -113,6 +113,7 @@ def enqueue(jobs: Sequence[NewJob], request_id: str, *, strict: bool = False) ->
             job.callback,
             job.queue_limit,
             job.user,
+            job.ordering_key,
         )
     return Call("enqueue", args)
 
@@ -306,6 +307,10 @@ def progress(queue: str, claim_id: str, job_id: str, value: Any, line: str | Non
 
 def heal(queue: str, ids: Sequence[str], request_id: str) -> Call:
     return Call("heal", [request_id, queue, SEARCHED, *ids])
+
+
+def end_turns(ordering_keys: Sequence[str]) -> Call:
+    return Call("end_turns", ["", *ordering_keys])
 
 
 def where(queue: str, ids: Sequence[str]) -> Call:

@@ -36,6 +36,8 @@ ERROR_TYPE: Final = "error_type"
 ERROR_MESSAGE: Final = "error_message"
 #: The claim that lost the job, until the next claim: its late completion still counts.
 LAPSED: Final = "lapsed"
+#: A digest; jobs of one run one at a time, in their order.
+ORDERING_KEY: Final = "ordering_key"
 #: How the job must be claimed: single, async or process; absent: in a batch.
 MODE: Final = "mode"
 #: Who is told what becomes of the job: a URL, or a dotted path.
@@ -113,13 +115,29 @@ def tombstones(name: str) -> str:
 
 
 def parked(name: str) -> str:
-    """Hash: bucket of a rate limit → how many jobs of this queue it holds back."""
+    """Hash: bucket of a rate limit, or BEHIND → how many jobs of this queue it holds back."""
     return f"{PREFIX}:qa:parked:{name}"
 
 
 def parked_jobs(name: str, bucket: str) -> str:
     """List: the ids that a rate limit holds back, the next one at the head."""
     return f"{PREFIX}:qa:parked:{name}:{bucket}"
+
+
+#: What `parked` counts jobs under that wait for another job of their ordering key.
+BEHIND: Final = "order"
+#: Hash: ordering key (a digest) → id of the job that has its turn: in a list, started or scheduled.
+TURNS: Final = f"{PREFIX}:qa:turns"
+
+
+def turns(ordering_key: str) -> str:
+    """Sorted set: `<queue>:<job id>` of those that wait for the turn → their number in the order."""
+    return f"{PREFIX}:qa:turns:{ordering_key}"
+
+
+def behind(name: str) -> str:
+    """Sorted set: job id → its number, of the queue's jobs that wait for another job of their ordering key."""
+    return f"{PREFIX}:qa:behind:{name}"
 
 
 def log(job_id: str) -> str:

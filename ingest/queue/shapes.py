@@ -48,7 +48,7 @@ class NewJob(msgspec.Struct, frozen=True, gc=False):
     queue_limit: int = 0
     #: A digest of whose job it is: the user's latest one is kept under it.
     user: str = ""
-    #: A digest too. The scripts know nothing of it: what waits in the spool goes before a later job of its key.
+    #: A digest too: jobs of one run one at a time, in their order. What waits in the spool goes before a later one.
     ordering_key: str = ""
 
 

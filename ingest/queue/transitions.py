@@ -47,7 +47,7 @@ _FOLDER: Final = Path(__file__).parent / "lua"
 _NAMES: Final = (
     *("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "progress"),
     *("requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "empty", "sweep", "pause", "resume"),
-    *("update", "forget", "heal", "where"),
+    *("update", "forget", "heal", "end_turns", "where"),
 )
 #: Dead letters move whatever their score is.
 _ANY_SCORE: Final[Mapping[str, float]] = MappingProxyType({})
@@ -290,6 +290,10 @@ class Transitions:
         Only for jobs that have been waiting for longer than the queue's head: long lists are searched from there.
         """
         return self._each(ids, request_id, lambda chunk, request: calls.heal(queue, chunk, request), size=_LOOK)
+
+    def end_turns(self, ordering_keys: Iterable[str]) -> int:
+        """Turns whose job is gone or has ended → the next job of their ordering key, if any. Return how many."""
+        return sum(int(self._run(calls.end_turns(chunk))) for chunk in calls.chunks(ordering_keys))
 
     def where(self, queue: str, ids: Iterable[str]) -> dict[str, list[str]]:
         """Every place of each job at one instant; reads only. For the few that are suspects.

@@ -59,6 +59,7 @@ def _read(job_id: str, client: redis.Redis) -> Job | None:
         # From the head and from the end: whoever asks sent it just now, mostly.
         pipe.lpos(keys.queue(name), job_id, maxlen=POSITION_CAP)
         pipe.lpos(keys.queue(name), job_id, rank=-1, maxlen=POSITION_CAP)
+        pipe.zrank(keys.behind(name), job_id)
         for each in (*before, name):
             pipe.llen(keys.queue(each))
             pipe.scard(keys.tombstones(each))
@@ -71,7 +72,7 @@ def _read(job_id: str, client: redis.Redis) -> Job | None:
         return replace(job, result=runs.result(client, job_id))
     if not ours:
         return job
-    due, failed, from_head, from_end, *lengths = rest
+    due, failed, from_head, from_end, behind, *lengths = rest
     if job.state in ("scheduled", "retrying") and due is not None:
         return replace(job, next_attempt_at=datetime.fromtimestamp(float(due), UTC))
     if job.state == "failed" and job.error and failed is not None:
@@ -80,6 +81,9 @@ def _read(job_id: str, client: redis.Redis) -> Job | None:
         return job
     waiting = {each: max(0, lengths[i * 2] - lengths[i * 2 + 1]) for i, each in enumerate(before)}
     length, gone = lengths[-2:]
+    if behind is not None:
+        # Its turn comes at the back of the list, after those that wait for theirs before it.
+        return placed(job, max(0, length - gone) + behind, waiting)
     index = from_end if from_head is None else from_head
     if index is None:
         return replace(job, position=f">{POSITION_CAP}") if length > POSITION_CAP else job

@@ -123,9 +123,11 @@ def placed(client: redis.Redis, found: Sequence[Entry]) -> list[Job]:
     Raises redis.RedisError.
     """
     last: dict[str, int] = {}
-    for name, index, _, job in found:
-        if job is not None and job.state == "queued" and name in settings.PRIORITIES:
-            last[name] = max(last.get(name, 0), int(index))
+    ranks = _ranks_behind(client, found)
+    for source, index, job_id, job in found:
+        name = source.partition(" ")[0]
+        if job is not None and job.state == "queued" and (source in settings.PRIORITIES or job_id in ranks):
+            last[name] = max(last.get(name, 0), int(index) if source == name else 0)
     names = settings.PRIORITIES[: max(map(settings.PRIORITIES.index, last), default=-1) + 1]
     lengths = pipelined(client, "llen", [keys.queue(name) for name in names])
     gone = pipelined(client, "scard", [keys.tombstones(name) for name in names])
@@ -137,11 +139,31 @@ def placed(client: redis.Redis, found: Sequence[Entry]) -> list[Job]:
         if tombs and name in last:
             ids = client.lrange(keys.queue(name), 0, last[name])
             absent[name] = list(accumulate(client.smismember(keys.tombstones(name), ids), initial=0)) if ids else [0]
-    return [
-        _placed(job, int(index), absent.get(name, ()), before[name]) if job.state == "queued" and name in last else job
-        for name, index, _, job in found
-        if job is not None
+    jobs = []
+    for source, index, job_id, job in found:
+        name = source.partition(" ")[0]
+        if job is None:
+            continue
+        if job_id in ranks:
+            job = at_place(job, higher[name] + ranks[job_id], before[name])
+        elif job.state == "queued" and source in last:
+            job = _placed(job, int(index), absent.get(name, ()), before[name])
+        jobs.append(job)
+    return jobs
+
+
+def _ranks_behind(client: redis.Redis, found: Sequence[Entry]) -> dict[str, int]:
+    """Of the jobs that wait for their turn, how many of their queue wait so before each."""
+    waiting = [
+        (source.partition(" ")[0], job_id)
+        for source, _, job_id, job in found
+        if source.endswith(f" {keys.BEHIND}") and job is not None and job.state == "queued"
     ]
+    pipe = client.pipeline(transaction=False)
+    for name, job_id in waiting:
+        pipe.zrank(keys.behind(name), job_id)
+    ranks = pipe.execute() if waiting else []
+    return {job_id: rank for (_, job_id), rank in zip(waiting, ranks, strict=True) if rank is not None}
 
 
 def _placed(job: Job, index: int, absent: Sequence[int], before: Mapping[str, int]) -> Job:
@@ -169,18 +191,22 @@ def _merged(
 
 
 def _listed(client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Place], count: int) -> Iterator[Entry]:
-    """The entries of one list after the other: what a rate limit holds back of a queue comes before its list."""
+    """The entries of one list after the other: what a rate limit holds back of a queue comes before its list, what
+    waits for its turn behind it.
+    """
     lists = []
     buckets = pipelined(client, "hkeys", [keys.parked(name) for name in queues])
     for order, (name, held_back) in enumerate(zip(queues, buckets, strict=True)):
-        lists += [((order, 0, text(each)), keys.parked_jobs(name, text(each))) for each in sorted(held_back)]
-        lists += [((order, 1, ""), keys.queue(name))]
+        limited = sorted(text(each) for each in held_back if text(each) != keys.BEHIND)
+        lists += [((order, 0, each), keys.parked_jobs(name, each)) for each in limited]
+        lists += [((order, 1, ""), keys.queue(name)), ((order, 2, keys.BEHIND), keys.behind(name))]
     reached, place = _reached(queues, stood)
     for rank, key in lists:
         if reached is not None and rank < reached:
             continue
         here = place if rank == reached else None
-        while ids := _ids_behind(client, key, here, count):
+        following = _next_in_set if rank[1] == 2 else _ids_behind
+        while ids := following(client, key, here, count):
             for (index, job_id), job in zip(ids, _read(client, [job_id for _, job_id in ids]), strict=True):
                 yield f"{queues[rank[0]]} {rank[2]}".strip(), index, job_id, job
                 here = (index, job_id)
@@ -190,9 +216,14 @@ def _reached(queues: Sequence[str], stood: Mapping[str, Place]) -> tuple[tuple[i
     """The rank of the list that the page before ended in, which may be gone by now, and the place in it."""
     for source, place in stood.items():
         name, _, bucket = source.partition(" ")
-        if name in queues and 0 <= place[0] < DEPTH:
-            return (queues.index(name), 0 if bucket else 1, bucket), place
+        if name in queues and (0 <= place[0] < DEPTH or bucket == keys.BEHIND):
+            return (queues.index(name), 2 if bucket == keys.BEHIND else 0 if bucket else 1, bucket), place
     return None, None
+
+
+def _next_in_set(client: redis.Redis, key: str, place: Place | None, count: int) -> list[tuple[float, str]]:
+    """The next `count` ids of those that wait for their turn, with their numbers."""
+    return [(number, job_id) for job_id, number in oldest(client, key, place, count)]
 
 
 def _ids_behind(client: redis.Redis, key: str, place: Place | None, count: int) -> list[tuple[float, str]]:

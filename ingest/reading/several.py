@@ -78,6 +78,9 @@ def _placed(client: redis.Redis, jobs: Sequence[Job]) -> Iterable[Job]:
         if name in wanted:
             pipe.lrange(keys.queue(name), 0, POSITION_CAP - 1)
             pipe.lrange(keys.queue(name), -POSITION_CAP, -1)
+            for job in jobs:
+                if job.queue == name:
+                    pipe.zrank(keys.behind(name), job.id)
     answers = iter(pipe.execute())
     before: dict[str, int] = {}
     for name in names:
@@ -87,7 +90,10 @@ def _placed(client: redis.Redis, jobs: Sequence[Job]) -> Iterable[Job]:
             for job in jobs:
                 if job.queue != name:
                     continue
-                if job.id in here:
+                behind = next(answers)
+                if behind is not None:
+                    yield placed(job, max(0, length - gone) + behind, before)
+                elif job.id in here:
                     yield placed(job, here[job.id], before)
                 elif length > POSITION_CAP:
                     yield replace(job, position=f">{POSITION_CAP}")

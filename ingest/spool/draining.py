@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import msgspec
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ingest import database
 from ingest.models import SpooledEvent
@@ -50,11 +51,12 @@ class Drained:
 def drain(enqueue: Enqueue, goes_on: Callable[[], bool]) -> Drained:
     """The higher priority first, of each the oldest, until nothing is left or `goes_on()` is false.
 
-    Raises RedisError, DatabaseAway and DatabaseError; what was done by then is done.
+    Those of one ordering key go as they came. Raises RedisError, DatabaseAway and DatabaseError; what was done by then
+    is done.
     """
     enqueued = duplicates = 0
     while goes_on():
-        rows = list(SpooledEvent.objects.filter(state__in=WAITING).order_by("rank", "place")[:ROWS])
+        rows = list(_next().order_by("rank", "place")[:ROWS])
         if not rows:
             return Drained(enqueued, duplicates, empty=True)
         now = datetime.now(UTC)
@@ -66,6 +68,13 @@ def drain(enqueue: Enqueue, goes_on: Callable[[], bool]) -> Drained:
         accepted = sum(result.accepted for result in settled)
         enqueued, duplicates = enqueued + accepted, duplicates + len(settled) - accepted
     return Drained(enqueued, duplicates, empty=False)
+
+
+def _next() -> "QuerySet[SpooledEvent]":
+    """What may go: an event never before a less urgent one of its ordering key that came earlier."""
+    same = SpooledEvent.objects.filter(ordering_key=OuterRef("ordering_key"), place__lt=OuterRef("place"))
+    ahead = same.filter(rank__gt=OuterRef("rank"), state__in=WAITING)
+    return SpooledEvent.objects.filter(Q(ordering_key="") | ~Exists(ahead), state__in=WAITING)
 
 
 def _settled(enqueue: Enqueue, job: NewJob, result: EnqueueResult) -> EnqueueResult:

@@ -89,7 +89,8 @@ def new_job(row: SpooledEvent, now: datetime) -> NewJob:
         mode=kept.mode,  # type: ignore[arg-type]
         dead_letters=kept.dead_letters,
         retry_delays=kept.retry_delays,
-        delay=max((row.due_at - now).total_seconds(), 0.0),
+        # In Redis a retry that waits keeps its ordering key's turn, and a delayed job has none yet.
+        delay=0.0 if row.ordering_key and row.attempts else max((row.due_at - now).total_seconds(), 0.0),
         callback=kept.callback,
         user=kept.user,
         body_hash=row.body_hash or None,

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from ingest.models import SpooledEvent
 from ingest.queue.calls import MESSAGE_LENGTH, TRACEBACK_LENGTH, TRASH_SECONDS
@@ -32,7 +32,7 @@ def take(most: int) -> list[SpooledEvent]:
     One that crashed its process before comes alone. Raises DatabaseError.
     """
     now = datetime.now(UTC)
-    due = SpooledEvent.objects.filter(state__in=_DUE, due_at__lte=now).order_by("rank", "place")
+    due = _in_turn(now).filter(due_at__lte=now).order_by("rank", "place")
     with transaction.atomic():
         rows: list[SpooledEvent] = []
         for row in due[:most]:
@@ -53,7 +53,7 @@ def queue_of(row: SpooledEvent) -> str:
 
 def next_due() -> datetime | None:
     """When the next one that waits for its time is due. Raises DatabaseError."""
-    waiting = SpooledEvent.objects.filter(state__in=_DUE).order_by("due_at")
+    waiting = _in_turn(datetime.now(UTC)).order_by("due_at")
     return waiting.values_list("due_at", flat=True).first()
 
 
@@ -150,6 +150,13 @@ def sweep() -> int:
     """The trash past its time → gone. Return how many. Raises DatabaseError."""
     old = datetime.now(UTC) - timedelta(seconds=TRASH_SECONDS)
     return SpooledEvent.objects.filter(state=State.TRASH, failed_at__lt=old).delete()[0]
+
+
+def _in_turn(now: datetime) -> "QuerySet[SpooledEvent]":
+    """What may run now or later: of each ordering key the first one, also while that waits for its retry."""
+    same = SpooledEvent.objects.filter(ordering_key=OuterRef("ordering_key"), place__lt=OuterRef("place"))
+    ahead = same.filter(Q(state__in=(State.STARTED, State.RETRYING)) | Q(state=State.SPOOLED, due_at__lte=now))
+    return SpooledEvent.objects.filter(Q(ordering_key="") | ~Exists(ahead), state__in=_DUE)
 
 
 def _put_back(rows: Sequence[SpooledEvent]) -> None:

@@ -66,7 +66,7 @@ def test_queues_tell_what_is_paused_starved_parked_and_in_the_trash(jobs: Jobs, 
     assert rows["medium"][1:4] == ["3", "3", "1"]
     assert "critical is paused until 2100-01-01 00:00:00 UTC\n" in text
     assert "low is paused until resumed\n" in text
-    assert "medium parks 3 jobs until their rate limits allow them\n" in text
+    assert "medium holds back 3 jobs, by rate limits or by the order of their keys\n" in text
     jobs.transitions.resume("low")
     jobs.transitions.pause(None)
     assert "low is paused until resumed, as all queues are" in _queues()

@@ -137,10 +137,11 @@ def test_every_field_that_it_names_has_the_default_that_it_says() -> None:
     fields = {field.name: field for field in dataclasses.fields(Kind)}
     shown = {name: default.strip("`") for name, default in rows}
     assert set(shown) == {
-        "retry_delays", "timeout", "concurrency", "dead_letters", "result_ttl", "internal"
+        "retry_delays", "timeout", "concurrency", "dead_letters", "result_ttl", "ordering_field", "internal"
     }  # fmt: skip
     assert shown["retry_delays"] == "(1, 5, 25)"
     assert fields["retry_delays"].default == (1, 5, 25)
+    assert fields["ordering_field"].default == ""
     for name in ("timeout", "concurrency", "dead_letters", "internal"):
         assert shown[name] == str(fields[name].default)
 

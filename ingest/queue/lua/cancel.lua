@@ -11,10 +11,10 @@ local moved = {}
 for i = 5, #ARGV do
   local id = ARGV[i]
   local job = key('job', id)
-  local found = redis.call('HMGET', job, 'status', 'kind', 'origin', 'callback', 'data')
+  local found = redis.call('HMGET', job, 'status', 'kind', 'origin', 'callback', 'data', 'ordering_key')
   local may = found[3] == queue and found[5]
   if may and found[1] == 'queued' then
-    take_out(queue, id, near)
+    if not step_out(queue, id, found[6]) then take_out(queue, id, near) end
   elseif may and found[1] == 'scheduled' then
     may = redis.call('ZREM', key('scheduled', queue), id) == 1
   else
@@ -26,6 +26,7 @@ for i = 5, #ARGV do
     stamp(id, by)
     count_job(queue, 'canceled', found[2])
     tell('canceled', queue, id, found[4])
+    end_turn(id, found[6])
     moved[#moved + 1] = id
   end
 end

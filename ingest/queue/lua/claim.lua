@@ -176,7 +176,7 @@ local function serve(queue)
   for i = 1, #held_back, 2 do
     local bucket = held_back[i]
     local waiting, gone = key('qa:parked', queue .. ':' .. bucket), 0
-    while not ended and passed < MOST_PASSED and tokens(bucket) > 0 do
+    while bucket ~= BEHIND and not ended and passed < MOST_PASSED and tokens(bucket) > 0 do
       local id = redis.call('LPOP', waiting)
       if not id then
         gone = tonumber(held_back[i + 1])

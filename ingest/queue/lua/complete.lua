@@ -39,7 +39,8 @@ for i = 6, #ARGV, 2 do
   local id, result = ARGV[i], ARGV[i + 1]
   local job = key('job', id)
   local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
-  local found = redis.call('HMGET', job, 'status', 'result_ttl', 'kind', 'lapsed', 'started_at', 'callback')
+  local found = redis.call('HMGET', job, 'status', 'result_ttl', 'kind', 'lapsed', 'started_at', 'callback',
+    'ordering_key')
   local on_time = held and found[1] == 'started'
   if on_time or (not held and take_back(id, found)) then
     local ttl = number_or(found[2], 0)
@@ -62,9 +63,13 @@ for i = 6, #ARGV, 2 do
       foreign = foreign + 1
     end
     if not on_time then late = late + 1 end
+    end_turn(id, found[7])
   else
     -- Held, yet not started: a stock client canceled or deleted it meanwhile, and that stands.
-    if held then phantoms = phantoms + 1 end
+    if held then
+      phantoms = phantoms + 1
+      end_turn(id, found[7])
+    end
     refused[#refused + 1] = id
   end
 end

@@ -11,12 +11,12 @@ local moved = {}
 
 for i = 5, #ARGV, 2 do
   local id, expected = ARGV[i], tonumber(ARGV[i + 1])
-  local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'origin', 'callback', 'data')
+  local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'origin', 'callback', 'data', 'ordering_key')
   local from, old_score
   if found[3] == queue and found[5] then
     if found[1] == 'queued' and not expected then
       from, old_score = 'queued', '0'
-      take_out(queue, id, near)
+      if not step_out(queue, id, found[6]) then take_out(queue, id, near) end
     elseif found[1] == 'scheduled' or found[1] == 'failed' then
       local place = key(found[1], queue)
       old_score = redis.call('ZSCORE', place, id)
@@ -32,6 +32,7 @@ for i = 5, #ARGV, 2 do
     count_job(queue, 'trashed', found[2])
     if from == 'failed' then count_job(queue, 'trashed_failed', found[2]) end
     tell('trash', queue, id, found[4])
+    end_turn(id, found[6])
     moved[#moved + 1] = id
   end
 end

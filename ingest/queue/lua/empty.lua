@@ -10,20 +10,23 @@ local parked, tombstones = key('qa:parked', queue), key('qa:tomb', queue)
 local moved, looked_at, ended = 0, 0, false
 
 -- False: it was enqueued later, and so was everything behind it.
-local function consider(id)
+local function consider(id, is_behind)
   looked_at = looked_at + 1
-  if redis.call('SREM', tombstones, id) == 1 then return true end
-  local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'enqueued_at', 'callback', 'data')
+  if not is_behind and redis.call('SREM', tombstones, id) == 1 then return true end
+  local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'enqueued_at', 'callback', 'data', 'ordering_key')
   if found[1] ~= 'queued' or not found[5] then
     count(queue, 'phantom', 1)
+    if is_behind then leave_behind(queue, id) end
     return true
   end
   if (moment(found[3]) or 0) >= before then return false end
+  if is_behind then step_out(queue, id, found[6]) end
   put_in_trash(queue, id, 'queued', '0', moved)
   stamp(id, by)
   count_job(queue, 'trashed', found[2])
   tell('trash', queue, id, found[4])
   moved = moved + 1
+  end_turn(id, found[6])
   return true
 end
 
@@ -41,6 +44,13 @@ local function drain(list)
   return taken, false
 end
 
+-- Those without the turn go first: else each would get it from the one before.
+for _, id in ipairs(redis.call('ZRANGE', key('qa:behind', queue), 0, most - 1)) do
+  if not consider(id, true) then
+    looked_at = looked_at - 1
+    break
+  end
+end
 local held_back = redis.call('HGETALL', parked)
 for i = 1, #held_back, 2 do
   local taken = drain(key('qa:parked', queue .. ':' .. held_back[i]))

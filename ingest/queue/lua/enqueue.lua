@@ -2,7 +2,7 @@
 -- ARGV: request, '1' for all of them or none (else ''), then for each job: queue, id, delay in seconds, data,
 --       received at, timeout, result ttl, retry delays (JSON), kind, source, tenant, event id, body hash, marker
 --       seconds, mode, dead letters ('0' for none), callback ('' where there is none), queue limit (0: none), user (a
---       digest; '' for none)
+--       digest; '' for none), ordering key (a digest; '' for none)
 -- Reply: what did not go as asked, flat: position (from 0), outcome, state of the job found
 --
 -- With all or none, one refusal (another body under an id, a full queue) stores nothing: those that would have been
@@ -10,7 +10,7 @@
 --
 -- A first copy in the trash, or canceled, is no copy: it goes, and the job is enqueued anew.
 
-local WIDTH, FIRST = 19, 3
+local WIDTH, FIRST = 20, 3
 local STRICT = ARGV[2] == '1'
 local LATEST_SECONDS = 30 * 86400 -- as long as rows of messages are kept
 
@@ -114,7 +114,7 @@ for first = FIRST, #ARGV, WIDTH do
   local queue, id, delay, data = ARGV[first], ARGV[first + 1], tonumber(ARGV[first + 2]), ARGV[first + 3]
   local source, tenant, event_id = ARGV[first + 9], ARGV[first + 10], ARGV[first + 11]
   local body_hash, marker_seconds = ARGV[first + 12], ARGV[first + 13]
-  local job, limit = key('job', id), tonumber(ARGV[first + 17])
+  local job, limit, ordering = key('job', id), tonumber(ARGV[first + 17]), ARGV[first + 19]
   local outcome, found = judge(first)
 
   if outcome then
@@ -148,6 +148,7 @@ for first = FIRST, #ARGV, WIDTH do
     add_field('mode', ARGV[first + 14])
     add_field('dead_letters', ARGV[first + 15])
     add_field('callback', ARGV[first + 16])
+    add_field('ordering_key', ordering)
     add_field('data', data) -- last, so that reading the short fields does not step over it
     redis.call('HSET', job, unpack(fields))
     if body_hash ~= '' and marker_seconds ~= '' then
@@ -155,7 +156,7 @@ for first = FIRST, #ARGV, WIDTH do
     end
     if delay > 0 then
       redis.call('ZADD', key('scheduled', queue), score(now + delay), id)
-    else
+    elseif takes_turn(queue, id, ordering) then
       if not waiting[queue] then
         waiting[queue] = {}
         order[#order + 1] = queue

@@ -20,12 +20,15 @@ for first = 5, #ARGV, WIDTH do
   local job = key('job', id)
   local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
   local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'retries_left', 'retry_intervals', 'started_at',
-    'callback', 'dead_letters')
+    'callback', 'dead_letters', 'ordering_key')
   local ours = found[2]
   local outcome
   if not held or found[1] ~= 'started' then
     -- Held, yet not started: a stock client canceled or deleted it meanwhile, and that stands.
-    if held then count(queue, 'phantom', 1) end
+    if held then
+      count(queue, 'phantom', 1)
+      end_turn(id, found[9])
+    end
     outcome = 'refused'
   else
     local attempt = number_or(found[3], 0) + 1
@@ -49,6 +52,7 @@ for first = 5, #ARGV, WIDTH do
       outcome = 'retry'
     else
       outcome = bury(queue, id, found[8] == '0', error)
+      end_turn(id, found[9])
       count_job(queue, outcome == 'trash' and 'dropped' or 'dead', ours)
     end
     add_attempt(id, outcome == 'retry' and 4 or 2, worker, claim, found[6], attempt, error)

@@ -32,21 +32,22 @@ local function is_somewhere(id)
   for _, place in ipairs({ 'scheduled', 'failed', 'canceled', 'finished', 'deferred' }) do
     if redis.call('ZSCORE', key(place, queue), id) then return true end
   end
-  return redis.call('ZSCORE', key('qa:trash', queue), id) or is_started(id)
+  return redis.call('ZSCORE', key('qa:trash', queue), id) or redis.call('ZSCORE', key('qa:behind', queue), id)
+    or is_started(id)
 end
 
 local healed, waiting = {}, {}
 for i = 4, #ARGV do
   local id = ARGV[i]
   local job = key('job', id)
-  local found = redis.call('HMGET', job, 'status', 'origin', 'data', 'kind')
+  local found = redis.call('HMGET', job, 'status', 'origin', 'data', 'kind', 'ordering_key')
   local status = found[1]
   if found[2] == queue and found[3] and not is_somewhere(id) then
     local lost = true
     if status == 'queued' or status == 'started' then
       redis.call('SREM', tombstones, id)
       redis.call('HSET', job, 'status', 'queued')
-      waiting[#waiting + 1] = id
+      if takes_turn(queue, id, found[5]) then waiting[#waiting + 1] = id end
     elseif status == 'scheduled' then
       redis.call('ZADD', key('scheduled', queue), score(now), id)
     elseif status == 'failed' then

@@ -154,6 +154,66 @@ local function take_out(queue, id, near)
   end
 end
 
+-- Jobs with an ordering key run one at a time, in the order in which they were queued. One of a key has the turn: it is
+-- in a list, runs, or waits for its retry. The others wait behind it, in no list, so that no claim meets them, and one
+-- that has no key costs nothing.
+local TURNS = key('qa', 'turns')
+local BEHIND = 'order' -- what qa:parked counts them under
+
+-- Whether a job that is to be queued goes into the list. If not, it was put behind the one that has the turn.
+local function takes_turn(queue, id, ordering)
+  if not ordering or ordering == '' then return true end
+  local first = redis.call('HGET', TURNS, ordering)
+  if first == id then return true end
+  if not first then
+    redis.call('HSET', TURNS, ordering, id)
+    return true
+  end
+  local number = redis.call('INCR', key('qa', 'turns:number'))
+  if redis.call('ZADD', key('qa:turns', ordering), 'NX', number, queue .. ':' .. id) == 1 then
+    redis.call('ZADD', key('qa:behind', queue), number, id)
+    redis.call('HINCRBY', key('qa:parked', queue), BEHIND, 1)
+  end
+  return false
+end
+
+local function leave_behind(queue, id)
+  if redis.call('ZREM', key('qa:behind', queue), id) == 1
+    and redis.call('HINCRBY', key('qa:parked', queue), BEHIND, -1) <= 0 then
+    redis.call('HDEL', key('qa:parked', queue), BEHIND)
+  end
+end
+
+-- A queued job that waits behind another one leaves that place. False: it does not wait there.
+local function step_out(queue, id, ordering)
+  if not ordering or redis.call('ZREM', key('qa:turns', ordering), queue .. ':' .. id) == 0 then return false end
+  leave_behind(queue, id)
+  return true
+end
+
+-- A job has ended, or was taken away. If it had the turn, the next one of its key goes to the back of its queue: at the
+-- front, a key that never ends would keep all others waiting.
+local function end_turn(id, ordering)
+  if not ordering or redis.call('HGET', TURNS, ordering) ~= id then return end
+  while true do
+    local following = redis.call('ZPOPMIN', key('qa:turns', ordering))[1]
+    if not following then
+      redis.call('HDEL', TURNS, ordering)
+      return
+    end
+    local queue, next_id = string.match(following, '^([^:]*):(.*)$')
+    leave_behind(queue, next_id)
+    local found = redis.pcall('HMGET', key('job', next_id), 'status', 'data')
+    if not found.err and found[1] == 'queued' and found[2] then
+      redis.call('HSET', TURNS, ordering, next_id)
+      put_back(queue, { next_id })
+      ring()
+      return
+    end
+    count(queue, 'phantom', 1) -- a stock client canceled or deleted it, and that stands
+  end
+end
+
 -- What a stock client wrote may be anything; a number that is none counts as `default`.
 local function number_or(value, default)
   return tonumber(value or '') or default

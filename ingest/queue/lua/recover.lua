@@ -20,11 +20,12 @@ local function take(member, crashed, stock)
   -- A stock worker's execution has a hash and a registry of its own.
   redis.call('DEL', PREFIX .. ':execution:' .. member, key('executions', id))
   local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'crashes', 'worker_name', 'started_at',
-    'callback', 'dead_letters')
+    'callback', 'dead_letters', 'ordering_key')
   -- A stock worker pops first and writes `started` later: killed in between it leaves a job that says `queued` and
   -- is in no list.
   if found[1] ~= 'started' and not (stock and found[1] == 'queued') then
     phantoms = phantoms + 1 -- deleted or canceled by a stock client, and that stands
+    end_turn(id, found[9])
     return
   end
   local ours = found[2]
@@ -34,6 +35,7 @@ local function take(member, crashed, stock)
   if crashed and crashes >= CRASHES then
     local error = { text = ARGV[6], stream = ARGV[7], reason = 'poison', type = ARGV[8], message = ARGV[9] }
     local outcome = bury(queue, id, found[8] == '0', error)
+    end_turn(id, found[9])
     redis.call('HSET', job, 'alone', '1', 'attempts', attempt, 'crashes', crashes)
     add_attempt(id, 2, worker, claim, found[6], attempt, error)
     count_job(queue, outcome == 'trash' and 'dropped' or 'dead', ours)

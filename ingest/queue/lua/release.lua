@@ -13,7 +13,7 @@ for i = 4, #ARGV do
   local id = ARGV[i]
   local job = key('job', id)
   if redis.call('ZREM', wip, id .. ':' .. claim) == 1 then
-    local found = redis.call('HMGET', job, 'status', 'kind')
+    local found = redis.call('HMGET', job, 'status', 'kind', 'ordering_key')
     if found[1] == 'started' then
       redis.call('HSET', job, 'status', 'queued')
       redis.call('HDEL', job, 'worker_name', 'started_at')
@@ -21,6 +21,7 @@ for i = 4, #ARGV do
       count_job(queue, 'released', found[2])
     else
       count(queue, 'phantom', 1)
+      end_turn(id, found[3])
     end
   end
 end

@@ -8,7 +8,7 @@ if earlier then return earlier end
 
 local queue, to, by = ARGV[2], ARGV[3], ARGV[4]
 local failed = key('failed', queue)
-local moved = {}
+local moved, waiting = {}, {}
 
 for i = 5, #ARGV, 2 do
   local id, expected = ARGV[i], tonumber(ARGV[i + 1])
@@ -16,7 +16,7 @@ for i = 5, #ARGV, 2 do
   local same = not expected or number_or(redis.call('ZSCORE', failed, id), nil) == expected
   if same and redis.call('ZREM', failed, id) == 1 then
     local found = redis.call('HMGET', job, 'data', 'kind', 'reason', 'retries_left', 'retry_intervals',
-      'callback')
+      'callback', 'ordering_key')
     if not found[1] then
       count(queue, 'phantom', 1)
     else
@@ -29,6 +29,7 @@ for i = 5, #ARGV, 2 do
       if found[3] ~= 'poison' then redis.call('HDEL', job, 'crashes', 'alone') end
       redis.call('PERSIST', job)
       moved[#moved + 1] = id
+      if takes_turn(to, id, found[7]) then waiting[#waiting + 1] = id end
       count_job(queue, 'requeued', found[2])
       if to ~= queue then
         count_job(queue, 'moved_out', found[2])
@@ -40,7 +41,7 @@ for i = 5, #ARGV, 2 do
   end
 end
 
-put_back(to, moved)
+put_back(to, waiting)
 if #moved > 0 then
   redis.call('SADD', PREFIX .. ':queues', key('queue', to))
   ring()

@@ -13,7 +13,8 @@ for i = 4, #ARGV do
   local id = ARGV[i]
   if redis.call('ZREM', trash, id) == 1 then
     local job = key('job', id)
-    local found = redis.call('HMGET', job, 'trashed_from', 'trashed_score', 'kind', 'callback', 'data')
+    local found = redis.call('HMGET', job, 'trashed_from', 'trashed_score', 'kind', 'callback', 'data',
+      'ordering_key')
     if not found[5] then
       count(queue, 'phantom', 1)
     else
@@ -21,7 +22,7 @@ for i = 4, #ARGV do
       redis.call('HSET', job, 'status', from)
       redis.call('HDEL', job, 'trashed_at', 'trashed_from', 'trashed_score')
       if from == 'queued' then
-        waiting[#waiting + 1] = id
+        if takes_turn(queue, id, found[6]) then waiting[#waiting + 1] = id end
       else
         redis.call('ZADD', key(from, queue), found[2] or score(now + OFFSET), id)
       end

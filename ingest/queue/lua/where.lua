@@ -17,6 +17,7 @@ for i = 3, #ARGV do
   local entries = 0
   for _, list in ipairs(lists) do entries = entries + #redis.call('LPOS', list, id, 'COUNT', 0) end
   for _ = 1, entries - redis.call('SISMEMBER', key('qa:tomb', queue), id) do places[#places + 1] = 'queued' end
+  if redis.call('ZSCORE', key('qa:behind', queue), id) then places[#places + 1] = 'queued' end
   if started[id] then places[#places + 1] = 'started' end
   for _, place in ipairs({ 'scheduled', 'failed', 'canceled', 'finished' }) do
     if redis.call('ZSCORE', key(place, queue), id) then places[#places + 1] = place end

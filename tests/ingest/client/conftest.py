@@ -27,7 +27,9 @@ def _handle(payload: Payload, context: Context) -> None:
 
 
 #: As messages will be: an effect handler, and a user.
-MEMO = Kind("memo", _validate, _handle, batch=False, user_field="user_id", retry_delays=(60.0,))
+MEMO = Kind(
+    "memo", _validate, _handle, batch=False, user_field="user_id", ordering_field="thread", retry_delays=(60.0,)
+)
 #: Taken from code only.
 CHORE = Kind("chore", _validate, _handle, batch=False, internal=True, retry_delays=())
 

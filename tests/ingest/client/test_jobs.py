@@ -10,7 +10,7 @@ import redis
 from ingest import client
 from ingest.models import Event
 from ingest.queue import keys
-from ingest.reading import lists
+from ingest.reading import lists, several
 from tests.conftest import Valkey
 from tests.ingest.client.conftest import WORKER, Worker
 
@@ -46,6 +46,21 @@ def test_d8_position_is_the_place_in_the_queue_and_none_once_it_left(face: Any, 
     assert face.position(second) == 1
     worker.claim()
     assert face.position(second) is None
+
+
+def test_d10_what_waits_for_its_turn_has_the_places_behind_the_queue(face: Any, worker: Worker) -> None:
+    words = {"text": "hello", "thread": "chat-7"}
+    ids = [face.enqueue("memo", **words).id for _ in range(3)]
+    other = face.enqueue("memo").id
+    in_order = [ids[0], other, *ids[1:]]
+    assert [face.position(job_id) for job_id in in_order] == [1, 2, 3, 4]
+    assert [job.position for job in several.read(in_order).values()] == [1, 2, 3, 4]
+    for limit in (1, 2, 3, 50):
+        assert pages(face, "queued", limit=limit) == in_order
+    assert face.counts().queued == 4
+    worker.complete()
+    assert pages(face, "queued") == [other, *ids[1:]]
+    assert [face.position(job_id) for job_id in ids[1:]] == [2, 3]
 
 
 def test_a_far_place_is_a_number_too(face: Any, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,7 @@ class Queue:
             lists += [keys.parked_jobs(queue, bucket.decode()) for bucket in self.redis.hkeys(keys.parked(queue))]
             entries = sum([i.decode() for i in self.redis.lrange(name, 0, -1)].count(job_id) for name in lists)
             found += ["queued"] * (entries - self.redis.sismember(keys.tombstones(queue), job_id))
+            found += ["queued"] * (self.redis.zscore(keys.behind(queue), job_id) is not None)
             members = [m.decode().rpartition(":")[0] for m in self.redis.zrange(keys.started(queue), 0, -1)]
             found += ["started"] * members.count(job_id)
             for place, key in (

@@ -1,4 +1,5 @@
-"""Two invariants, after every step of any sequence: a job is in exactly one place, and the counters add up.
+"""Three invariants, after every step of any sequence: a job is in exactly one place, the counters add up, and of an
+ordering key at most one job may run.
 
 A crash between two steps is a claim that nobody answers, or answers when others hold the job; a lost reply
 is a call that is sent twice.
@@ -49,6 +50,7 @@ class Life(RuleBasedStateMachine):
         self.queue = Queue(self.connection)
         self.transitions = Transitions(self.connection)
         self.jobs: dict[str, str] = {}  # id → queue
+        self.ordered: dict[str, str] = {}  # id → ordering key
         self.enqueued: Counter[str] = Counter()
         self.completed: set[str] = set()
         self.purged: set[str] = set()
@@ -94,6 +96,7 @@ class Life(RuleBasedStateMachine):
         mode=st.sampled_from(MODES),
         dead_letters=st.sampled_from([True, True, False]),
         result_ttl=st.sampled_from([0, 0, 3600]),
+        ordering_key=st.sampled_from(["", "", "chat", "other chat"]),
         twice=twice,
     )
     def enqueue(self, queue: str, number: int, twice: bool, delays: tuple[float, ...], **more: Any) -> None:
@@ -102,6 +105,7 @@ class Life(RuleBasedStateMachine):
         results = self.call(twice, lambda: self.transitions.enqueue(jobs, request_id=request))
         assert all(result.accepted for result in results)
         self.jobs |= {job.id: queue for job in jobs}
+        self.ordered |= {job.id: job.ordering_key for job in jobs if job.ordering_key}
         self.enqueued[queue] += number
 
     @precondition(lambda self: self.jobs)
@@ -113,7 +117,8 @@ class Life(RuleBasedStateMachine):
             return
         queue = self.jobs[job_id]
         anew = self.queue.places(job_id, *QUEUES)[0] in ("trash", "canceled")
-        (result,) = self.transitions.enqueue([make_job(id=job_id, queue=queue, delay=delay)])
+        ordering = self.ordered.get(job_id, "")
+        (result,) = self.transitions.enqueue([make_job(id=job_id, queue=queue, delay=delay, ordering_key=ordering)])
         assert result.accepted == anew
         self.enqueued[queue] += anew
 
@@ -135,7 +140,7 @@ class Life(RuleBasedStateMachine):
                 worker, order, claim_id=claim_id, limit=limit, async_limit=async_limit, lease=lease
             )
 
-        waiting = [queue for queue in order if self.queue.waiting(queue) and not self.is_paused(queue)]
+        waiting = [queue for queue in order if self.in_lists(queue) and not self.is_paused(queue)]
         limited = self.connection.exists(keys.LIMITS)
         answer = send()
         if not limited and async_limit:
@@ -310,10 +315,40 @@ class Life(RuleBasedStateMachine):
         for queue in QUEUES:
             entries = set(self.connection.lrange(keys.queue(queue), 0, -1))
             for bucket in self.connection.hkeys(keys.parked(queue)):
+                if bucket == keys.BEHIND.encode():
+                    continue
                 parked = self.connection.lrange(keys.parked_jobs(queue, bucket.decode()), 0, -1)
                 assert len(parked) == int(self.connection.hget(keys.parked(queue), bucket) or 0)
                 entries.update(parked)
             assert self.connection.smembers(keys.tombstones(queue)) <= entries
+
+    @invariant()
+    def one_job_of_an_ordering_key_has_the_turn(self) -> None:
+        turns = {key.decode(): job_id.decode() for key, job_id in self.connection.hgetall(keys.TURNS).items()}
+        behind = {i.decode() for queue in QUEUES for i in self.connection.zrange(keys.behind(queue), 0, -1)}
+        for ordering in set(self.ordered.values()):
+            alive = {
+                job_id: place
+                for job_id, key in self.ordered.items()
+                if key == ordering and (place := self.queue.places(job_id, *QUEUES)) in (["queued"], ["started"])
+            }
+            may_run = set(alive) - behind
+            assert may_run <= {turns.get(ordering)}
+            waiting = [i.decode().partition(":") for i in self.connection.zrange(keys.turns(ordering), 0, -1)]
+            assert [job_id for _, _, job_id in waiting] == sorted(set(alive) & behind, key=self.number)
+            assert all(self.jobs[job_id] == queue for queue, _, job_id in waiting)
+        for job_id in turns.values():
+            (place,) = self.queue.places(job_id, *QUEUES)
+            assert place in ("queued", "started", "scheduled")
+        for queue in QUEUES:
+            number = self.connection.zcard(keys.behind(queue))
+            assert int(self.connection.hget(keys.parked(queue), keys.BEHIND) or 0) == number
+
+    def number(self, job_id: str) -> float:
+        return self.connection.zscore(keys.behind(self.jobs[job_id]), job_id) or 0
+
+    def in_lists(self, queue: str) -> int:
+        return self.queue.waiting(queue) - self.connection.zcard(keys.behind(queue))
 
     def is_paused(self, queue: str) -> bool:
         return any(score is not None for score in self.connection.zmscore(keys.PAUSED, [queue, keys.ALL_QUEUES]))

@@ -66,6 +66,16 @@ def test_a_stock_worker_runs_our_job(queue: Queue) -> None:
     assert not queue.redis.exists(keys.job(job_id)), "result_ttl 0 holds for stock workers too"
 
 
+def test_a_stock_worker_meets_only_the_job_that_has_the_turn(queue: Queue) -> None:
+    events = [make_payload(body=b'{"n":%d}' % n) for n in range(3)]
+    for event in events:
+        queue.add(id=event.id, data=encode(event), ordering_key="chat")
+    for number in range(3):
+        work(queue.redis, "high")
+        assert ran == events[: number + 1]
+        assert queue.transitions.end_turns(["chat"]) == 1
+
+
 def test_a_stock_worker_retries_our_job_by_our_delays(queue: Queue) -> None:
     event = make_payload(body=b'{"title":"boom"}')
     job_id = queue.add(id=event.id, data=encode(event), retry_delays=(60, 300))

@@ -183,8 +183,23 @@ def test_an_event_does_not_overtake_one_of_its_ordering_key(
     assert spool.behind([second, other, free]) == {second.id}
     spool.store([second])
     drain(transitions)
-    assert waiting(empty_redis, "high") == [first.id, second.id]
+    assert waiting(empty_redis, "high") == [first.id]
+    assert empty_redis.zrange(keys.behind("high"), 0, -1) == [second.id.encode()]
     assert spool.behind([job("5", kind=kind, ordering_key="chat 7")]) == frozenset()
+
+
+def test_a_more_urgent_event_does_not_overtake_one_of_its_ordering_key_either(
+    transitions: Transitions, empty_redis: redis.Redis
+) -> None:
+    words = ("low", "critical", "medium", "critical")
+    chat = [job(str(number), priority=word, ordering_key="chat 7") for number, word in enumerate(words)]
+    other = job("5", priority="high", ordering_key="chat 8")
+    for each in (*chat, other):
+        spool.store([each])
+    assert drain(transitions).enqueued == 5
+    assert (waiting(empty_redis, "low"), waiting(empty_redis, "high")) == ([chat[0].id], [other.id])
+    order = empty_redis.zrange(keys.turns(chat[0].ordering_key), 0, -1)
+    assert [member.decode().rpartition(":")[2] for member in order] == [each.id for each in chat[1:]]
 
 
 @pytest.fixture

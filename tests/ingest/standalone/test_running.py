@@ -59,6 +59,20 @@ def test_a_bad_event_fails_alone_and_the_others_are_run_together() -> None:
     assert (lease.holder().completed, lease.holder().dead) == (20, 1)
 
 
+def test_events_of_one_ordering_key_run_one_at_a_time_in_their_order_also_behind_a_retry() -> None:
+    first = job('1","fault":"error:1', ordering_key="chat")
+    urgent, last = job("2", ordering_key="chat", priority="critical"), job("3", ordering_key="chat")
+    spool.store([first, urgent, last, job("other", ordering_key="other chat")])
+    assert turn() == 2
+    assert states() == {first.id: "retrying", urgent.id: "spooled", last.id: "spooled"}
+    assert turn() == 0
+    assert turns.next_due() == SpooledEvent.objects.get(id=first.id).due_at
+    due()
+    for left in ([urgent, last], [last], []):
+        assert turn() == 1
+        assert set(states()) == {each.id for each in left}
+
+
 def test_a_failure_is_retried_by_the_kinds_delays_and_then_a_dead_letter() -> None:
     made = job('bad","fault":"error')
     spool.store([made])

@@ -94,4 +94,4 @@ def _notes(q: QueueState) -> Iterator[str]:
     if q.starved_for:
         yield f"{q.name} starved {q.starved_for / 60:,.0f} min: higher queues keep its workers"
     if q.parked:
-        yield f"{q.name} parks {jobs(q.parked)} until their rate limits allow them"
+        yield f"{q.name} holds back {jobs(q.parked)}, by rate limits or by the order of their keys"
