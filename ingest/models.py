@@ -338,6 +338,8 @@ class Schedule(models.Model):
         """All that can be told without the kind."""
         if not self.name.strip() or not self.name.isprintable():
             raise ValidationError({"name": "The name must be printable and not blank."})
+        if "/" in self.name or self.name in {".", ".."}:
+            raise ValidationError({"name": "The name stands in addresses: it must have no slash, nor be a dot or two."})
         if self.priority not in PRIORITIES:
             raise ValidationError({"priority": f"The priority must be one of {', '.join(PRIORITIES)}."})
         self._clean_times()

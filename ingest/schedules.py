@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import redis
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from ingest.accept import Receipt, Unavailable, accept
 from ingest.api.decode import Refused, parse
@@ -83,7 +83,7 @@ def create(
     )
     _check(schedule)
     schedule.next_due = first(schedule.times, now)
-    schedule.save(force_insert=True)
+    _save(schedule, force_insert=True)
     return schedule
 
 
@@ -110,7 +110,7 @@ def update(name: str, /, **changes: Any) -> Schedule:
             schedule.next_due = first(schedule.times, now)
         schedule.revision += 1
         schedule.problem = ""
-        schedule.save(update_fields=[*changes, "callback", "user", "next_due", "revision", "problem"])
+        _save(schedule, update_fields=[*changes, "callback", "user", "next_due", "revision", "problem"])
     return schedule
 
 
@@ -172,6 +172,15 @@ def _check_internal(kind: Kind, event: Mapping[str, Any]) -> None:
         kind.validate(event)
     except Invalid as invalid:
         raise ValidationError({"body": invalid.detail}) from None
+
+
+def _save(schedule: Schedule, **how: Any) -> None:
+    """Two that take one name at the same time both find it free."""
+    try:
+        with transaction.atomic():
+            schedule.save(**how)
+    except IntegrityError:
+        raise ValidationError({"name": schedule.unique_error_message(Schedule, ("name",))}) from None
 
 
 def _text(body: str | Mapping[str, Any]) -> str:

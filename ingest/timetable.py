@@ -16,6 +16,8 @@ from cronsim import CronSim, CronSimError
 #: How far back `latest` looks, in steps: so that neither a minutely nor a yearly expression takes it long.
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=40))
 
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
 
 class Wrong(ValueError):
     """This cron expression or time zone cannot be used; the message is for people."""
@@ -40,6 +42,12 @@ class Cron:
         except StopIteration:
             raise Wrong("The cron expression is never due.") from None
 
+    @property
+    def words(self) -> str:
+        """In plain English: `At 08:00 on Monday through Friday, Europe/Berlin`."""
+        said = CronSim(self.expression, datetime(2026, 1, 1, tzinfo=UTC)).explain()
+        return f"{said}, {self.timezone}"
+
     def following(self, after: datetime) -> Iterator[datetime]:
         """The due times after `after`, in UTC."""
         for due in CronSim(self.expression, after.astimezone(zone(self.timezone))):
@@ -56,6 +64,15 @@ class Interval:
 
     seconds: int
     anchor: datetime
+
+    @property
+    def words(self) -> str:
+        """In plain English: `Every 15 minutes`."""
+        for unit, seconds in _UNITS:
+            if self.seconds % seconds == 0:
+                count = self.seconds // seconds
+                return f"Every {unit}" if count == 1 else f"Every {count:,} {unit}s"
+        raise Wrong("An interval is at least a second.")
 
     def following(self, after: datetime) -> Iterator[datetime]:
         """The due times after `after`, in UTC."""

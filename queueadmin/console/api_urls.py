@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from queueadmin.console.api import alerts, description, health, jobs, lists, lookups, queues
+from queueadmin.console.api import alerts, description, health, jobs, lists, lookups, queues, schedules
 
 app_name = "console-api"
 
@@ -26,6 +26,11 @@ urlpatterns = [
     path("api/v1/alerts/<str:alert_id>", alerts.AlertView.as_view(), name="alert"),
     path("api/v1/alerts/<str:alert_id>/acknowledge", alerts.AcknowledgeView.as_view(), name="alert-acknowledge"),
     path("api/v1/alerts/<str:alert_id>/resolve", alerts.ResolveView.as_view(), name="alert-resolve"),
+    path("api/v1/schedules", schedules.SchedulesView.as_view(), name="schedules"),
+    path("api/v1/schedules/<str:schedule>", schedules.ScheduleView.as_view(), name="schedule"),
+    path("api/v1/schedules/<str:schedule>/pause", schedules.PauseScheduleView.as_view(), name="schedule-pause"),
+    path("api/v1/schedules/<str:schedule>/resume", schedules.ResumeScheduleView.as_view(), name="schedule-resume"),
+    path("api/v1/schedules/<str:schedule>/run-now", schedules.RunScheduleView.as_view(), name="schedule-run-now"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view(), name="job"),
     path("api/v1/jobs/<str:job_id>/retry", jobs.RetryView.as_view(), name="job-retry"),

@@ -11,6 +11,8 @@ from django.http import QueryDict
 
 from ingest.api import keyring, mappings
 from ingest.api.keys import SCOPES
+from ingest.kinds import KINDS
+from ingest.models import LONGEST_INTERVAL, Schedule
 from queueadmin.console.operations import MAX_MINUTES
 from queueadmin.console.vendors import VENDORS
 
@@ -136,6 +138,32 @@ class SeverityForm(forms.Form):
     source = forms.CharField(required=False, max_length=255)
     word = forms.CharField(max_length=100)
     priority = forms.ChoiceField(choices=lambda: [(name, name) for name in settings.PRIORITIES])
+
+
+class ScheduleForm(forms.Form):
+    """An event that is sent again and again. What breaks a rule of its own is said by `ingest.schedules`."""
+
+    name = forms.CharField(max_length=100)
+    kind = forms.ChoiceField(choices=lambda: [(kind.name, kind.name) for kind in KINDS.values() if not kind.internal])
+    cron = forms.CharField(required=False, max_length=200)
+    interval_seconds = forms.IntegerField(required=False, min_value=1, max_value=LONGEST_INTERVAL)
+    timezone = forms.CharField(required=False, max_length=64)
+    source = forms.CharField(required=False, max_length=255)
+    tenant = forms.CharField(required=False, max_length=255)
+    priority = forms.ChoiceField(choices=lambda: [(name, name) for name in settings.PRIORITIES], initial="medium")
+    body = forms.CharField(required=False, max_length=262_144, initial="{}")
+    catch_up = forms.ChoiceField(choices=Schedule.CatchUp.choices, initial=Schedule.CatchUp.SKIP)
+
+    def clean_timezone(self) -> str:
+        return self.cleaned_data["timezone"] or "UTC"
+
+
+class PreviewForm(forms.Form):
+    """When a schedule that is being written would be due."""
+
+    cron = forms.CharField(required=False, max_length=200)
+    interval_seconds = forms.IntegerField(required=False, min_value=1, max_value=LONGEST_INTERVAL)
+    timezone = forms.CharField(required=False, max_length=64)
 
 
 class RotateForm(forms.Form):

@@ -6,7 +6,7 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from queueadmin.console import alert_pages, buttons, ingest_pages, mapping_pages, pages, settings_pages
+from queueadmin.console import alert_pages, buttons, ingest_pages, mapping_pages, pages, schedule_pages, settings_pages
 
 #: Its hashed name is known only when a page is served.
 _icon = lazy(static, str)("console/favicon.svg")
@@ -40,6 +40,15 @@ urlpatterns = [
     path("alerts/<str:alert_id>/", alert_pages.alert, name="alert"),
     path("alerts/<str:alert_id>/acknowledge/", alert_pages.acknowledge, name="acknowledge_alert"),
     path("alerts/<str:alert_id>/resolve/", alert_pages.resolve, name="resolve_alert"),
+    path("schedules/", schedule_pages.schedule_list, name="schedules"),
+    path("schedules/new/", schedule_pages.new, name="new_schedule"),
+    path("schedules/preview/", schedule_pages.preview, name="preview_schedule"),
+    path("schedules/<int:pk>/", schedule_pages.schedule, name="schedule"),
+    path("schedules/<int:pk>/edit/", schedule_pages.edit, name="edit_schedule"),
+    path("schedules/<int:pk>/delete/", schedule_pages.delete, name="delete_schedule"),
+    path("schedules/<int:pk>/pause/", schedule_pages.pause, name="pause_schedule"),
+    path("schedules/<int:pk>/resume/", schedule_pages.resume, name="resume_schedule"),
+    path("schedules/<int:pk>/run-now/", schedule_pages.run_now, name="run_schedule"),
     path("ingest/", ingest_pages.ingest, name="ingest"),
     path("ingest/add/", ingest_pages.add_source, name="add_source"),
     path("ingest/severities/map/", ingest_pages.map_severity, name="map_severity"),

@@ -58,7 +58,7 @@ export function refreshTimes() {
   const now = serverNow();
   for (const time of $$('time[data-at]')) {
     const at = Number(time.dataset.at), style = time.dataset.style;
-    setText(time, style === 'clock' ? clock(at, true) : ago(at, now));
+    setText(time, style === 'clock' ? clock(at, true) : style === 'full' ? full(at) : ago(at, now));
     const instant = full(at);
     if (time.title !== instant) time.title = instant;
   }

@@ -13,6 +13,8 @@ PATHS = [
     "/dead-letters/",
     "/account/",
     "/settings/",
+    "/schedules/",
+    "/schedules/new/",
     "/ingest/",
     "/ingest/add/",
     "/ingest/keys/new/",

@@ -43,6 +43,7 @@ def test_a_time_tells_the_instant_on_hover_and_escapes_nothing_by_hand() -> None
     shown = words.clock(instant)
     assert shown == words.clock(instant.timestamp()) == words.clock("2026-11-22T14:41:30+00:00")
     assert 'title="2026-11-22 14:41:30 UTC">14:41:30</time>' in shown
+    assert 'data-style="full" title="2026-11-22 14:41:30 UTC">2026-11-22 14:41:30 UTC</time>' in words.instant(instant)
     assert words.ago(None) == "–"
 
 

@@ -8,6 +8,7 @@ from queueadmin.console.openapi.hooks import hooks
 from queueadmin.console.openapi.jobs import jobs
 from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
+from queueadmin.console.openapi.schedules import schedules
 from queueadmin.console.openapi.sending import sending
 from queueadmin.console.openapi.tracking import tracking
 
@@ -15,6 +16,7 @@ TAGS: Final = {
     "Sending": "Taking events in. A 2xx answer means that they are on disk.",
     "Jobs": "What became of an event, and moving it.",
     "Alerts": "The problems that alerts are about, each in one state.",
+    "Schedules": "Events that are sent again and again.",
     "Queues": "What waits, pausing and emptying.",
     "Health": "Is all well?",
     "About": "This description.",
@@ -24,5 +26,5 @@ TAGS: Final = {
 def operations() -> Operations:
     """Path → method → operation."""
     return {
-        **sending(), **hooks(), **tracking(), **jobs(), **alerts(), **queues(), **health(), **about(),
+        **sending(), **hooks(), **tracking(), **jobs(), **alerts(), **schedules(), **queues(), **health(), **about(),
     }  # fmt: skip

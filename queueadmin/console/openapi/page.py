@@ -161,13 +161,15 @@ def _needs(security: list[dict[str, Any]]) -> str:
 
 def _curl(path: str, method: str, requests: tuple[Request, ...], address: str) -> str:
     shown = path.replace("{name}", "high").replace("{job_id}", "$ID").replace("{batch_id}", "$ID")
-    shown = shown.replace("{vendor}", "alertmanager")
+    shown = shown.replace("{vendor}", "alertmanager").replace("{schedule}", "nightly-report")
     query = {"/api/v1/jobs": "?ids=$ID", "/api/v1/jobs/lookup": "?source=prometheus&id=disk-db-04"}.get(path, "")
     line = f"curl {address}{shown}" if not query else f'curl "{address}{shown}{query}"'
     if method == "get":
         return line
+    if method != "post" or not requests or not requests[0].examples:
+        line += f" -X {method.upper()}"
     if not requests or not requests[0].examples:
-        return f"{line} -X POST"
+        return line
     sent = json.dumps(json.loads(requests[0].examples[0].text), ensure_ascii=False).replace("'", "'\\''")
     return f"{line} \\\n  -H 'Content-Type: {requests[0].content_type}' \\\n  -d '{sent}'"
 

@@ -25,6 +25,16 @@ from queueadmin.console.operations.removals import (
     restore,
 )
 from queueadmin.console.operations.retries import POISON, RetryAllResult, retry, retry_all
+from queueadmin.console.operations.schedules import (
+    RunResult,
+    ScheduleResult,
+    create_schedule,
+    delete_schedule,
+    pause_schedule,
+    resume_schedule,
+    run_schedule,
+    update_schedule,
+)
 from queueadmin.console.operations.testing import SentEvent, send_test_event
 
 __all__ = [
@@ -45,11 +55,15 @@ __all__ = [
     "ResumeResult",
     "RetryAllResult",
     "RevokeResult",
+    "RunResult",
+    "ScheduleResult",
     "SentEvent",
     "acknowledge_alert",
     "acknowledge_loss",
     "cancel",
     "create_key",
+    "create_schedule",
+    "delete_schedule",
     "discard",
     "discard_frozen",
     "empty",
@@ -57,18 +71,22 @@ __all__ = [
     "map_severity",
     "move",
     "pause",
+    "pause_schedule",
     "purge",
     "recover_stalled",
     "resolve_alert",
     "restore",
     "resume",
+    "resume_schedule",
     "retry",
     "retry_all",
     "retry_frozen",
     "revoke_key",
     "rotate_key",
     "run_now",
+    "run_schedule",
     "send_test_event",
     "unmap_fields",
     "unmap_severity",
+    "update_schedule",
 ]

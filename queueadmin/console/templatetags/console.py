@@ -190,9 +190,17 @@ def clock(instant: datetime | float | str | None) -> SafeString | str:
     return DASH if instant is None else _time(_unix(instant), "clock")
 
 
+@register.simple_tag
+def instant(at: datetime | float | str | None) -> SafeString | str:
+    """A <time> as date and time (UTC until the page's script knows the reader's zone)."""
+    return DASH if at is None else _time(_unix(at), "full")
+
+
 def _time(at: float, style: str) -> SafeString:
     moment = datetime.fromtimestamp(at, UTC)
-    words = f"{moment:%H:%M:%S}" if style == "clock" else ago_words(at, timezone.now().timestamp())
+    words = {"clock": f"{moment:%H:%M:%S}", "full": f"{moment:%Y-%m-%d %H:%M:%S} UTC"}.get(style) or ago_words(
+        at, timezone.now().timestamp()
+    )
     return format_html(
         '<time datetime="{}" data-at="{}" data-style="{}" title="{} UTC">{}</time>',
         moment.isoformat(timespec="milliseconds"),

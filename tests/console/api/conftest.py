@@ -19,6 +19,8 @@ READING = [
     "/api/v1/jobs?ids=x",
     "/api/v1/jobs/lookup?id=x",
     "/api/v1/batches/x",
+    "/api/v1/schedules",
+    "/api/v1/schedules/x",
 ]
 RECOVER = "/api/admin/queue/recover-stalled"
 #: Every endpoint that changes something.
@@ -29,6 +31,8 @@ OPERATING = [
     *(f"/api/v1/queues/high/{verb}" for verb in ("pause", "resume", "empty")),
     *(f"/api/v1/jobs/x/{verb}" for verb in ("retry", "run-now", "cancel", "discard", "restore", "move")),
 ]
+#: Those that work without Redis too.
+SCHEDULING = ["/api/v1/schedules", *(f"/api/v1/schedules/x/{verb}" for verb in ("pause", "resume", "run-now"))]
 
 
 @pytest.fixture

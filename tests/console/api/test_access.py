@@ -12,7 +12,7 @@ from django.test import Client
 from ingest.queue import keys
 from queueadmin.console import metrics
 from queueadmin.console.models import AuditEntry
-from tests.console.api.conftest import BACKEND, OPERATING, READING, RECOVER, problem_of
+from tests.console.api.conftest import BACKEND, OPERATING, READING, RECOVER, SCHEDULING, problem_of
 from tests.console.conftest import Jobs
 
 pytestmark = pytest.mark.django_db
@@ -46,17 +46,17 @@ def test_whoever_is_logged_in_may_read(empty_redis: redis.Redis, make_user: Call
     assert client.get("/api/v1/queues").status_code == 200
 
 
-@pytest.mark.parametrize("path", OPERATING)
+@pytest.mark.parametrize("path", OPERATING + SCHEDULING)
 def test_operating_is_never_keyless(path: str, local: Client, empty_redis: redis.Redis) -> None:
     problem_of(local.post(path), 403, "forbidden_scope")
 
 
-@pytest.mark.parametrize("path", OPERATING)
+@pytest.mark.parametrize("path", OPERATING + SCHEDULING)
 def test_a_reading_key_may_not_operate(path: str, empty_redis: redis.Redis, with_key: Callable[..., Client]) -> None:
     problem_of(with_key("read,ingest").post(path), 403, "forbidden_scope")
 
 
-@pytest.mark.parametrize("path", OPERATING)
+@pytest.mark.parametrize("path", OPERATING + SCHEDULING)
 def test_x16_a_viewer_may_not_operate(path: str, empty_redis: redis.Redis, make_user: Callable[..., User]) -> None:
     client = Client()
     client.force_login(make_user("ada", "viewer"), BACKEND)

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
+from ingest import schedules as rules
 from ingest.accept import Incoming, accept, breaker
 from ingest.api import keyring, keys
 from ingest.api.schema import read_event
@@ -46,6 +47,16 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/alerts/<str:alert_id>": {"get": ("read", "job")},
     "api/v1/alerts/<str:alert_id>/acknowledge": {"post": ("admin", "job")},
     "api/v1/alerts/<str:alert_id>/resolve": {"post": ("admin", "job")},
+    "api/v1/schedules": {"get": ("read", "everyone"), "post": ("admin", "everyone")},
+    "api/v1/schedules/<str:schedule>": {
+        "get": ("read", "everyone"),
+        "put": ("admin", "everyone"),
+        "delete": ("admin", "everyone"),
+    },
+    **{
+        f"api/v1/schedules/<str:schedule>/{verb}": {"post": ("admin", "everyone")}
+        for verb in ("pause", "resume", "run-now")
+    },
     "api/v1/batches/<str:batch_id>": {"get": ("read", "job")},
     "api/v1/jobs/<str:job_id>": {"get": ("read", "job")},
     **{
@@ -55,6 +66,11 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
 }
 #: What is asked for, where the path does not say it.
 QUERIES = {"api/v1/jobs": "?ids={job}", "api/v1/jobs/lookup": "?source=s3cret-source&id={job}"}
+#: What is sent, where an endpoint does nothing without it.
+BODIES: dict[str, Any] = {
+    "api/v1/jobs/<str:job_id>/move": {"queue": "low"},
+    "api/v1/schedules": {"name": "made", "kind": "alert", "body": {}, "interval_seconds": 60},
+}
 METHODS = ("get", "post", "put", "patch", "delete")
 CELLS = [(route, method) for route in ENDPOINTS for method in METHODS]
 
@@ -91,9 +107,14 @@ def send(empty_redis: redis.Redis) -> Send:
         path = path.replace("<str:alert_id>", job).replace("<str:batch_id>", job)
         path += QUERIES.get(route, "").replace("{job}", job) if query is None else query
         headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
-        body = {"queue": "low"} if route.endswith("/move") else {}
+        path = path.replace("<str:schedule>", "hourly")
+        if "/schedules" in path:
+            rules.delete("hourly")
+            rules.delete("made")
+        if "hourly" in path:
+            rules.create("hourly", kind="alert", body="{}", cron="0 * * * *")
         client = Client(headers=headers, REMOTE_ADDR="192.0.2.7")
-        return getattr(client, method)(path, body, content_type="application/json")  # type: ignore[no-any-return]
+        return getattr(client, method)(path, BODIES.get(route, {}), content_type="application/json")  # type: ignore[no-any-return]
 
     return send
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.validation import validate_schema
 
+from ingest import schedules
 from ingest.api import intake
 from ingest.queue.transitions import Transitions
 from queueadmin.console.openapi import schema
@@ -126,6 +127,11 @@ class States:
         if "{alert_id}" in path:
             report("a" * 32, labels={"host": "db-1"})
             return path.replace("{alert_id}", "a" * 32)
+        if path.startswith("/api/v1/schedules"):
+            schedules.delete("nightly-report")
+            if "{schedule}" in path:
+                schedules.create("nightly-report", kind="alert", body="{}", cron="0 * * * *")
+            return path.replace("{schedule}", "nightly-report")
         if path.startswith(("/tracking/", "/scoring/")):
             return f"{path}?device_id=glider-7"
         if "{job_id}" not in path:

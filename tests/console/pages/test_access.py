@@ -15,8 +15,27 @@ from tests.console.pages.conftest import message_after, text_of
 pytestmark = pytest.mark.django_db
 
 #: Pages that ask before they do; the button sends to the same path.
-ASKING = ["/ingest/fields/", "/dead-letters/retry-all/", "/queues/pause/", "/queues/low/pause/", "/queues/low/empty/"]
-PAGES = ["/", "/dead-letters/", "/jobs/x/", "/account/", "/ingest/", "/alerts/", "/alerts/x/", "/settings/", *ASKING]
+ASKING = [
+    "/ingest/fields/",
+    "/schedules/new/",
+    "/dead-letters/retry-all/",
+    "/queues/pause/",
+    "/queues/low/pause/",
+    "/queues/low/empty/",
+]
+PAGES = [
+    "/",
+    "/dead-letters/",
+    "/jobs/x/",
+    "/account/",
+    "/ingest/",
+    "/alerts/",
+    "/alerts/x/",
+    "/schedules/",
+    "/schedules/1/",
+    "/settings/",
+    *ASKING,
+]
 BUTTONS = [
     "/recover-stalled/",
     "/test-event/",
@@ -27,6 +46,7 @@ BUTTONS = [
     "/ingest/fields/unmap/",
     *(f"/dead-letters/{verb}/" for verb in ("retry", "discard", "restore")),
     *(f"/jobs/x/{verb}/" for verb in ("retry", "run-now", "cancel", "discard", "restore")),
+    *(f"/schedules/1/{verb}/" for verb in ("pause", "resume", "run-now")),
     *(f"/alerts/x/{verb}/" for verb in ("acknowledge", "resolve")),
     *ASKING,
 ]
