@@ -163,6 +163,10 @@ LEADER: Final = f"{PREFIX}:qa:leader"
 HISTORY: Final = f"{PREFIX}:qa:history"
 SNAPSHOT: Final = f"{PREFIX}:qa:snapshot"
 PUBLISHER: Final = f"{PREFIX}:qa:publisher"
+#: List of JSON: entries of the audit log that wait for the database (`queueadmin.console.audit`).
+AUDIT_WAITING: Final = f"{PREFIX}:qa:audit:waiting"
+#: String of JSON: what the newest check of the audit log's chain found.
+AUDIT_CHECKED: Final = f"{PREFIX}:qa:audit:checked"
 
 
 #: Set: the key of every queue that ever held a job; `rq info` lists these.

@@ -8,6 +8,9 @@ from django.db import models
 class AuditEntry(models.Model):
     """One line of the log. Never changed: an operation is an intent, then an outcome in a second entry."""
 
+    #: What the outcome of an operation that raised says, after what it had done until then.
+    FAILED: ClassVar = "failed: "
+
     class Step(models.TextChoices):
         INTENT = "intent"
         OUTCOME = "outcome"
@@ -33,8 +36,15 @@ class AuditEntry(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["operation"], name="audit_operation"),
             models.Index(fields=["target", "-id"], name="audit_target"),
+            # The log's order, alone and with what it is asked for most.
+            models.Index(fields=["-at", "-id"], name="audit_at"),
+            models.Index(fields=["actor", "-at", "-id"], name="audit_actor"),
+            models.Index(fields=["action", "-at", "-id"], name="audit_action"),
+        ]
+        constraints: ClassVar = [
+            # An entry that waited in Redis is written once, whoever moves it.
+            models.UniqueConstraint(fields=["operation", "step"], name="audit_once"),
         ]
         verbose_name_plural = "audit entries"
 

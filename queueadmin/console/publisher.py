@@ -1,7 +1,7 @@
 """One process samples the snapshot once a second for all viewers.
 
 It keeps the latest one and 15 minutes of history in Redis, and sends each to the channel group
-that the sockets follow. Beside it, it forwards what happens to jobs (`lifecycle`). A second
+that the sockets follow. Beside it, it forwards what happens to jobs (`lifecycle`) and keeps the audit log. A second
 publisher stands by: the lease is held by one. While Redis is away nothing can be sent; it tries
 again every second and says so once.
 """
@@ -21,7 +21,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from ingest.queue import keys
-from queueadmin.console import counts, history, metrics, rates
+from queueadmin.console import audit, counts, history, metrics, rates
 from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.snapshot import DatabaseFacts, DatabaseState, Snapshot
 
@@ -47,6 +47,7 @@ class Publisher:
         self._lock = Lock(client, keys.PUBLISHER, timeout=LEASE_SECONDS, blocking=False, thread_local=False)
         self._window = rates.Window()
         self._database = _DatabaseWatch()
+        self._audit = audit.Keeper(client)
         self._led = self._away = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -54,6 +55,7 @@ class Publisher:
         loop = asyncio.get_running_loop()
         turn = loop.time()
         forwarding = asyncio.create_task(Lifecycle(lambda: self._led).run(stop))
+        self._audit.start()
         try:
             while not stop.is_set():
                 await self._round()
@@ -94,6 +96,7 @@ class Publisher:
 
     def close(self) -> None:
         """Give the lease up, so that the next publisher need not wait for its end."""
+        self._audit.stop()
         self._database.close()
         with suppress(redis.RedisError, OSError):  # else it lapses by itself
             if self._lock.owned():

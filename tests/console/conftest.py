@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 from django.contrib.auth.models import Group, User
-from django.db import transaction
+from django.db import OperationalError, transaction
 from msgspec.structs import replace
 from pytest_django.fixtures import Settings
 
@@ -156,3 +156,17 @@ def make_user(db: None) -> Callable[..., User]:
         return user
 
     return make
+
+
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Call it with True and the audit log's table is away, with False and it is back."""
+    save = AuditEntry.save
+
+    def refuse(self: AuditEntry, **kwargs: Any) -> None:
+        raise OperationalError("no database")
+
+    def switch(away: bool) -> None:
+        monkeypatch.setattr(AuditEntry, "save", refuse if away else save)
+
+    return switch

@@ -64,13 +64,14 @@ def test_what_it_tells_to_type_works(jobs: Jobs, tmp_path: Path, monkeypatch: py
     def of(start: str) -> list[str]:
         return next(lines for typed, lines in said.items() if typed.startswith(start))
 
-    assert len(said) == 9
+    assert len(said) == 10
     assert len(of("list error:OSError")) == len(of("list queue:high,low")) == 4
     assert len(json.loads("".join(of("list --json")))["items"]) == 3
     assert of("retry --dry-run") == ["3 dead letters would be put back into their queues."]
     assert of("retry --yes") == _shown()[1]
     assert of("discard") == ["1 of 1 dead letter moved to the trash, kept for 24 h."]
     assert len(of("export reason:poison")) == 2
+    assert said[""] == _shown()[2]  # verify_audit, after a retry and a discard
     assert len((tmp_path / "dead.jsonl").read_text().splitlines()) == 1
 
 

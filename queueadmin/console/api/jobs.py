@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from ingest.api.problems import Problem, ProblemError
 from ingest.reading import ages
 from queueadmin.console import callers, operations, queries
-from queueadmin.console.api.base import ConsoleView, invalid_field, queue_of, reason_of
+from queueadmin.console.api.base import ConsoleView, database_away, invalid_field, queue_of, reason_of
 from queueadmin.console.callers import Caller
 from queueadmin.console.operations import MoveResult
 
@@ -42,6 +42,8 @@ class MoveView(ConsoleView):
         found = result.already[job_id]
         if found.state == operations.GONE:
             raise _not_found(job_id)
+        if found.state == operations.UNKNOWN:
+            raise ProblemError(database_away())
         raise ProblemError(
             Problem(
                 409,

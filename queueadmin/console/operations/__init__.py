@@ -12,7 +12,7 @@ from queueadmin.console.operations.mappings import (
     unmap_fields,
     unmap_severity,
 )
-from queueadmin.console.operations.moving import GONE, Elsewhere, MoveResult
+from queueadmin.console.operations.moving import GONE, UNKNOWN, Elsewhere, MoveResult
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
 from queueadmin.console.operations.removals import (
@@ -42,6 +42,7 @@ __all__ = [
     "MAX_MINUTES",
     "POISON",
     "REASON_FROM",
+    "UNKNOWN",
     "AlertResult",
     "Elsewhere",
     "EmptyResult",

@@ -9,7 +9,7 @@ from queueadmin.console.operations.naming import known
 def run_now(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
     """Put these jobs, which wait for their time or their retry, to the back of their queues at once.
 
-    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is; so do the others.
+    Raises redis.RedisError when Redis is away, AuditUnavailable when it and the database are; so do the others.
     """
     return move_jobs(
         ids,

@@ -8,6 +8,7 @@ from typing import Final
 import redis
 from django.utils import timezone
 
+from ingest import database
 from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.connections import connection
@@ -21,6 +22,8 @@ from queueadmin.console.words import jobs, joined
 
 #: The state of a job that nothing is left of.
 GONE: Final = "gone"
+#: Redis has it no more, and the database, which would know, is away.
+UNKNOWN: Final = "unknown while the database is away"
 
 Step = Callable[[Transitions, str, Sequence[str]], list[str]]
 
@@ -62,10 +65,11 @@ class MoveResult:
 def move_jobs(ids: Sequence[str], *, actor: str, action: str, done: str, reason: str, step: Step) -> MoveResult:
     """Move these jobs by `step`, which gets up to 100 of one queue and returns those that moved; audited.
 
-    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is.
+    Raises redis.RedisError when Redis is away, AuditUnavailable when both it and the database are.
     """
     wanted = list(dict.fromkeys(ids))
-    with audited(actor=actor, action=action, target=target(wanted), count=len(wanted), reason=reason) as outcome:
+    named = target(wanted)
+    with audited(actor=actor, action=action, target=named, count=len(wanted), reason=reason, in_redis=True) as outcome:
         client = connection()
         transitions = Transitions(client)
         moved: list[str] = []
@@ -97,8 +101,12 @@ def _elsewhere(client: redis.Redis, ids: Sequence[str], operation: str) -> dict[
 def _ended(job_id: str, operation: str) -> Elsewhere:
     """Its hash is gone: it was processed, which its row shows, or deleted."""
     rows = Event.objects.filter(id=job_id) if "\0" not in job_id else Event.objects.none()
-    state = "finished" if rows.exists() else GONE
-    entry = audit.last_mover(job_id, operation)
+    try:
+        state = "finished" if rows.exists() else GONE
+        entry = audit.last_mover(job_id, operation)
+    except database.ERRORS:
+        database.close_broken()
+        return Elsewhere(UNKNOWN)
     return Elsewhere(state, entry.actor, entry.at) if entry else Elsewhere(state)
 
 

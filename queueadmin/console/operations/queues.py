@@ -62,12 +62,12 @@ def pause(queue: str | None, *, minutes: float | None = None, actor: str, reason
     """Let no worker claim from the queue (None: from any), for so many minutes or until somebody resumes it.
 
     Raises ValueError for an unknown queue or minutes outside 0 to MAX_MINUTES, redis.RedisError when Redis is
-    away, AuditUnavailable when the database is.
+    away, AuditUnavailable when it and the database are.
     """
     if minutes is not None and not 0 < minutes <= MAX_MINUTES:
         raise ValueError(f"minutes must be over 0 and at most {MAX_MINUTES:,}, not {minutes}")
     target = ALL if queue is None else known(queue)
-    with audited(actor=actor, action="pause", target=target, reason=reason) as outcome:
+    with audited(actor=actor, action="pause", target=target, reason=reason, in_redis=True) as outcome:
         client = connection()
         until = None
         if minutes is not None:
@@ -82,11 +82,11 @@ def pause(queue: str | None, *, minutes: float | None = None, actor: str, reason
 def resume(queue: str | None, *, actor: str, reason: str = "") -> ResumeResult:
     """End the pause of the queue (None: the one of all queues).
 
-    Raises ValueError for an unknown queue, redis.RedisError when Redis is away, AuditUnavailable when the
-    database is.
+    Raises ValueError for an unknown queue, redis.RedisError when Redis is away, AuditUnavailable when it
+    and the database are.
     """
     target = ALL if queue is None else known(queue)
-    with audited(actor=actor, action="resume", target=target, reason=reason) as outcome:
+    with audited(actor=actor, action="resume", target=target, reason=reason, in_redis=True) as outcome:
         client = connection()
         was_paused = Transitions(client).resume(queue)
         paused = _paused(client)

@@ -36,10 +36,10 @@ class RecoverResult:
 def recover_stalled(*, actor: str, older_than: float | None = None, reason: str = "") -> RecoverResult:
     """Take back started jobs whose lease lapsed, or, with `older_than`, that started so many seconds ago.
 
-    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is.
+    Raises redis.RedisError when Redis is away, AuditUnavailable when it and the database are.
     """
     target = "all" if older_than is None else f"all started over {older_than:g} s ago"
-    with audited(actor=actor, action="recover_stalled", target=target, reason=reason) as outcome:
+    with audited(actor=actor, action="recover_stalled", target=target, reason=reason, in_redis=True) as outcome:
         transitions = Transitions(connection())
         requeued: dict[str, int] = {}
         dead = 0

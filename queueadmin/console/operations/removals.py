@@ -41,7 +41,7 @@ class EmptyResult:
 def discard(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
     """Move these jobs, which wait or are dead letters, to the trash.
 
-    Raises redis.RedisError when Redis is away, AuditUnavailable when the database is; so do the others.
+    Raises redis.RedisError when Redis is away, AuditUnavailable when it and the database are; so do the others.
     """
     return move_jobs(
         ids,
@@ -92,7 +92,7 @@ def empty(queue: str, *, actor: str, reason: str = "") -> EmptyResult:
     waiting = max(0, length - gone) + sum(map(int, parked))
     if waiting > REASON_FROM and not reason.strip():
         raise ReasonNeeded(waiting)
-    with audited(actor=actor, action="empty", target=queue, count=waiting, reason=reason) as outcome:
+    with audited(actor=actor, action="empty", target=queue, count=waiting, reason=reason, in_redis=True) as outcome:
         transitions = Transitions(client)
         moved, more = 0, True
         while more:

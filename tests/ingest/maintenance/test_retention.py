@@ -126,11 +126,11 @@ def test_while_redis_is_away_nothing_is_removed(empty_redis: redis.Redis) -> Non
 def test_without_a_record_nothing_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     from queueadmin.console import audit
 
-    def away(*_: Any) -> None:
+    def away(self: AuditEntry, **_: Any) -> None:
         raise OperationalError("gone")
 
     event(1, timedelta(days=9))
-    monkeypatch.setattr(audit, "_write", away)
+    monkeypatch.setattr(AuditEntry, "save", away)
     with pytest.raises(audit.AuditUnavailable):
         Retention(None).step()
     assert left() == {1}
