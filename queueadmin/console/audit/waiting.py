@@ -62,13 +62,13 @@ def drain(client: redis.Redis) -> int:
         chain.append([entry.row() for entry in map(_read, found) if entry is not None])
         pipe = client.pipeline(transaction=True)
         for text in found:
-            pipe.lrem(keys.AUDIT_WAITING, 1, text)  # by what it says: another may be moving them as well
+            pipe.lrem(keys.AUDIT_WAITING, 1, text)  # type: ignore[arg-type]  # by what it says: another may be moving them as well
         pipe.execute()
         moved += len(found)
     return moved
 
 
-def _read(text: bytes) -> Entry | None:
+def _read(text: bytes | str) -> Entry | None:
     try:
         return msgspec.json.decode(text, type=Entry)
     except msgspec.MsgspecError:
