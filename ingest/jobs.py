@@ -19,7 +19,7 @@ from ingest.kinds import KINDS, Context, Kind, faults
 from ingest.kinds.kind import BatchHandler
 from ingest.queue.payload import FUNCTION, Payload, Unreadable, from_envelope
 from ingest.signals import processed
-from ingest.store import save_events
+from ingest.store import save_events, save_results
 
 
 def allowed_functions() -> frozenset[str]:
@@ -73,9 +73,18 @@ def process(kind: Kind, events: Sequence[tuple[Payload, int]]) -> Mapping[str, A
 
 def _store(kind: Kind, payloads: Sequence[Payload]) -> tuple[Mapping[str, Any], list[Payload]]:
     """The results, and the events that were new."""
-    saved = save_events(payloads if kind.keeps_body else [structs.replace(payload, body=b"{}") for payload in payloads])
+    saved = save_events(payloads if kind.keeps_body else [_without_body(payload) for payload in payloads])
     fresh = [payload for payload in payloads if payload.id in saved]
-    return cast(BatchHandler, kind.handler)(fresh) or {}, fresh
+    results = cast(BatchHandler, kind.handler)(fresh) or {}
+    if kind.result_ttl:
+        # Redis keeps results for a while, and none of what ran without it.
+        save_results(fresh, results)
+    return results, fresh
+
+
+def _without_body(payload: Payload) -> Payload:
+    """But where its sender gave it an id: by the body a copy is told from another event under that id."""
+    return payload if payload.event_id is not None else structs.replace(payload, body=b"{}")
 
 
 def _process_effect(kind: Kind, payload: Payload, context: Context) -> Any:

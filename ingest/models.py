@@ -34,6 +34,8 @@ class Event(models.Model):
     body = models.TextField()
     #: When its handler was done; null until then: an effect handler runs again until this is set.
     processed_at = models.DateTimeField(null=True)
+    #: What a batch handler returned, as JSON. Null: nothing, or its kind keeps no results.
+    result = models.TextField(null=True)  # noqa: DJ001 - null: none
 
     class Meta:
         indexes: ClassVar = [

@@ -4,7 +4,8 @@ Everything here runs inside the caller's transaction, on SQLite and on PostgreSQ
 in the order of their keys, so that two workers hardly ever wait for each other in a circle.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -56,6 +57,28 @@ def finish_events(payloads: Sequence[Payload]) -> None:
                 f"UPDATE {_EVENTS} SET processed_at = %s WHERE processed_at IS NULL"  # noqa: S608 - names of our own
                 f" AND (id, received_at) IN (VALUES {places(len(part), 2)})",
                 [now, *_keys(part)],
+            )
+
+
+def save_results(payloads: Sequence[Payload], results: Mapping[str, Any]) -> None:
+    """Write beside each event's row what its handler returned: anything that JSON can hold."""
+    known = [payload for payload in sorted(payloads, key=lambda payload: payload.id) if payload.id in results]
+    form = times()
+    with connection.cursor() as cursor:
+        for part in parts(known):
+            cursor.execute(
+                f"WITH given (id, received_at, result) AS (VALUES {places(len(part), 3)})"  # noqa: S608 - names of our own
+                f" UPDATE {_EVENTS} SET result = given.result FROM given"
+                f" WHERE {_EVENTS}.id = given.id AND {_EVENTS}.received_at = given.received_at",
+                [
+                    value
+                    for payload in part
+                    for value in (
+                        payload.id,
+                        form(payload.received_at),
+                        json.dumps(results[payload.id]),
+                    )
+                ],
             )
 
 

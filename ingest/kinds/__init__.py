@@ -17,7 +17,12 @@ ALERT: Final = Kind(name="alert", validate=alerts.validate, handler=alerts.handl
 
 #: A chunk of points; what became of each is its job's result.
 POINT: Final = Kind(
-    name="point", validate=points.validate, handler=points.handle, result_ttl=RESULT_SECONDS, keeps_body=False
+    name="point",
+    validate=points.validate,
+    handler=points.handle,
+    result_ttl=RESULT_SECONDS,
+    keeps_body=False,
+    direct=True,
 )
 
 #: Telling others what became of a job; `ingest.outbox` makes them.

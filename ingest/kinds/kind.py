@@ -54,6 +54,8 @@ class Kind:
     result_ttl: int = BY_HANDLER
     #: False: what is in the event has rows of its own, so that its own row holds `{}`.
     keeps_body: bool = True
+    #: While Redis is away its spooled events are run at once, by maintenance; for batch handlers.
+    direct: bool = False
     #: Taken from code in this project only; the API does not know the kind.
     internal: bool = False
     #: The priority of an event that says nothing about it.

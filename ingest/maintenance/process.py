@@ -14,6 +14,7 @@ from typing import Final
 import redis
 
 from ingest.maintenance.beside import Beside
+from ingest.maintenance.direct import Direct
 from ingest.maintenance.draining import Draining
 from ingest.maintenance.leader import Leadership
 from ingest.maintenance.mirror import Mirror
@@ -44,6 +45,7 @@ class Maintenance:
         self.mirror = Mirror(single_try(connection, connections=1), queues())
         self.retention = Retention(single_try(connection, connections=1))
         self.draining = Draining(single_try(connection, connections=1), lambda: self._leadership.leads)
+        self.direct = Direct(single_try(connection, connections=1))
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Round after round until `stopped()`; then the lease is given up, so that a standby takes over."""
@@ -52,6 +54,8 @@ class Maintenance:
             Beside("mirroring Redis to the database", self.mirror.step, lambda: self._leadership.leads),
             Beside("removing what is no longer kept", self.retention.step, lambda: self._leadership.leads),
             Beside("draining the spool", self.draining.step, lambda: self._leadership.leads),
+            # Nobody leads while Redis is away; two who do it at once double nothing.
+            Beside("running spooled events without Redis", self.direct.step, lambda: True),
         ]
         for each in beside:
             each.start()

@@ -41,9 +41,11 @@ def read(job_id: str, client: redis.Redis | None = None) -> Job | None:
     try:
         return _read(job_id, client or connection())
     except redis.RedisError:
-        if (found := spooled.job(job_id)) is None and settings.REDIS:
+        # What has a row is over, whatever Redis will say of it.
+        found = spooled.job(job_id) or _from_row(job_id)
+        if found is None and settings.REDIS:
             raise
-        return found or _from_row(job_id)
+        return found
 
 
 def _read(job_id: str, client: redis.Redis) -> Job | None:
@@ -179,6 +181,7 @@ def of_row(event: Event) -> Job:
         attempts=None,
         received_at=event.received_at,
         finished_at=event.processed_at,
+        result=None if event.result is None else json.loads(event.result),
     )
 
 

@@ -173,3 +173,16 @@ def test_a_late_point_of_an_event_that_waited_long_is_still_kept() -> None:
     late = Payload("1", "point", datetime.now(UTC), "low", "", "", None, json.dumps(given()).encode())
     assert points.chunk_of(late).rejected == 0
     assert database.in_transaction(lambda: points.handle([late]))["1"]["inserted"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.both_databases
+def test_its_counts_stand_beside_the_event_and_its_body_where_its_sender_named_it() -> None:
+    body = json.dumps(given()).encode()
+    named = Payload("1" * 32, "point", NOON, "high", "", "", "mine", body)
+    jobs.process(KINDS["point"], [(payload(2, given()), 0), (named, 0)])
+    rows = {event.id: event for event in Event.objects.all()}
+    assert rows[named.id].body == body.decode(), "by it a copy is told from another event"
+    assert rows[f"{2:032x}"].body == "{}"
+    results = [json.loads(event.result or "null") for event in rows.values()]
+    assert sum(result["inserted"] for result in results) == sum(result["duplicates"] for result in results) == 1
