@@ -160,13 +160,21 @@ OUTBOX: Final = f"{PREFIX}:qa:outbox"
 EVENTS: Final = f"{PREFIX}:qa:events"
 GENERATION: Final = f"{PREFIX}:qa:generation"
 LEADER: Final = f"{PREFIX}:qa:leader"
+#: List of JSON rows, one a second; see `queueadmin.console.history`.
 HISTORY: Final = f"{PREFIX}:qa:history"
+#: Sorted set of JSON by Unix time: what people did, and deploys, as the charts show them.
+MARKS: Final = f"{PREFIX}:qa:marks"
 SNAPSHOT: Final = f"{PREFIX}:qa:snapshot"
 PUBLISHER: Final = f"{PREFIX}:qa:publisher"
 #: List of JSON: entries of the audit log that wait for the database (`queueadmin.console.audit`).
 AUDIT_WAITING: Final = f"{PREFIX}:qa:audit:waiting"
 #: String of JSON: what the newest check of the audit log's chain found.
 AUDIT_CHECKED: Final = f"{PREFIX}:qa:audit:checked"
+
+
+def history(step: int) -> str:
+    """List of JSON rows, one each `step` seconds."""
+    return HISTORY if step == 1 else f"{HISTORY}:{step}"
 
 
 #: Set: the key of every queue that ever held a job; `rq info` lists these.

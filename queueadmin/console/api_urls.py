@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from queueadmin.console.api import alerts, description, health, jobs, lists, lookups, queues, schedules
+from queueadmin.console.api import alerts, description, health, history, jobs, lists, lookups, queues, schedules
 
 app_name = "console-api"
 
@@ -20,6 +20,8 @@ urlpatterns = [
     path("api/v1/queues/<str:name>/pause", queues.PauseView.as_view(), name="pause"),
     path("api/v1/queues/<str:name>/resume", queues.ResumeView.as_view(), name="resume"),
     path("api/v1/queues/<str:name>/empty", queues.EmptyView.as_view(), name="empty"),
+    path("api/v1/history", history.HistoryView.as_view(), name="history"),
+    path("api/v1/marks", history.MarksView.as_view(), name="marks"),
     path("api/v1/jobs", lists.JobsView.as_view(), name="jobs"),
     path("api/v1/jobs/lookup", lookups.LookupView.as_view(), name="lookup"),
     path("api/v1/alerts", alerts.AlertsView.as_view(), name="alerts"),

@@ -1,6 +1,6 @@
 """One process samples the snapshot once a second for all viewers.
 
-It keeps the latest one and 15 minutes of history in Redis, and sends each to the channel group
+It keeps the latest one and the history in Redis, and sends each to the channel group
 that the sockets follow. Beside it, it forwards what happens to jobs (`lifecycle`) and keeps the audit log. A second
 publisher stands by: the lease is held by one. While Redis is away nothing can be sent; it tries
 again every second and says so once.
@@ -46,6 +46,7 @@ class Publisher:
         self._client = client
         self._lock = Lock(client, keys.PUBLISHER, timeout=LEASE_SECONDS, blocking=False, thread_local=False)
         self._window = rates.Window()
+        self._history = history.Writer(client)
         self._database = _DatabaseWatch()
         self._audit = audit.Keeper(client)
         self._led = self._away = False
@@ -91,7 +92,7 @@ class Publisher:
         by_queue = self._window.add(rates.sample(read.at, read.queues))
         seq = read.published.seq + 1 if read.published else 1
         snapshot = metrics.build(read, by_queue, self._database.facts(), seq=seq)
-        history.write(self._client, snapshot)
+        self._history.write(snapshot)
         return snapshot
 
     def close(self) -> None:
@@ -111,6 +112,7 @@ class Publisher:
         if leads and not self._led:
             logger.info("publishing")
             self._window = rates.Window()
+            self._history = history.Writer(self._client)
         elif not leads and self._led:
             logger.info("another publisher leads; standing by")
         self._led = leads

@@ -1,5 +1,5 @@
 // Charts on canvas: sparks and one chart of stacked areas, lines and bars over time.
-import { clock, number, short } from './format.js';
+import { clock, number, short, tick } from './format.js';
 import { fade, palette, schedule } from './paint.js';
 
 const FONT = '11px Inter, ui-sans-serif, system-ui, sans-serif';
@@ -78,8 +78,8 @@ export class Chart {
     element.addEventListener('pointerleave', () => { this.hover = null; schedule(); });
   }
 
-  /** rows: oldest first, each with `at` in Unix seconds. */
-  draw(rows) {
+  /** rows: oldest first, each with `at` in Unix seconds; marks: {at, text}, each a line. */
+  draw(rows, marks = []) {
     const { canvas, lines, bars, options } = this;
     if (!canvas.clientWidth) return;
     const [x, w, h] = fit(canvas);
@@ -94,7 +94,7 @@ export class Chart {
     const area = { x, w, h, L, R, T, pw: w - L - R, ph: h - T - B };
     area.max = nice(Math.max(1, ...curves.flat()) * 1.04);
     area.right = bars.length ? nice(Math.max(1, ...heights.flat()) * 1.04) : 0;
-    const from = times[0], span = times.at(-1) - from || 1;
+    const from = times[0], span = area.span = times.at(-1) - from || 1;
     area.X = i => L + (times[i] - from) / span * area.pw;
     area.runs = runs(times);
     area.Y = v => T + area.ph - v / area.max * area.ph;
@@ -103,7 +103,27 @@ export class Chart {
     bars.forEach((s, k) => this.#columns(area, heights[k], palette[s.colour]));
     if (options.gap) this.#gap(area, curves);
     for (let k = curves.length - 1; k >= 0; k--) this.#curve(area, curves, k);
+    this.#marks(area, marks, from, span);
     this.#tooltip(area, points, times);
+  }
+
+  /** What happened: a dotted line, and its words as far as there is room for them. */
+  #marks({ x, w, L, R, T, ph, pw }, marks, from, span) {
+    let free = w;
+    x.font = FONT; x.textBaseline = 'top'; x.lineWidth = 1;
+    for (const mark of marks.filter(m => m.at >= from && m.at <= from + span).toReversed()) {
+      const at = Math.round(L + (mark.at - from) / span * pw) + 0.5;
+      x.strokeStyle = palette['ink-2']; x.setLineDash([2, 3]);
+      x.beginPath(); x.moveTo(at, T); x.lineTo(at, T + ph); x.stroke();
+      x.setLineDash([]);
+      const wide = x.measureText(mark.text).width, left = at - wide - 6 > L;
+      if (!left && at + wide + 6 > w - R || (left ? at : at + wide + 6) > free) continue;
+      x.fillStyle = palette.card;
+      x.fillRect(left ? at - wide - 8 : at + 4, T - 2, wide + 4, 15);
+      x.fillStyle = palette['ink-2']; x.textAlign = left ? 'right' : 'left';
+      x.fillText(mark.text, left ? at - 6 : at + 6, T);
+      free = left ? at - wide - 12 : at;
+    }
   }
 
   #grid({ x, w, L, R, max, right, Y }) {
@@ -123,7 +143,7 @@ export class Chart {
     x.textBaseline = 'alphabetic'; x.fillStyle = palette['ink-3'];
     for (let i = 0; i <= marks; i++) {
       x.textAlign = i === 0 ? 'left' : i === marks ? 'right' : 'center';
-      x.fillText(clock(from + span * i / marks, span < 400), L + pw * i / marks, h - 6);
+      x.fillText(tick(from + span * i / marks, span), L + pw * i / marks, h - 6);
     }
   }
 
@@ -165,7 +185,7 @@ export class Chart {
     }
   }
 
-  #tooltip({ x, w, L, T, ph, X }, points, times) {
+  #tooltip({ x, w, L, T, ph, X, span }, points, times) {
     if (this.hover === null || this.hover < L) { this.tip.hidden = true; return; }
     let j = 0;
     times.forEach((_, i) => { if (Math.abs(X(i) - this.hover) < Math.abs(X(j) - this.hover)) j = i; });
@@ -177,7 +197,7 @@ export class Chart {
       return [document.createElement('br'), s.name, figure];
     });
     this.tip.hidden = false;
-    this.tip.replaceChildren(clock(times[j], true), ...rows);
+    this.tip.replaceChildren(span > 90_000 ? tick(times[j], span) : clock(times[j], true), ...rows);
     const wide = this.tip.offsetWidth;
     this.tip.style.left = `${X(j) + wide + 24 > w ? X(j) - wide - 10 : X(j) + 12}px`;
     this.tip.style.top = '14px';

@@ -91,6 +91,12 @@ export function clock(at, seconds = false) {
   const [h, m, s] = utc ? [d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds()] : [d.getHours(), d.getMinutes(), d.getSeconds()];
   return `${two(h)}:${two(m)}${seconds ? `:${two(s)}` : ''}`;
 }
+/** An instant on an axis of so many seconds: "14:41:30", "14:41", "22 Nov 14:00" or "22 Nov". */
+export function tick(at, span) {
+  if (span <= 90_000) return clock(at, span < 400);
+  const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: utc ? 'UTC' : undefined }).format(at * 1000);
+  return span > 700_000 ? day : `${day} ${clock(at)}`;
+}
 /** "2026-11-22 14:41:30" and the zone. */
 export function full(at) {
   const d = new Date(at * 1000);

@@ -1,8 +1,10 @@
 // The overview: every number of a snapshot into its place, sparks and the two charts.
 import { Chart, spark } from './charts.js';
 import { change, clearsIn, duration, number, pauseLeft, rate } from './format.js';
-import { onSnapshot, recent } from './live.js';
+import { onSnapshot } from './live.js';
+import { tabulate } from './numbers.js';
 import { painter, palette, schedule, setText } from './paint.js';
+import { Past } from './past.js';
 
 const $ = (selector, element = document) => element.querySelector(selector);
 const $$ = (selector, element = document) => [...element.querySelectorAll(selector)];
@@ -121,12 +123,15 @@ document.addEventListener('htmx:afterRequest', () => {
 
 /* --- charts ---------------------------------------------------------------------------------- */
 const WINDOWS = $$('[data-window]');
+const WORDS_OF = s => s < 3600 ? `${s / 60} min` : s < 172_800 ? `${s / 3600} h` : `${s / 86_400} days`;
 let seconds = 900;
+const past = new Past($('[data-history]').dataset.history, text => setText($('#window-said'), text));
 function chooseWindow(wanted) {
   if (!WINDOWS.some(b => Number(b.dataset.window) === wanted)) return;
   seconds = wanted;
   for (const b of WINDOWS) b.setAttribute('aria-pressed', String(Number(b.dataset.window) === wanted));
-  field('window', `Last ${wanted / 60} min`);
+  field('window', `Last ${WORDS_OF(wanted)}`);
+  past.choose(wanted);
   schedule();
 }
 for (const button of WINDOWS) {
@@ -142,19 +147,25 @@ const SPARKS = {
   throughput: [r => r.out_rate, 'ink-3'], backlog: [r => QUEUES.reduce((sum, q) => sum + r[q], 0), 'ink-3'], oldest: [r => r.oldest_wait, 'ink-3'],
   'failures-rate': [r => r.dead_per_minute, 'bad'], busy: [r => r.busy, 'ink-3'], failed: [r => r.failed, 'bad'],
 };
-const depth = new Chart($('#depth'), [
+const DEPTH = [
   ...QUEUES.map(name => ({ name, colour: `c-${name}`, get: row => row[name] })),
   { name: 'processing', colour: 'accent', get: row => row.started },
-], { stack: true });
-const flow = new Chart($('#flow'), [
+];
+const FLOW = [
   { name: 'in/s', colour: 'ink-3', get: row => row.in_rate },
   { name: 'done/s', colour: 'accent', get: row => row.out_rate },
   { name: 'failures/min', colour: 'bad', bars: true, get: row => row.dead_per_minute },
-], { gap: true });
+];
+const depth = new Chart($('#depth'), DEPTH, { stack: true }), flow = new Chart($('#flow'), FLOW, { gap: true });
+for (const box of $$('details[data-of]')) {
+  const fill = () => box.open && tabulate($('.scroll', box), box.dataset.of === 'depth' ? DEPTH : FLOW, past.rows());
+  box.addEventListener('toggle', fill);
+  setInterval(() => { if (!box.contains(document.activeElement) && !box.matches(':hover')) fill(); }, 5000);
+}
 painter(() => {
-  const rows = recent(seconds);
-  depth.draw(rows);
-  flow.draw(rows);
+  const rows = past.rows();
+  depth.draw(rows, past.marks);
+  flow.draw(rows, past.marks);
   if (rows.length < 2) return;
   for (const [name, [get, colour]] of Object.entries(SPARKS)) {
     const values = rows.map(get);

@@ -66,7 +66,7 @@ async def _frame(socket: WebsocketCommunicator) -> dict[str, Any]:
 
 
 async def test_history_first_then_snapshots_as_they_were_sent(session: Client, empty_redis: redis.Redis) -> None:
-    await sync_to_async(history.write)(empty_redis, SAMPLE)
+    await sync_to_async(history.Writer(empty_redis).write)(SAMPLE)
     async with _socket(session) as socket:
         assert (await socket.connect(timeout=10))[0]
         first = await _frame(socket)

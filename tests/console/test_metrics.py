@@ -258,11 +258,11 @@ def test_numbers_do_not_blink_to_zero_when_redis_goes(jobs: Jobs, monkeypatch: p
 def test_rates_come_from_what_was_published(jobs: Jobs, empty_redis: redis.Redis) -> None:
     published = Snapshot.from_json(SAMPLE.read_bytes())
     seconds, _ = empty_redis.time()
-    history.write(empty_redis, replace(published, at=seconds))
+    history.Writer(empty_redis).write(replace(published, at=seconds))
     assert _queue(metrics.snapshot()).in_rate == 120.4
     # Long ago: then the mean since, by the counters.
     old = replace(published, at=seconds - 100, queues=(QueueState("high"),))
-    history.write(empty_redis, old)
+    history.Writer(empty_redis).write(old)
     jobs.enqueue(1000)
     assert 8 < _queue(metrics.snapshot()).in_rate < 11
 

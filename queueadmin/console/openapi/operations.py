@@ -4,6 +4,7 @@ from typing import Final
 
 from queueadmin.console.openapi.alerts import alerts
 from queueadmin.console.openapi.health import about, health
+from queueadmin.console.openapi.history import history_and_marks
 from queueadmin.console.openapi.hooks import hooks
 from queueadmin.console.openapi.jobs import jobs
 from queueadmin.console.openapi.parts import Operations
@@ -26,5 +27,6 @@ TAGS: Final = {
 def operations() -> Operations:
     """Path → method → operation."""
     return {
-        **sending(), **hooks(), **tracking(), **jobs(), **alerts(), **schedules(), **queues(), **health(), **about(),
+        **sending(), **hooks(), **tracking(), **jobs(), **alerts(), **schedules(), **queues(), **history_and_marks(),
+        **health(), **about(),
     }  # fmt: skip

@@ -12,6 +12,7 @@ from queueadmin.console.operations.mappings import (
     unmap_fields,
     unmap_severity,
 )
+from queueadmin.console.operations.marks import add_mark
 from queueadmin.console.operations.moving import GONE, UNKNOWN, Elsewhere, MoveResult
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
@@ -61,6 +62,7 @@ __all__ = [
     "SentEvent",
     "acknowledge_alert",
     "acknowledge_loss",
+    "add_mark",
     "cancel",
     "create_key",
     "create_schedule",

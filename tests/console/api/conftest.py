@@ -15,6 +15,7 @@ READING = [
     "/queue/status",
     "/api/admin/queue/health",
     "/api/v1/queues",
+    "/api/v1/history",
     "/api/v1/jobs/x",
     "/api/v1/jobs?ids=x",
     "/api/v1/jobs/lookup?id=x",

@@ -41,6 +41,8 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/queues/<str:name>/pause": {"post": ("admin", "everyone")},
     "api/v1/queues/<str:name>/resume": {"post": ("admin", "everyone")},
     "api/v1/queues/<str:name>/empty": {"post": ("admin", "everyone")},
+    "api/v1/history": {"get": ("read", "everyone")},
+    "api/v1/marks": {"post": ("admin", "everyone")},
     "api/v1/jobs": {"get": ("read", "jobs")},
     "api/v1/jobs/lookup": {"get": ("read", "job")},
     "api/v1/alerts": {"get": ("read", "alerts")},
@@ -68,6 +70,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
 QUERIES = {"api/v1/jobs": "?ids={job}", "api/v1/jobs/lookup": "?source=s3cret-source&id={job}"}
 #: What is sent, where an endpoint does nothing without it.
 BODIES: dict[str, Any] = {
+    "api/v1/marks": {"text": "deploy 4f2c91e"},
     "api/v1/jobs/<str:job_id>/move": {"queue": "low"},
     "api/v1/schedules": {"name": "made", "kind": "alert", "body": {}, "interval_seconds": 60},
 }
