@@ -181,11 +181,12 @@ class Device(models.Model):
     alt = models.FloatField(null=True)
     speed = models.FloatField(null=True)
     stream = models.CharField(max_length=16)
+    #: How many of its points were kept, ever.
+    points = models.PositiveBigIntegerField(default=0)
     first_received_at = models.DateTimeField()
     last_received_at = models.DateTimeField()
 
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["-last_received_at"], name="device_last_received")]
+    # No index beside the key: each batch writes the row again, and PostgreSQL then writes no index at all for it.
 
     def __str__(self) -> str:
         return self.device_id

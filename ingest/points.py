@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, cast
+from itertools import groupby
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from django.db import connection
 from django.db.models import Sum
@@ -53,10 +54,7 @@ def save_points(chunks: Sequence[Chunk]) -> dict[str, dict[str, int]]:
 
     Of two with the same tenant, device and time the first stays, and the other one is a duplicate.
     """
-    if connection.vendor == "postgresql":
-        inserted = _copy(chunks)
-    else:
-        inserted = {chunk.job_id: _insert(chunk) for chunk in chunks}
+    inserted, of_devices = _copy(chunks) if connection.vendor == "postgresql" else _insert(chunks)
     counts = {
         chunk.job_id: {
             "inserted": inserted.get(chunk.job_id, 0),
@@ -65,7 +63,7 @@ def save_points(chunks: Sequence[Chunk]) -> dict[str, dict[str, int]]:
         }
         for chunk in chunks
     }
-    _note_devices(chunks)
+    _note_devices(chunks, of_devices)
     _count(chunks, counts)
     return counts
 
@@ -82,24 +80,32 @@ def totals() -> dict[str, dict[str, int]]:
 _COLUMNS: Final = "tenant, device_id, time, lat, lon, alt, speed, heading, accuracy, stream, job_id, more"
 
 
-def _insert(chunk: Chunk) -> int:
-    """SQLite: how many rows were new. executemany counts what it changed, and leaves out what was there."""
-    rows = [
-        (chunk.tenant, row.device_id, _time(row.time), *row[2:8], chunk.stream, chunk.job_id, row.more)
-        for row in sorted(chunk.rows, key=_by_key)
-    ]
-    if not rows:
-        return 0
+#: How many rows were new: by job id, and by tenant and device.
+_Inserted: TypeAlias = tuple[Mapping[str, int], Mapping[tuple[str, str], int]]
+
+
+def _insert(chunks: Sequence[Chunk]) -> _Inserted:
+    """SQLite: executemany counts what it changed, and leaves out what was there; so a device of a job is one call."""
+    of_jobs: Counter[str] = Counter()
+    of_devices: Counter[tuple[str, str]] = Counter()
+    statement = f"INSERT INTO {_POINTS} ({_COLUMNS}) VALUES ({','.join(['%s'] * 12)}) ON CONFLICT DO NOTHING"  # noqa: S608 - names of our own
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f"INSERT INTO {_POINTS} ({_COLUMNS}) VALUES ({','.join(['%s'] * 12)}) ON CONFLICT DO NOTHING",  # noqa: S608 - names of our own
-            rows,
-        )
-        return cast(int, cursor.rowcount)
+        for chunk in chunks:
+            for device_id, rows in groupby(sorted(chunk.rows, key=_by_key), key=lambda row: row.device_id):
+                cursor.executemany(
+                    statement,
+                    [
+                        (chunk.tenant, device_id, _time(row.time), *row[2:8], chunk.stream, chunk.job_id, row.more)
+                        for row in rows
+                    ],
+                )
+                of_jobs[chunk.job_id] += cursor.rowcount
+                of_devices[chunk.tenant, device_id] += cursor.rowcount
+    return of_jobs, of_devices
 
 
-def _copy(chunks: Sequence[Chunk]) -> dict[str, int]:
-    """PostgreSQL: by job id how many rows were new."""
+def _copy(chunks: Sequence[Chunk]) -> _Inserted:
+    """PostgreSQL."""
     partitions.ensure({partitions.month_of(row.time) for chunk in chunks for row in chunk.rows})
     with connection.cursor() as cursor:
         cursor.execute(
@@ -115,9 +121,15 @@ def _copy(chunks: Sequence[Chunk]) -> dict[str, int]:
             f"WITH written AS (INSERT INTO {_POINTS} ({_COLUMNS})"  # noqa: S608 - names of our own
             " SELECT tenant, device_id, timestamptz 'epoch' + time * interval '1 microsecond', lat, lon, alt, speed,"
             " heading, accuracy, stream, job_id, more FROM incoming_points ORDER BY tenant, device_id, time"
-            " ON CONFLICT DO NOTHING RETURNING job_id) SELECT job_id, count(*) FROM written GROUP BY job_id"
+            " ON CONFLICT DO NOTHING RETURNING job_id, tenant, device_id)"
+            " SELECT job_id, NULL, NULL, count(*) FROM written GROUP BY job_id"
+            " UNION ALL SELECT NULL, tenant, device_id, count(*) FROM written GROUP BY tenant, device_id"
         )
-        return dict(cursor.fetchall())
+        found = cursor.fetchall()
+    return (
+        {job_id: count for job_id, _, _, count in found if job_id is not None},
+        {(tenant, device_id): count for job_id, tenant, device_id, count in found if job_id is None},
+    )
 
 
 #: What COPY's text form reads as something else.
@@ -137,7 +149,7 @@ def _lines(chunk: Chunk) -> str:
     )
 
 
-def _note_devices(chunks: Sequence[Chunk]) -> None:
+def _note_devices(chunks: Sequence[Chunk], inserted: Mapping[tuple[str, str], int]) -> None:
     """Each device's newest point, and how many were kept of it; a device in one batch is one row to write."""
     last: dict[tuple[str, str], tuple[Row, Chunk]] = {}
     for chunk in chunks:
@@ -155,12 +167,12 @@ def _note_devices(chunks: Sequence[Chunk]) -> None:
             parameters: list[Any] = []
             for (tenant, device_id), (row, chunk) in part:
                 parameters += (tenant, device_id, _time(row.time), *row[2:6], chunk.stream)
-                parameters += (_adapted(chunk.received_at), _adapted(chunk.received_at))
+                parameters += (inserted.get((tenant, device_id), 0), *[_adapted(chunk.received_at)] * 2)
             cursor.execute(
-                f"INSERT INTO {_DEVICES} (tenant, device_id, {', '.join(columns)}, first_received_at,"  # noqa: S608 - names of our own
-                f" last_received_at) VALUES {places(len(part), 10)}"
+                f"INSERT INTO {_DEVICES} (tenant, device_id, {', '.join(columns)}, points, first_received_at,"  # noqa: S608 - names of our own
+                f" last_received_at) VALUES {places(len(part), 11)}"
                 f" ON CONFLICT (tenant, device_id) DO UPDATE SET"
-                f" {newest},"
+                f" {newest}, points = {_DEVICES}.points + excluded.points,"
                 f" last_received_at = CASE WHEN excluded.last_received_at > {_DEVICES}.last_received_at"
                 f" THEN excluded.last_received_at ELSE {_DEVICES}.last_received_at END",
                 parameters,

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from queueadmin.console.api import alerts, description, health, history, jobs, lists, lookups, queues, schedules
+from queueadmin.console.api import (
+    alerts,
+    description,
+    devices,
+    health,
+    history,
+    jobs,
+    lists,
+    lookups,
+    queues,
+    schedules,
+)
 
 app_name = "console-api"
 
@@ -33,6 +44,7 @@ urlpatterns = [
     path("api/v1/schedules/<str:schedule>/pause", schedules.PauseScheduleView.as_view(), name="schedule-pause"),
     path("api/v1/schedules/<str:schedule>/resume", schedules.ResumeScheduleView.as_view(), name="schedule-resume"),
     path("api/v1/schedules/<str:schedule>/run-now", schedules.RunScheduleView.as_view(), name="schedule-run-now"),
+    path("api/v1/devices", devices.DevicesView.as_view(), name="devices"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view(), name="job"),
     path("api/v1/jobs/<str:job_id>/retry", jobs.RetryView.as_view(), name="job-retry"),

@@ -6,7 +6,16 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from queueadmin.console import alert_pages, buttons, ingest_pages, mapping_pages, pages, schedule_pages, settings_pages
+from queueadmin.console import (
+    alert_pages,
+    buttons,
+    device_pages,
+    ingest_pages,
+    mapping_pages,
+    pages,
+    schedule_pages,
+    settings_pages,
+)
 
 #: Its hashed name is known only when a page is served.
 _icon = lazy(static, str)("console/favicon.svg")
@@ -40,6 +49,7 @@ urlpatterns = [
     path("alerts/<str:alert_id>/", alert_pages.alert, name="alert"),
     path("alerts/<str:alert_id>/acknowledge/", alert_pages.acknowledge, name="acknowledge_alert"),
     path("alerts/<str:alert_id>/resolve/", alert_pages.resolve, name="resolve_alert"),
+    path("devices/", device_pages.device_list, name="devices"),
     path("schedules/", schedule_pages.schedule_list, name="schedules"),
     path("schedules/new/", schedule_pages.new, name="new_schedule"),
     path("schedules/preview/", schedule_pages.preview, name="preview_schedule"),

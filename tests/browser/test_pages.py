@@ -13,6 +13,7 @@ PATHS = [
     "/dead-letters/",
     "/account/",
     "/settings/",
+    "/devices/",
     "/schedules/",
     "/schedules/new/",
     "/ingest/",

@@ -13,8 +13,9 @@ from django.db import OperationalError, transaction
 from msgspec.structs import replace
 from pytest_django.fixtures import Settings
 
-from ingest import problems
+from ingest import points, problems
 from ingest.kinds.alerts import ACTIONS
+from ingest.kinds.points import read_point
 from ingest.models import Alert, RedisLoss
 from ingest.queue import connections, keys
 from ingest.queue.payload import Payload, encode
@@ -39,6 +40,17 @@ def report(identity: str, action: str = "trigger", minutes_ago: float = 0, **fie
     with transaction.atomic():
         problems.save_reports([problems.Said(identity=identity, action=ACTIONS[action], at=at, **values)])
     return Alert.objects.get(identity=identity)
+
+
+def track(device_id: str, *seconds_ago: float, tenant: str = "", **fields: Any) -> str:
+    """Points of a device so many seconds ago, a second by default, as a worker keeps them; the job's id."""
+    now = datetime.now(UTC)
+    given = {"lat": 46.5, "lon": 7.25} | fields
+    rows = [read_point({"device_id": device_id, "time": now.timestamp() - ago, **given}) for ago in seconds_ago or (1,)]
+    job = new_id()
+    with transaction.atomic():
+        points.save_points([points.Chunk(job, tenant, "live", now, rows)])
+    return job
 
 
 def lose(kind: str = "empty", **counts: int) -> RedisLoss:

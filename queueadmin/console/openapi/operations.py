@@ -3,6 +3,7 @@
 from typing import Final
 
 from queueadmin.console.openapi.alerts import alerts
+from queueadmin.console.openapi.devices import devices
 from queueadmin.console.openapi.health import about, health
 from queueadmin.console.openapi.history import history_and_marks
 from queueadmin.console.openapi.hooks import hooks
@@ -17,6 +18,7 @@ TAGS: Final = {
     "Sending": "Taking events in. A 2xx answer means that they are on disk.",
     "Jobs": "What became of an event, and moving it.",
     "Alerts": "The problems that alerts are about, each in one state.",
+    "Devices": "Where devices were last, by their points.",
     "Schedules": "Events that are sent again and again.",
     "Queues": "What waits, pausing and emptying.",
     "Health": "Is all well?",
@@ -27,6 +29,15 @@ TAGS: Final = {
 def operations() -> Operations:
     """Path → method → operation."""
     return {
-        **sending(), **hooks(), **tracking(), **jobs(), **alerts(), **schedules(), **queues(), **history_and_marks(),
-        **health(), **about(),
-    }  # fmt: skip
+        **sending(),
+        **hooks(),
+        **tracking(),
+        **jobs(),
+        **alerts(),
+        **devices(),
+        **schedules(),
+        **queues(),
+        **history_and_marks(),
+        **health(),
+        **about(),
+    }

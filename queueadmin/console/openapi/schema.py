@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 
 from ingest.kinds import KINDS
 from queueadmin.console.openapi.alerts import alert_shapes
+from queueadmin.console.openapi.devices import device_shapes
 from queueadmin.console.openapi.operations import TAGS, operations
 from queueadmin.console.openapi.parts import SECURITY_SCHEMES
 from queueadmin.console.openapi.schedules import schedule_shapes
@@ -27,7 +28,13 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     """A post-processing hook: our order, the endpoints that are no framework's views, the components."""
     result["paths"] = {**operations(), **result["paths"]}
     named = result.setdefault("components", {})
-    named["schemas"] = {**components(), **alert_shapes(), **schedule_shapes(), **named.get("schemas", {})}
+    named["schemas"] = {
+        **components(),
+        **alert_shapes(),
+        **device_shapes(),
+        **schedule_shapes(),
+        **named.get("schemas", {}),
+    }
     named["securitySchemes"] = {**named.get("securitySchemes", {}), **SECURITY_SCHEMES}
     result["tags"] = [{"name": name, "description": description} for name, description in TAGS.items()]
     return result

@@ -20,6 +20,7 @@ READING = [
     "/api/v1/jobs?ids=x",
     "/api/v1/jobs/lookup?id=x",
     "/api/v1/batches/x",
+    "/api/v1/devices",
     "/api/v1/schedules",
     "/api/v1/schedules/x",
 ]

@@ -18,12 +18,13 @@ from ingest.api import keyring, keys
 from ingest.api.schema import read_event
 from ingest.api.sender import Sender
 from queueadmin.console.models import AuditEntry
-from tests.console.conftest import Jobs, report
+from tests.console.conftest import Jobs, report, track
 
 pytestmark = pytest.mark.django_db
 
 Needs = Literal["nothing", "read", "admin"]
-#: What an endpoint is about: no jobs, every tenant's, one job (or alert), or the jobs or alerts that are asked for.
+#: What an endpoint is about: no jobs, every tenant's, one job (or alert), the jobs, or a list without others' (alerts,
+#: devices).
 About = Literal["nothing", "everyone", "job", "jobs", "alerts"]
 
 #: Route → method → what its caller needs, and what it is about.
@@ -59,6 +60,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
         f"api/v1/schedules/<str:schedule>/{verb}": {"post": ("admin", "everyone")}
         for verb in ("pause", "resume", "run-now")
     },
+    "api/v1/devices": {"get": ("read", "alerts")},
     "api/v1/batches/<str:batch_id>": {"get": ("read", "job")},
     "api/v1/jobs/<str:job_id>": {"get": ("read", "job")},
     **{
@@ -152,6 +154,7 @@ def test_a_key_of_a_tenant_gets_nothing_of_the_others(
     dead = jobs.fail(tenant="globex", queue="low", source="s3cret-source")[0]
     for number, job in enumerate((waiting, free, dead)):
         report(job, tenant="globex" if number != 1 else "", source="s3cret-source")
+    track("globex-1", tenant="globex")
     before = everything(empty_redis)
     for job in (waiting, free, dead):
         response = send(route, method, scopes="read,admin", tenant="acme", job=job)

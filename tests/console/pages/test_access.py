@@ -31,6 +31,7 @@ PAGES = [
     "/ingest/",
     "/alerts/",
     "/alerts/x/",
+    "/devices/",
     "/schedules/",
     "/schedules/1/",
     "/settings/",
