@@ -24,3 +24,14 @@ BUTTONS: Final = {
     "cancel": Button("Cancel", "console:cancel_job", "ban", "It will not run; there is no way back"),
     "discard": Button("Discard", "console:discard_job", "trash-2", "Into the trash, kept for 24 h", "danger"),
 }
+
+
+#: Over a list, in this order, for the rows that are ticked.
+BULK: Final = {
+    "retry": Button("Retry", "console:retry_chosen", "rotate-ccw", "Into their queues with all their retries"),
+    "run-now": Button("Run now", "console:run_now_chosen", "play", "Into their queues at once"),
+    "restore": Button("Restore", "console:restore_chosen", "archive-restore", "Back to where they were"),
+    "move": Button("Move", "console:move_chosen", "arrow-right", "To the back of another queue"),
+    "cancel": Button("Cancel", "console:cancel_chosen", "ban", "They will not run; there is no way back"),
+    "discard": Button("Discard", "console:discard_chosen", "trash-2", "Into the trash, kept for 24 h", "danger"),
+}

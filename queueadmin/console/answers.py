@@ -19,7 +19,7 @@ from ingest.queue.connections import NeedsRedis
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import JOB_ID
 from queueadmin.console.lists import REDIS_AWAY, dead_list
-from queueadmin.console.operations import MoveResult
+from queueadmin.console.operations import MoveResult, ReasonNeeded
 from queueadmin.console.permissions import can_administer, can_operate
 from queueadmin.console.request import Request
 
@@ -66,11 +66,17 @@ class Said:
 
 
 def do(
-    request: Request, operation: Callable[[str], Any], back: str, *, undo: bool = False, fresh_list: bool = False
+    request: Request,
+    operation: Callable[[str], Any],
+    back: str,
+    *,
+    undo: bool = False,
+    fresh_list: bool = False,
+    asking: str = "",
 ) -> HttpResponse:
     """Run an operation and say in its own words what it did, as a toast or after a redirect.
 
-    With `undo` the sentence offers to restore what was moved.
+    With `undo` the sentence offers to restore what was moved. `asking` is the page that asks why, if not `back`.
     """
     try:
         result = operation(request.user.get_username())
@@ -80,6 +86,8 @@ def do(
         return answer(request, str(error), messages.ERROR, back, 503)
     except redis.RedisError:
         return answer(request, OUTCOME_UNKNOWN, messages.ERROR, back, 503)
+    except ReasonNeeded as error:
+        return answer(request, str(error), messages.WARNING, asking or back, 422)
     nothing = isinstance(result, MoveResult) and not result.moved
     level = messages.WARNING if nothing else messages.SUCCESS
     restorable = result.moved if undo and not nothing else ()

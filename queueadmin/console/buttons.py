@@ -78,12 +78,12 @@ def empty(request: Request, name: str) -> HttpResponse:
     if not form.is_valid():
         return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
     reason = form.cleaned_data["reason"]
-    try:
-        return do(
-            request, lambda actor: operations.empty(name, actor=actor, reason=reason), reverse("console:overview")
-        )
-    except operations.ReasonNeeded as error:
-        return answer(request, str(error), messages.WARNING, request.path, 422)
+    return do(
+        request,
+        lambda actor: operations.empty(name, actor=actor, reason=reason),
+        reverse("console:overview"),
+        asking=request.path,
+    )
 
 
 def _known(name: str | None) -> None:

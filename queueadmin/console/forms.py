@@ -50,6 +50,13 @@ class SelectionForm(forms.Form):
         return {"ids": list(dict.fromkeys(self._sent))}
 
 
+class ChosenForm(forms.Form):
+    """What is said beside a selection: why, and for a move the queue that it goes to."""
+
+    reason = forms.CharField(required=False, max_length=500)
+    to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
+
+
 class PauseForm(forms.Form):
     """For how many minutes; nothing: until somebody resumes it."""
 

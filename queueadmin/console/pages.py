@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -46,18 +46,6 @@ def dead_letters(request: Request) -> HttpResponse:
     if not form.is_valid():
         raise Http404("no such list")
     return dead_list(request, form.cleaned_data["queue"], form.cleaned_data["cursor"])
-
-
-@never_cache
-@login_required
-@require_safe
-def jobs(request: Request) -> HttpResponse:
-    """Where the find box leads: the job with that id."""
-    wanted = request.GET.get("id", "").strip()
-    if not wanted or "/" in wanted or wanted in {".", ".."}:
-        messages.warning(request, f"“{wanted}” is not a job id." if wanted else "Type a job's id to find it.")
-        return redirect("console:overview")
-    return redirect("console:job", wanted)
 
 
 @never_cache

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from ingest.credentials import masked, masked_text
-from ingest.queue import keys, payload
+from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
 from ingest.reading import several as reading_several
@@ -22,16 +22,14 @@ from ingest.reading.cursors import BadCursor, as_cursor, moment_of, newest, read
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
 from ingest.reading.shapes import Job
 from ingest.spool import reading
-from queueadmin.console.dead_letters.reading import title_of
 from queueadmin.console.masking import masked_traceback
 from queueadmin.console.snapshot import Snapshot
+from queueadmin.console.titles import TITLE_FROM, title_in
 
 __all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log", "several"]
 
 #: A page of dead letters at most.
 MAX_LIMIT: Final = 500
-#: Titles are read from bodies up to this size: a page of 50 then stays under a MiB.
-TITLE_FROM: Final = 16 * 1024
 #: What operators can do with a job, by its state; the words are the ends of the API's paths.
 ACTIONS: Final = {
     "queued": ("move", "cancel", "discard"),
@@ -117,7 +115,7 @@ def _spooled_dead_letters(names: Sequence[str], cursor: str | None, limit: int) 
             kind=row.kind,
             source=row.source,
             tenant=row.tenant,
-            title=_title(bytes(row.data)) if len(row.data) <= TITLE_FROM else "",
+            title=title_in(bytes(row.data)) if len(row.data) <= TITLE_FROM else "",
             queue=settings.PRIORITIES[row.rank],
             event_id=row.event_id,
             error_type=row.error_type,
@@ -149,10 +147,13 @@ def shown(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     return [_shown(found, rates) for found in jobs]
 
 
-def several(ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The same for many, by id, without results; those that nobody knows are left out."""
+def several(ids: Sequence[str], *, located: bool = True) -> dict[str, dict[str, Any]]:
+    """The same for many, by id, without results, and without positions unless `located`.
+
+    Those that nobody knows are left out.
+    """
     rates = _Rates()
-    return {job_id: _shown(found, rates) for job_id, found in reading_several.read(ids).items()}
+    return {job_id: _shown(found, rates) for job_id, found in reading_several.read(ids, located=located).items()}
 
 
 def _shown(found: Job, rates: "_Rates") -> dict[str, Any]:
@@ -185,6 +186,13 @@ def attempts(job_id: str) -> list[runs.Attempt]:
 def log(job_id: str) -> list[str]:
     """The last 100 lines that the job's handler logged, without credentials. Raises redis.RedisError."""
     return [masked_text(line) for line in runs.log(connection(), job_id)]
+
+
+def stored_results() -> int:
+    """How many finished jobs' results are stored, a day at most. Raises redis.RedisError."""
+    if not settings.REDIS:
+        return 0
+    return sum(pipelined(connection(), "zcard", [keys.finished(name) for name in settings.PRIORITIES]))
 
 
 class _Rates:
@@ -236,7 +244,9 @@ def _rows(client: redis.Redis, entries: Sequence[tuple[str, str, float]]) -> Ite
     answers = pipe.execute()
     sizes = answers[1::2]
     small = [job_id for (_, job_id, _), size in zip(entries, sizes, strict=True) if 0 < size <= TITLE_FROM]
-    titles = dict(zip(small, map(_title, pipelined(client, "hget", [keys.job(i) for i in small], "data")), strict=True))
+    titles = dict(
+        zip(small, map(title_in, pipelined(client, "hget", [keys.job(i) for i in small], "data")), strict=True)
+    )
     for (name, job_id, score), values in zip(entries, answers[::2], strict=True):
         found = fields(values)
         if not found["status"]:
@@ -255,10 +265,3 @@ def _rows(client: redis.Redis, entries: Sequence[tuple[str, str, float]]) -> Ite
             failed_at=failed_at(score, found["ended_at"]),
             attempts=number(found[keys.ATTEMPTS]),
         )
-
-
-def _title(data: bytes | None) -> str:
-    try:
-        return title_of(msgspec.json.decode(payload.body_of(data or b"")))
-    except (payload.Unreadable, msgspec.MsgspecError):
-        return ""

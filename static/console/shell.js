@@ -1,5 +1,5 @@
 // The frame of every page: live dot, title, badge, system box, times, theme, keyboard, the More sheet.
-import { ago, clock, full, isUtc, memory, number, setUtc, short, zone } from './format.js';
+import { ago, clock, duration, full, isUtc, memory, number, setUtc, short, zone } from './format.js';
 import { live, onSnapshot, onState, pause } from './live.js';
 import { readPalette, schedule, setText } from './paint.js';
 import { toast } from './toast.js';
@@ -58,7 +58,7 @@ export function refreshTimes() {
   const now = serverNow();
   for (const time of $$('time[data-at]')) {
     const at = Number(time.dataset.at), style = time.dataset.style;
-    setText(time, style === 'clock' ? clock(at, true) : style === 'full' ? full(at) : ago(at, now));
+    setText(time, style === 'clock' ? clock(at, true) : style === 'full' ? full(at) : style === 'elapsed' ? duration(now - at) : ago(at, now));
     const instant = full(at);
     if (time.title !== instant) time.title = instant;
   }

@@ -11,6 +11,9 @@ from tests.browser.conftest import PHONE, Send, live, sign_in
 PATHS = [
     "/",
     "/dead-letters/",
+    "/jobs/",
+    "/jobs/?filter=state:failed,queued%20-source:none",
+    "/queues/high/",
     "/account/",
     "/settings/",
     "/devices/",

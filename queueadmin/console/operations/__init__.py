@@ -18,8 +18,10 @@ from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, Resum
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
 from queueadmin.console.operations.removals import (
     REASON_FROM,
+    CleanResult,
     EmptyResult,
     ReasonNeeded,
+    clean_finished,
     discard,
     empty,
     purge,
@@ -45,6 +47,7 @@ __all__ = [
     "REASON_FROM",
     "UNKNOWN",
     "AlertResult",
+    "CleanResult",
     "Elsewhere",
     "EmptyResult",
     "FrozenResult",
@@ -64,6 +67,7 @@ __all__ = [
     "acknowledge_loss",
     "add_mark",
     "cancel",
+    "clean_finished",
     "create_key",
     "create_schedule",
     "delete_schedule",

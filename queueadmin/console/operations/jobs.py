@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from queueadmin.console.operations.moving import MoveResult, move_jobs
 from queueadmin.console.operations.naming import known
+from queueadmin.console.operations.removals import need_reason
 
 
 def run_now(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
@@ -22,7 +23,8 @@ def run_now(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
 
 
 def cancel(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
-    """Cancel these jobs, which wait in a queue or for their time. There is no way back."""
+    """Cancel these jobs, which wait in a queue or for their time. There is no way back. Raises ReasonNeeded, too."""
+    need_reason(ids, reason, "canceled")
     return move_jobs(
         ids,
         actor=actor,

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings
+
 from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
+from ingest.reading.fields import text
 from queueadmin.console.audit import audited
 from queueadmin.console.operations.moving import MoveResult, move_jobs
 from queueadmin.console.operations.naming import known
@@ -38,11 +41,19 @@ class EmptyResult:
         return f"{jobs(self.moved)} of {self.queue} moved to the trash, kept for 24 h."
 
 
+def need_reason(ids: Sequence[str], reason: str, done: str = "removed") -> None:
+    """Raises ReasonNeeded for more than REASON_FROM jobs without one."""
+    if len(set(ids)) > REASON_FROM and not reason.strip():
+        raise ReasonNeeded(len(set(ids)), done)
+
+
 def discard(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
     """Move these jobs, which wait or are dead letters, to the trash.
 
-    Raises redis.RedisError when Redis is away, AuditUnavailable when it and the database are; so do the others.
+    Raises redis.RedisError when Redis is away, AuditUnavailable when it and the database are; so do the others. This
+    one raises ReasonNeeded, too.
     """
+    need_reason(ids, reason)
     return move_jobs(
         ids,
         actor=actor,
@@ -75,6 +86,38 @@ def purge(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
         reason=reason,
         step=lambda transitions, name, chunk: transitions.purge(name, chunk),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CleanResult:
+    """How many stored results went."""
+
+    removed: int
+
+    @property
+    def sentence(self) -> str:
+        if not self.removed:
+            return "No finished job's result was stored; nothing was changed."
+        return f"The stored results of {jobs(self.removed)} deleted; their events stay."
+
+
+def clean_finished(*, actor: str, reason: str = "") -> CleanResult:
+    """Delete what finished jobs returned, as far as it is still stored: a day at most, 1,000 of each queue.
+
+    Their events stay as long as their kind is kept. Raises redis.RedisError and AuditUnavailable.
+    """
+    client = connection()
+    with audited(actor=actor, action="clean_finished", target="stored results", reason=reason) as outcome:
+        transitions = Transitions(client)
+        seconds, _ = client.time()
+        removed = 0
+        for name in settings.PRIORITIES:
+            ids = [text(job_id) for job_id in client.zrange(keys.finished(name), 0, -1)]
+            # What ended until now; the script asks each job's own end.
+            removed += len(transitions.forget(name, ids, before=seconds + 1))
+            result = CleanResult(removed)
+            outcome.count, outcome.sentence = removed, result.sentence
+    return result
 
 
 def empty(queue: str, *, actor: str, reason: str = "") -> EmptyResult:

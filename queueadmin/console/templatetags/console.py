@@ -196,11 +196,23 @@ def instant(at: datetime | float | str | None) -> SafeString | str:
     return DASH if at is None else _time(_unix(at), "full")
 
 
+@register.simple_tag
+def elapsed(instant: datetime | float | str | None) -> SafeString | str:
+    """A <time> as how long it is since then, the instant on hover."""
+    return DASH if instant is None else _time(_unix(instant), "elapsed")
+
+
 def _time(at: float, style: str) -> SafeString:
-    moment = datetime.fromtimestamp(at, UTC)
-    words = {"clock": f"{moment:%H:%M:%S}", "full": f"{moment:%Y-%m-%d %H:%M:%S} UTC"}.get(style) or ago_words(
-        at, timezone.now().timestamp()
-    )
+    moment, now = datetime.fromtimestamp(at, UTC), timezone.now().timestamp()
+    match style:
+        case "clock":
+            words = f"{moment:%H:%M:%S}"
+        case "full":
+            words = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+        case "elapsed":
+            words = duration(now - at)
+        case _:
+            words = ago_words(at, now)
     return format_html(
         '<time datetime="{}" data-at="{}" data-style="{}" title="{} UTC">{}</time>',
         moment.isoformat(timespec="milliseconds"),

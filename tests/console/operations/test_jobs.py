@@ -43,7 +43,7 @@ def test_moving_goes_to_the_back_of_the_other_queue(jobs: Jobs, empty_redis: red
 
 def test_more_jobs_than_one_call_takes(jobs: Jobs) -> None:
     ids = jobs.enqueue(250) + jobs.enqueue(30, queue="low")
-    assert len(operations.cancel(ids, actor="ada").moved) == 280
+    assert len(operations.cancel(ids, actor="ada", reason="a test").moved) == 280
     assert outcome().count == 280
     assert outcome().target.endswith("and 270 more")
 

@@ -94,6 +94,6 @@ def test_the_audit_log_keeps_what_an_outage_in_the_middle_had_done(jobs: Jobs, m
 
     monkeypatch.setattr(removals.Transitions, "discard", once)
     with pytest.raises(redis.ConnectionError):
-        operations.discard(ids, actor="ada")
+        operations.discard(ids, actor="ada", reason="a test")
     assert outcome().count == 100
     assert outcome().outcome.startswith("100 jobs moved to the trash, kept for 24 h. Then it failed: ConnectionError")

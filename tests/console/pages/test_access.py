@@ -26,7 +26,10 @@ ASKING = [
 PAGES = [
     "/",
     "/dead-letters/",
+    "/jobs/",
+    "/job-rows/",
     "/jobs/x/",
+    "/queues/low/",
     "/account/",
     "/ingest/",
     "/alerts/",
@@ -48,6 +51,8 @@ BUTTONS = [
     *(f"/dead-letters/{verb}/" for verb in ("retry", "discard", "restore")),
     *(f"/jobs/x/{verb}/" for verb in ("retry", "run-now", "cancel", "discard", "restore")),
     *(f"/schedules/1/{verb}/" for verb in ("pause", "resume", "run-now")),
+    *(f"/chosen-jobs/{verb}/" for verb in ("retry", "run-now", "move", "restore", "cancel", "discard")),
+    "/finished-jobs/clean/",
     *(f"/alerts/x/{verb}/" for verb in ("acknowledge", "resolve")),
     *ASKING,
 ]
