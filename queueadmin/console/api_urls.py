@@ -4,6 +4,7 @@ from django.urls import path
 
 from queueadmin.console.api import (
     alerts,
+    audit,
     description,
     devices,
     health,
@@ -44,6 +45,7 @@ urlpatterns = [
     path("api/v1/schedules/<str:schedule>/pause", schedules.PauseScheduleView.as_view(), name="schedule-pause"),
     path("api/v1/schedules/<str:schedule>/resume", schedules.ResumeScheduleView.as_view(), name="schedule-resume"),
     path("api/v1/schedules/<str:schedule>/run-now", schedules.RunScheduleView.as_view(), name="schedule-run-now"),
+    path("api/v1/audit", audit.AuditView.as_view(), name="audit"),
     path("api/v1/devices", devices.DevicesView.as_view(), name="devices"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view(), name="job"),

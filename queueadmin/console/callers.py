@@ -38,6 +38,18 @@ def reader(request: Request) -> Caller:
     return _as_caller(sender)
 
 
+def insider(request: Request) -> Caller:
+    """The caller, when it may read what people did here: a session, or a key with scope admin.
+
+    Raises ProblemError 401 or 403.
+    """
+    if (user := _user(request)) is not None:
+        return user
+    sender = _sender(request)
+    keys.require(sender, "admin")
+    return _as_caller(sender)
+
+
 def operator(request: Request) -> Caller:
     """The caller, when it may operate: an operator's session with its CSRF token, or a key with scope admin.
 

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from queueadmin.console import (
     alert_pages,
+    audit_pages,
     buttons,
     device_pages,
     ingest_pages,
@@ -71,6 +72,8 @@ urlpatterns = [
     path("schedules/<int:pk>/pause/", schedule_pages.pause, name="pause_schedule"),
     path("schedules/<int:pk>/resume/", schedule_pages.resume, name="resume_schedule"),
     path("schedules/<int:pk>/run-now/", schedule_pages.run_now, name="run_schedule"),
+    path("audit/", audit_pages.audit_log, name="audit"),
+    path("audit/export.<str:form>", audit_pages.audit_file, name="audit_file"),
     path("ingest/", ingest_pages.ingest, name="ingest"),
     path("ingest/add/", ingest_pages.add_source, name="add_source"),
     path("ingest/severities/map/", ingest_pages.map_severity, name="map_severity"),

@@ -18,6 +18,7 @@ PATHS = [
     "/settings/",
     "/devices/",
     "/schedules/",
+    "/audit/",
     "/schedules/new/",
     "/ingest/",
     "/ingest/add/",

@@ -1,19 +1,35 @@
 """The audit log: who did what, to how many, why, and what came of it. Nothing of it is ever changed."""
 
 from queueadmin.console.audit.chain import BEGUN, Checked, first_broken, verify
-from queueadmin.console.audit.keeping import Keeper
+from queueadmin.console.audit.filters import STATES, VOCABULARY, chosen
+from queueadmin.console.audit.keeping import Keeper, LastCheck, last_check
+from queueadmin.console.audit.reading import COUNTED, BadCursor, Operation, Page, actions, count, newer, page, shown
 from queueadmin.console.audit.recording import AuditUnavailable, Outcome, audited, last_mover
 from queueadmin.console.audit.waiting import drain
 
 __all__ = [
     "BEGUN",
+    "COUNTED",
+    "STATES",
+    "VOCABULARY",
     "AuditUnavailable",
+    "BadCursor",
     "Checked",
     "Keeper",
+    "LastCheck",
+    "Operation",
     "Outcome",
+    "Page",
+    "actions",
     "audited",
+    "chosen",
+    "count",
     "drain",
     "first_broken",
+    "last_check",
     "last_mover",
+    "newer",
+    "page",
+    "shown",
     "verify",
 ]

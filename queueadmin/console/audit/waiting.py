@@ -61,8 +61,8 @@ def drain(client: redis.Redis) -> int:
     while found := client.lrange(keys.AUDIT_WAITING, 0, _AT_ONCE - 1):
         chain.append([entry.row() for entry in map(_read, found) if entry is not None])
         pipe = client.pipeline(transaction=True)
-        for text in found:
-            pipe.lrem(keys.AUDIT_WAITING, 1, text)  # type: ignore[arg-type]  # by what it says: another may be moving them as well
+        for text in found:  # by what each says: another may be moving them as well
+            pipe.lrem(keys.AUDIT_WAITING, 1, text)  # type: ignore[arg-type]
         pipe.execute()
         moved += len(found)
     return moved

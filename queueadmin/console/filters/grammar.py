@@ -29,7 +29,7 @@ class Vocabulary:
     #: Keys with a fixed set of words.
     allowed: Mapping[str, tuple[str, ...]]
     #: The key that takes a path, and an example of one.
-    path: tuple[str, str]
+    path: tuple[str, str] | None = None
 
 
 JOBS: Final = Vocabulary(
@@ -120,12 +120,16 @@ _EXAMPLES: Final = {
     "payload": "payload.labels.host:db-1",
     "label": "label.host:db-1",
     "severity": "severity:critical",
+    "by": "by:ada",
+    "action": "action:pause",
+    "target": "target:low",
+    "outcome": "outcome:failed",
 }
 
 
 def _known(text: str, start: int, key: str, path: str | None, vocabulary: Vocabulary) -> None:
     term = _term(text, start)
-    with_path, shown = vocabulary.path
+    with_path, shown = vocabulary.path or ("", "")
     if key == with_path:
         if not path or "" in path.split("."):
             raise FilterError(term, f"{key} takes a path of names with dots between, as in {shown}.")

@@ -3,6 +3,7 @@
 from typing import Final
 
 from queueadmin.console.openapi.alerts import alerts
+from queueadmin.console.openapi.audit import audit_log
 from queueadmin.console.openapi.devices import devices
 from queueadmin.console.openapi.health import about, health
 from queueadmin.console.openapi.history import history_and_marks
@@ -21,6 +22,7 @@ TAGS: Final = {
     "Devices": "Where devices were last, by their points.",
     "Schedules": "Events that are sent again and again.",
     "Queues": "What waits, pausing and emptying.",
+    "Audit": "Who did what, and what came of it.",
     "Health": "Is all well?",
     "About": "This description.",
 }
@@ -38,6 +40,7 @@ def operations() -> Operations:
         **schedules(),
         **queues(),
         **history_and_marks(),
+        **audit_log(),
         **health(),
         **about(),
     }

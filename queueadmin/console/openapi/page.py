@@ -11,6 +11,7 @@ from queueadmin.console.openapi.parts import Schema
 _NEEDS: Final = {
     "open": "Open to everybody.",
     "admin": "A key with the scope admin, or an operator's session.",
+    "insider": "A key with the scope admin, or a session.",
     "read": "A key with the scope read, or a session.",
     "ingest": "A key with the scope ingest.",
 }
@@ -155,7 +156,9 @@ def _needs(security: list[dict[str, Any]]) -> str:
         return _NEEDS["open"]
     if any("csrf" in each for each in security):
         return _NEEDS["admin"]
-    scope = "read" if {"session": []} in security else "ingest"
+    scope = "ingest"
+    if {"session": []} in security:
+        scope = "read" if {} in security else "insider"
     return _NEEDS[scope] + (_ON_THIS_MACHINE if {} in security else "")
 
 

@@ -8,14 +8,15 @@ Schema = dict[str, Any]
 Operations = dict[str, dict[str, dict[str, Any]]]
 
 #: Who may call. `open`: everybody; the others need a key of that scope, or a session; `ingest` and `read` are open to
-#: programs on this machine as well, unless keys are required.
-Scope = Literal["open", "ingest", "read", "admin"]
+#: programs on this machine as well, unless keys are required. `insider`: a key with scope admin, or any session.
+Scope = Literal["open", "ingest", "read", "insider", "admin"]
 
 _KEYS: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"apiKey": []}, {"basic": []}]
 _SECURITY: Final[dict[Scope, list[dict[str, list[str]]]]] = {
     "open": [],
     "ingest": [*_KEYS, {}],
     "read": [*_KEYS, {"session": []}, {}],
+    "insider": [*_KEYS, {"session": []}],
     "admin": [*_KEYS, {"session": [], "csrf": []}],
 }
 SECURITY_SCHEMES: Final = {
@@ -112,7 +113,7 @@ def operation(
     request: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One operation. `errors` are answered as problems, beside those that any request of the scope may get."""
-    asked = {"open": (), "ingest": (401, 403, 503), "read": (401, 403, 503), "admin": (401, 403, 503)}[scope]
+    asked = () if scope == "open" else (401, 403, 503)
     responses = {str(status): answer for status, answer in answers.items()}
     for status in sorted({400, *asked, *errors}):
         responses.setdefault(str(status), problem(status))

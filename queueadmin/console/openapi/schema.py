@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 
 from ingest.kinds import KINDS
 from queueadmin.console.openapi.alerts import alert_shapes
+from queueadmin.console.openapi.audit import audit_shapes
 from queueadmin.console.openapi.devices import device_shapes
 from queueadmin.console.openapi.operations import TAGS, operations
 from queueadmin.console.openapi.parts import SECURITY_SCHEMES
@@ -33,6 +34,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
         **alert_shapes(),
         **device_shapes(),
         **schedule_shapes(),
+        **audit_shapes(),
         **named.get("schemas", {}),
     }
     named["securitySchemes"] = {**named.get("securitySchemes", {}), **SECURITY_SCHEMES}

@@ -260,6 +260,12 @@ def reason_words(code: str) -> str:
 
 
 @register.filter
+def action_words(action: str) -> str:
+    """An operation's name as words: retry_all → "Retry all"."""
+    return action.replace("_", " ").capitalize()
+
+
+@register.filter
 def cut_word(text: str, index: int) -> str:
     """One word of a text: a figure and its unit stand in different sizes."""
     words = text.split()

@@ -46,6 +46,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/marks": {"post": ("admin", "everyone")},
     "api/v1/jobs": {"get": ("read", "jobs")},
     "api/v1/jobs/lookup": {"get": ("read", "job")},
+    "api/v1/audit": {"get": ("admin", "everyone")},
     "api/v1/alerts": {"get": ("read", "alerts")},
     "api/v1/alerts/<str:alert_id>": {"get": ("read", "job")},
     "api/v1/alerts/<str:alert_id>/acknowledge": {"post": ("admin", "job")},

@@ -37,6 +37,8 @@ PAGES = [
     "/devices/",
     "/schedules/",
     "/schedules/1/",
+    "/audit/",
+    "/audit/export.csv",
     "/settings/",
     *ASKING,
 ]

@@ -1,0 +1,25 @@
+"""The audit log."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from queueadmin.console import audit, callers
+from queueadmin.console.api.base import ConsoleView, invalid_field
+from queueadmin.console.api.lists import filter_of, limit_of
+from queueadmin.console.callers import Caller
+
+
+class AuditView(ConsoleView):
+    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.insider)
+
+    def get(self, request: Request) -> Response:
+        asked = request.query_params
+        chosen = filter_of(audit.chosen, asked.get("filter", ""))
+        try:
+            found = audit.page(chosen, cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")))
+        except audit.BadCursor as error:
+            raise invalid_field("cursor", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
+        return Response({"items": [audit.shown(operation) for operation in found.items], "next": found.next})
