@@ -53,7 +53,7 @@ def _parts(file: Iterator[str]) -> Iterator[str]:
 
 
 async def _in_thread(parts: Iterator[str]) -> AsyncIterator[str]:
-    while part := await sync_to_async(next)(parts, ""):
+    while part := await sync_to_async(lambda: next(parts, ""))():
         yield part
 
 
