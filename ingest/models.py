@@ -206,6 +206,18 @@ class PointCount(models.Model):
         return self.stream
 
 
+class PointMonth(models.Model):
+    """A month that points are of. It goes as a whole, when it is past its time and nothing came for it lately."""
+
+    #: Its first day, UTC.
+    month = models.DateField(primary_key=True)
+    #: When the newest of them came, to the hour.
+    last_received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
+
+
 class ApiKey(models.Model):
     """A sender's key; only its hash is kept. Written through `ingest.api.keyring`."""
 

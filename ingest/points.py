@@ -5,9 +5,9 @@ order of the key, so that two workers wait for each other and never in a circle.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from ingest import partitions
-from ingest.models import Device, Point, PointCount
+from ingest.models import Device, Point, PointCount, PointMonth
 from ingest.upsert import parts, places
 
 
@@ -54,6 +54,8 @@ def save_points(chunks: Sequence[Chunk]) -> dict[str, dict[str, int]]:
 
     Of two with the same tenant, device and time the first stays, and the other one is a duplicate.
     """
+    months = _months(chunks)
+    partitions.ensure(months)
     inserted, of_devices = _copy(chunks) if connection.vendor == "postgresql" else _insert(chunks)
     counts = {
         chunk.job_id: {
@@ -64,6 +66,7 @@ def save_points(chunks: Sequence[Chunk]) -> dict[str, dict[str, int]]:
         for chunk in chunks
     }
     _note_devices(chunks, of_devices)
+    _note_months(months)
     _count(chunks, counts)
     return counts
 
@@ -106,7 +109,6 @@ def _insert(chunks: Sequence[Chunk]) -> _Inserted:
 
 def _copy(chunks: Sequence[Chunk]) -> _Inserted:
     """PostgreSQL."""
-    partitions.ensure({partitions.month_of(row.time) for chunk in chunks for row in chunk.rows})
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_points (tenant text, device_id text, time bigint,"
@@ -147,6 +149,29 @@ def _lines(chunk: Chunk) -> str:
         + "\n"
         for row in chunk.rows
     )
+
+
+def _months(chunks: Sequence[Chunk]) -> set[date]:
+    """Whose points these are; most chunks are of one."""
+    months: set[date] = set()
+    for chunk in chunks:
+        if chunk.rows:
+            times = [row.time for row in chunk.rows]
+            ends = {partitions.month_of(min(times)), partitions.month_of(max(times))}
+            months |= ends if len(ends) == 1 else set(map(partitions.month_of, times))
+    return months
+
+
+def _note_months(months: Iterable[date]) -> None:
+    """They were heard of; written once an hour."""
+    now = datetime.now(UTC)
+    with connection.cursor() as cursor:
+        for month in sorted(months):
+            cursor.execute(
+                f"INSERT INTO {_MONTHS} (month, last_received_at) VALUES (%s, %s) ON CONFLICT (month) DO UPDATE"  # noqa: S608 - names of our own
+                f" SET last_received_at = excluded.last_received_at WHERE {_MONTHS}.last_received_at < %s",
+                [connection.ops.adapt_datefield_value(month), _adapted(now), _adapted(now - _NOTED)],
+            )
 
 
 def _note_devices(chunks: Sequence[Chunk], inserted: Mapping[tuple[str, str], int]) -> None:
@@ -197,6 +222,7 @@ def _count(chunks: Sequence[Chunk], counts: Mapping[str, Mapping[str, int]]) -> 
 
 _POINTS: Final = connection.ops.quote_name(Point._meta.db_table)
 _DEVICES: Final = connection.ops.quote_name(Device._meta.db_table)
+_MONTHS: Final = connection.ops.quote_name(PointMonth._meta.db_table)
 _COUNTS: Final = connection.ops.quote_name(PointCount._meta.db_table)
 
 
@@ -213,4 +239,6 @@ def _adapted(at: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(at)
 
 
+#: How exact `PointMonth.last_received_at` is.
+_NOTED: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ processed: Final = Signal()
 #: A job became a dead letter because its handler failed, in the worker. `sender`: its queue; `job_id`, `reason`,
 #: `error_type`, `message` (which may quote credentials). Not of a job whose workers died under it.
 dead: Final = Signal()
-#: What is no longer kept is removed. `sender`: the kind's name; `what`: "events" or "alerts"; `before`: they are older
-#: than this moment; `count`: None before the first goes, then how many went. A receiver that raises before the first
-#: keeps them all.
+#: What is no longer kept is removed. `sender`: the kind's name; `what`: "events", "alerts" or "points"; `before`: they
+#: are older than this moment; `count`: None before the first goes, then how many went. A receiver that raises before
+#: the first keeps them all.
 removal: Final = Signal()

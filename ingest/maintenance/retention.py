@@ -19,6 +19,7 @@ from django.db.models import Min, QuerySet
 
 from ingest.accept.jobs import OWN_ID_SECONDS
 from ingest.kinds import KINDS
+from ingest.maintenance import points
 from ingest.models import Alert, Event, Report, SpooledEvent
 from ingest.queue import keys
 from ingest.reading.fields import moment, pipelined, text
@@ -129,6 +130,10 @@ class Retention:
         ]
         self._reports_before = horizon("alert", now, needed)
         self._left.append(_Part("alert", "alerts", self._reports_before, _remove_alerts, lambda at: _over(at).exists()))
+        self._left += [
+            _Part("point", "points", ends, month.remove, month.is_due)
+            for month, ends in points.months(horizon("point", now, needed))
+        ]
         self._problem = ""
 
     @staticmethod
