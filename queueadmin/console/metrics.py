@@ -17,6 +17,7 @@ from queueadmin.console import counts, losses, rates, verdict, without_redis
 from queueadmin.console.counts import Counts
 from queueadmin.console.rates import Rates
 from queueadmin.console.snapshot import (
+    Beside,
     DatabaseFacts,
     DatabaseState,
     Maintenance,
@@ -51,10 +52,20 @@ def snapshot() -> Snapshot:
         _tell("Redis", error)
         return lost(_last, facts)
     _tell("Redis", None)
-    return build(read, _rates_of(read), facts, seq=read.published.seq if read.published else 0)
+    last = read.published
+    if last is None:
+        return build(read, _rates_of(read), facts, seq=0)
+    return build(read, _rates_of(read), facts, Beside(last.accounts, last.waiting), seq=last.seq)
 
 
-def build(read: Counts, by_queue: Mapping[str, Rates], facts: DatabaseFacts, *, seq: int) -> Snapshot:
+def build(
+    read: Counts,
+    by_queue: Mapping[str, Rates],
+    facts: DatabaseFacts,
+    beside: Beside = Beside(),  # noqa: B008 - frozen
+    *,
+    seq: int,
+) -> Snapshot:
     """A reading with its rates and its verdict; remembered as the last known one."""
     global _last
     queues = tuple(_with_rates(q, by_queue.get(q.name, Rates())) for q in read.queues)
@@ -62,7 +73,9 @@ def build(read: Counts, by_queue: Mapping[str, Rates], facts: DatabaseFacts, *, 
     _last = Snapshot(
         seq=seq,
         at=round(read.at, 3),
-        verdict=verdict.judge(redis=read.redis, facts=facts, maintenance=maintenance, queues=queues),
+        verdict=verdict.judge(
+            redis=read.redis, facts=facts, maintenance=maintenance, queues=queues, accounts=beside.accounts
+        ),
         redis=read.redis,
         database=facts.state,
         maintenance=maintenance,
@@ -72,6 +85,8 @@ def build(read: Counts, by_queue: Mapping[str, Rates], facts: DatabaseFacts, *, 
         paused_all=read.paused_all,
         loss=facts.loss,
         spool=facts.spool,
+        accounts=beside.accounts,
+        waiting=beside.waiting,
     )
     return _last
 

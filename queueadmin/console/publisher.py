@@ -22,6 +22,7 @@ from redis.lock import Lock
 
 from ingest.queue import keys
 from queueadmin.console import audit, counts, history, metrics, rates
+from queueadmin.console.beside import Looks
 from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.snapshot import DatabaseFacts, DatabaseState, Snapshot
 
@@ -49,6 +50,7 @@ class Publisher:
         self._history = history.Writer(client)
         self._database = _DatabaseWatch()
         self._audit = audit.Keeper(client)
+        self._looks = Looks(client)
         self._led = self._away = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -91,13 +93,14 @@ class Publisher:
         read = counts.read(self._client)
         by_queue = self._window.add(rates.sample(read.at, read.queues))
         seq = read.published.seq + 1 if read.published else 1
-        snapshot = metrics.build(read, by_queue, self._database.facts(), seq=seq)
+        snapshot = metrics.build(read, by_queue, self._database.facts(), self._looks.seen(), seq=seq)
         self._history.write(snapshot)
         return snapshot
 
     def close(self) -> None:
         """Give the lease up, so that the next publisher need not wait for its end."""
         self._audit.stop()
+        self._looks.stop()
         self._database.close()
         with suppress(redis.RedisError, OSError):  # else it lapses by itself
             if self._lock.owned():

@@ -81,6 +81,49 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class Accounts:
+    """Whether what was accepted is accounted for, by all counters and by a sample of the jobs (X12)."""
+
+    #: Unix time of the look.
+    at: float
+    accepted: int
+    accounted: int
+    #: Jobs of the sample that were in no place, or in two, at several looks.
+    misplaced: int = 0
+    #: False: stock workers run, which leave no counters.
+    provable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    #: "" for jobs without one, and for the others together.
+    name: str
+    count: int
+    #: So many names stand for this share together; 0: it is one.
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in the lists, the most first (X13)."""
+
+    jobs: int = 0
+    #: The shares are those of a sample.
+    estimated: bool = False
+    by_source: tuple[Share, ...] = ()
+    by_kind: tuple[Share, ...] = ()
+    by_tenant: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is looked at less often than the counts."""
+
+    accounts: Accounts | None = None
+    waiting: Waiting = Waiting()
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseFacts:
     """What the database tells, asked once."""
 
@@ -208,6 +251,8 @@ class Snapshot:
     paused_all: bool = False
     loss: Loss | None = None
     spool: Spool = Spool()
+    accounts: Accounts | None = None
+    waiting: Waiting = Waiting()
     #: False: Redis was never reached by this process, so the counts say nothing; show a dash.
     known: bool = True
     type: Literal["snapshot"] = "snapshot"

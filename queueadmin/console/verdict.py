@@ -1,10 +1,12 @@
 """Is all well? One word, one sentence why, one next step. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from queueadmin.console.snapshot import (
+    Accounts,
     Check,
     DatabaseFacts,
     DatabaseState,
@@ -30,7 +32,12 @@ class _Finding:
 
 
 def judge(
-    *, redis: RedisState, facts: DatabaseFacts, maintenance: Maintenance, queues: Sequence[QueueState]
+    *,
+    redis: RedisState,
+    facts: DatabaseFacts,
+    maintenance: Maintenance,
+    queues: Sequence[QueueState],
+    accounts: Accounts | None = None,
 ) -> Verdict:
     """unhealthy: nothing can be accepted; degraded: it can, but something needs a person."""
     checks = _checks(redis, facts.state, maintenance, queues)
@@ -49,7 +56,10 @@ def judge(
     if redis.refuses:
         findings.append(_Finding(f"{_refusal(redis)}: events are accepted into the database.", _remedy(redis)))
     findings += _of_spool(facts.spool, redis)
+    findings += _unaccounted(accounts)
     findings += _findings(redis, facts.state, maintenance, queues)
+    if accounts and accounts.provable and accounts.accepted:
+        checks = (*checks, Check(not _unaccounted(accounts), _counted(accounts)))
     if findings:
         return _verdict("degraded", findings, checks)
     return Verdict("healthy", _calm(queues), checks=checks)
@@ -179,7 +189,7 @@ def _findings(
                 _Finding(
                     f"{q.name} grows {_rate(q.net_rate)}/s faster than it drains; its oldest job has waited"
                     f" longer than the {q.wait_target} s target.",
-                    "Add workers, or find what slowed them down.",
+                    _more_workers(q),
                 )
             )
     if late := [q for q in queues if q.paused and _late(q)]:
@@ -191,6 +201,21 @@ def _findings(
             )
         )
     return found + _too_many(queues)
+
+
+def _unaccounted(accounts: Accounts | None) -> list[_Finding]:
+    """Of all that matters most: an accepted job that is nowhere."""
+    if accounts is None or not accounts.provable:
+        return []
+    missing, found = accounts.accepted - accounts.accounted, []
+    if missing or accounts.misplaced:
+        what = f"{_counted(accounts)}, {jobs(accounts.misplaced)} of a sample misplaced"
+        found.append(_Finding(f"{what}.", "manage.py verify names them; keep Redis' files as they are."))
+    return found
+
+
+def _counted(accounts: Accounts) -> str:
+    return f"{accounts.accepted:,} accepted, {accounts.accounted:,} accounted for"
 
 
 def _too_many(queues: Sequence[QueueState]) -> list[_Finding]:
@@ -237,6 +262,14 @@ def _verdict(status: str, findings: list[_Finding], checks: tuple[Check, ...]) -
     first = findings[0]
     reasons = tuple(f.reason for f in findings)
     return Verdict("unhealthy" if status == "unhealthy" else "degraded", first.reason, first.next, reasons, checks)
+
+
+def _more_workers(q: QueueState) -> str:
+    """How many its backlog needs to stop growing, at the pace of those that it has."""
+    if q.out_rate <= 0 or not q.busy:
+        return "Add workers, or find what slowed them down."
+    missing = math.ceil(q.net_rate / (q.out_rate / q.busy))
+    return f"Add {missing:,} worker{'' if missing == 1 else 's'}, or find what slowed them down."
 
 
 def _late(q: QueueState) -> bool:

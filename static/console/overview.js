@@ -1,5 +1,6 @@
 // The overview: every number of a snapshot into its place, sparks and the two charts.
 import { Chart, spark } from './charts.js';
+import './composition.js';
 import { change, clearsIn, duration, number, pauseLeft, rate } from './format.js';
 import { onSnapshot } from './live.js';
 import { tabulate } from './numbers.js';

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from queueadmin.console.snapshot import (
+    Accounts,
     DatabaseFacts,
     DatabaseState,
     Loss,
@@ -28,6 +29,7 @@ def _judge(
     leader: str | None = "one",
     loss: Loss | None = None,
     spool: Spool = Spool(),  # noqa: B008 - frozen
+    accounts: Accounts | None = None,
 ) -> Verdict:
     given = {q.name: q for q in queues}
     return judge(
@@ -35,6 +37,7 @@ def _judge(
         facts=DatabaseFacts(DatabaseState("connected" if database == "connected" else "disconnected"), loss, spool),
         maintenance=Maintenance(leader),
         queues=[given.get(q.name, q) for q in QUEUES],
+        accounts=accounts,
     )
 
 
@@ -161,3 +164,20 @@ def test_e3_a_loss_of_redis_comes_first_until_somebody_understood() -> None:
     verdict = _judge(_high(failed=500), database="disconnected", loss=loss)
     assert (verdict.status, verdict.reason, verdict.next) == ("degraded", loss.sentence, loss.next)
     assert len(verdict.reasons) == 3
+
+
+def test_x12_what_was_accepted_is_accounted_for() -> None:
+    verdict = _judge(accounts=Accounts(0.0, 1_214, 1_214))
+    assert verdict.status == "healthy"
+    assert verdict.checks[-1].text == "1,214 accepted, 1,214 accounted for"
+    verdict = _judge(accounts=Accounts(0.0, 1_214, 1_211, misplaced=1))
+    assert verdict.status == "degraded"
+    assert verdict.reason == "1,214 accepted, 1,211 accounted for, 1 job of a sample misplaced."
+    assert not verdict.checks[-1].ok
+    # Stock workers leave no counters: nothing is said that cannot be proved.
+    assert _judge(accounts=Accounts(0.0, 5, 3, provable=False)).status == "healthy"
+
+
+def test_it_says_how_many_workers_are_missing() -> None:
+    growing = _high(depth=500, oldest_wait=22.0, clears_in="growing", net_rate=12.0, out_rate=20.0, busy=3)
+    assert _judge(growing).next == "Add 2 workers, or find what slowed them down."
