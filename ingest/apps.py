@@ -11,4 +11,6 @@ class IngestConfig(AppConfig):
         from ingest import checks  # noqa: F401 - registers them
         from ingest.kinds import register_named
 
+        if settings.DEMO_TASKS:
+            from ingest.kinds import demo  # noqa: F401 - registers its task types
         register_named(settings.INGEST_HANDLERS)

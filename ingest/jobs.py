@@ -15,9 +15,9 @@ from rq import get_current_job
 from rq.job import Job
 
 from ingest import database, effects
-from ingest.kinds import KINDS, Context, Kind, faults
+from ingest.kinds import Context, Kind, faults, kind_of
 from ingest.kinds.kind import BatchHandler
-from ingest.queue.payload import FUNCTION, Payload, Unreadable, from_envelope
+from ingest.queue.payload import FUNCTION, Payload, from_envelope
 from ingest.signals import processed
 from ingest.store import save_events, save_results
 
@@ -36,9 +36,7 @@ def process_event(envelope: Mapping[str, Any]) -> Any:
     job = get_current_job()
     try:
         payload = from_envelope(envelope, job.id if job else "")
-        kind = KINDS.get(payload.kind)
-        if kind is None:
-            raise Unreadable(f"the kind {payload.kind!r} is not known")
+        kind = kind_of(payload)
         attempts = _executions_before(job) if job else 0
         if kind.batch:
             return process(kind, [(payload, attempts)]).get(payload.id)

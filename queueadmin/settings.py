@@ -65,6 +65,8 @@ PUBLIC_URL = _text("PUBLIC_URL")
 TRUSTED_PROXIES = _names("TRUSTED_PROXIES")
 QUEUEADMIN_HOME = Path(_text("QUEUEADMIN_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
 QUEUEADMIN_FAULTS = _flag("QUEUEADMIN_FAULTS", False)
+#: Three example task types, for `make demo`; there as failures on purpose are.
+DEMO_TASKS = not PROD
 if PROD and QUEUEADMIN_FAULTS:
     raise ImproperlyConfigured("QUEUEADMIN_FAULTS must be off when PROD is true.")
 
@@ -214,11 +216,11 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
+    "ingest",  # before django_rq: it has a command of that name with more options
     "django_rq",
     "drf_spectacular",
     "lucide",
     "rest_framework",
-    "ingest",
     "queueadmin.console",
 ]
 MIDDLEWARE = [

@@ -28,6 +28,9 @@ if "pytest" in sys.modules:
 
 from queueadmin.settings import *  # noqa: F403
 
+#: Tests say themselves what there is.
+DEMO_TASKS = False
+
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     # A file, as in production: threads meet each other's locks there, not those of a shared memory.
     DATABASES["default"]["TEST"] = {"NAME": f"{QUEUEADMIN_HOME}/test.sqlite3"}  # noqa: F405

@@ -61,6 +61,8 @@ def job_of(event: Incoming, job_id: str, received_at: datetime, *, recognise: bo
         queue=priority,
         data=encode(payload),
         kind=kind.name,
+        type=kind.type,
+        own_workers=kind.own_workers,
         source=event.source,
         tenant=event.tenant,
         event_id=event.event_id,

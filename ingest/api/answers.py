@@ -9,7 +9,7 @@ import uuid_utils
 from django.conf import settings
 
 from ingest.accept import CALL_BYTES, CALL_JOBS, Incoming, Receipt, Unavailable
-from ingest.api.intake import ALERT, ENQUEUE, Endpoint, Taken
+from ingest.api.intake import ALERT, ENQUEUE, TASKS, Endpoint, Taken
 from ingest.api.preferences import Preferences
 from ingest.api.problems import PROBLEM_TYPE, Problem, ProblemError
 from ingest.api.schema import Rejected
@@ -67,10 +67,12 @@ def answer(
     taken: Taken,
     receipts: Sequence[Receipt],
     prefer: Preferences = Preferences(),  # noqa: B008
+    *,
+    position: int | str | None = None,
 ) -> Answer:
-    """The response to a request whose good events got these receipts."""
+    """The response to a request whose good events got these receipts; `position` is that of a single one."""
     if taken.single:
-        return _single(endpoint, taken.items[0], receipts)
+        return _single(endpoint, taken.items[0], receipts, position)
     if endpoint.hook is not None and not taken.items:
         return _nothing(taken)
     if prefer.strict and not all(receipt.stored for receipt in receipts):
@@ -97,7 +99,9 @@ def problem_answer(problem: Problem) -> Answer:
     return Answer(problem.status, problem.body(), PROBLEM_TYPE, problem.headers, again=problem.retryable)
 
 
-def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Receipt]) -> Answer:
+def _single(
+    endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Receipt], position: int | str | None
+) -> Answer:
     refused = item.problem if isinstance(item, Rejected) else _refusal(receipts[0])
     if refused is not None:
         return problem_answer(refused)
@@ -107,6 +111,11 @@ def _single(endpoint: Endpoint, item: Incoming | Rejected, receipts: Sequence[Re
         shown["alert_id"] = receipt.event.event_id or receipt.id
         if not settings.REDIS:
             shown["status"] = "processing"
+    if endpoint.kind:
+        shown["position"] = position
+    if endpoint is TASKS:
+        shown["task_id"] = receipt.event.event_id or receipt.id
+        shown["task_type"] = receipt.event.kind.type
     if endpoint is ENQUEUE:
         shown["dedup_key"] = msgspec.json.decode(receipt.event.body)["dedup_key"]
     return Answer(202, msgspec.json.encode(shown), headers={"Location": f"/api/v1/jobs/{receipt.id}"})

@@ -108,10 +108,10 @@ def split_lines(body: bytes, bound: Bound = _EVENTS) -> list[Item]:
     return _bounded([Item(line, number) for number, line in enumerate(stripped, 1) if line], bound)
 
 
-def parse(raw: bytes) -> dict[str, Any]:
+def parse(raw: bytes, *, most: int = limits.ITEM_BYTES) -> dict[str, Any]:
     """The fields of one event. Raises Refused, with 413 for a broken limit, else 400 or 422."""
-    if len(raw) > limits.ITEM_BYTES:
-        raise Refused(limits.item_too_large())
+    if len(raw) > most:
+        raise Refused(limits.item_too_large(most))
     many_keys = len(raw) > limits.KEYS * _SMALLEST_KEY and raw.count(b":") > limits.KEYS
     if many_keys or raw.count(b"{") + raw.count(b"[") > limits.DEPTH:
         _measure(raw)

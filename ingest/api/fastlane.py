@@ -27,6 +27,7 @@ from ingest.api import (
     intake,
     limits,
     mappings,
+    positions,
     preferences,
     resolving,
     tally,
@@ -179,7 +180,8 @@ async def _store_read(
         tally.unstored(sender, events, problem)
         raise ProblemError(problem) from None
     tally.stored(sender, receipts, perf_counter() - began)
-    answer = answers.answer(endpoint, taken, receipts, prefer)
+    position = await positions.position_async(endpoint, receipts)
+    answer = answers.answer(endpoint, taken, receipts, prefer, position=position)
     await batches.keep_async(answer.batch, sender)
     return answer
 

@@ -14,6 +14,7 @@ from ingest.api.keys import Sender
 from ingest.api.mappings import Mappings
 from ingest.api.problems import Problem, ProblemError
 from ingest.api.schema import Rejected, Ways, read_event
+from ingest.kinds import TASK
 from ingest.priorities import Priority
 
 Format = Literal["json", "ndjson", "cloudevent", "cloudevents", "binary", "form", "points"]
@@ -43,6 +44,8 @@ class Endpoint:
     default_priority: Priority | None = None
     #: What a key over its rate is answered: 429, or 503 where senders are known never to repeat after a 429.
     over_rate: Literal[429, 503] = 429
+    #: The one kind of all its events, whose answers tell the position as well; "": they say it themselves.
+    kind: str = ""
     #: A vendor's own webhook.
     hook: Hook | None = None
     #: Takes points, in any of their formats, and this is how they come; "": it takes events.
@@ -60,12 +63,13 @@ class Endpoint:
 
 EVENTS: Final = Endpoint("/api/v1/events", batch=True)
 ALERT: Final = Endpoint("/api/alerts/event", batch=False, default_priority=Priority.LOW)
+TASKS: Final = Endpoint("/api/tasks", batch=False, kind=TASK.name)
 #: PagerDuty's Events API v2.
 ENQUEUE: Final = Endpoint("/v2/enqueue", batch=False, hook=hooks.ENQUEUED)
 #: What Prometheus posts to an Alertmanager.
 POSTED: Final = Endpoint("/api/v2/alerts", batch=True, over_rate=503, hook=hooks.POSTED)
 #: By path.
-ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT, ENQUEUE, POSTED)}
+ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT, TASKS, ENQUEUE, POSTED)}
 #: Trackers never heard of 429.
 TRACKING: Final = {
     path: Endpoint(path, batch=True, over_rate=503, stream=stream)
@@ -144,6 +148,8 @@ def body_key(endpoint: Endpoint, body: bytes) -> keys.Elsewhere:
 def read_body(endpoint: Endpoint, head: Head, body: bytes, sender: Sender, said: Mappings = mappings.NONE) -> Taken:
     """The events of a body that is unpacked. Raises ProblemError when the body as a whole cannot be read."""
     ways = Ways(endpoint.default_priority, mappings=said)
+    if endpoint.kind:
+        ways = replace(ways, kind=endpoint.kind, one_kind=True)
     if endpoint.hook is not None:
         return _read_hook(endpoint.hook, head, body, sender, ways)
     if endpoint.stream:

@@ -3,9 +3,8 @@
 from typing import Final
 
 from ingest.api.problems import Problem, ProblemError
+from ingest.queue.payload import ITEM_BYTES as ITEM_BYTES
 
-#: Bytes of one event, as sent.
-ITEM_BYTES: Final = 256 * 1024
 #: Events in one request.
 ITEMS: Final = 1_000
 #: Points in one request.
@@ -68,8 +67,8 @@ def too_slow() -> ProblemError:
     )
 
 
-def item_too_large() -> Problem:
-    return too_large("item_too_large", f"The event is larger than {ITEM_BYTES:,} bytes.", "item_bytes", ITEM_BYTES)
+def item_too_large(most: int) -> Problem:
+    return too_large("item_too_large", f"The event is larger than {most:,} bytes.", "item_bytes", most)
 
 
 def too_many_items() -> ProblemError:

@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 
 from ingest.accept import Incoming
-from ingest.api import mappings
+from ingest.api import limits, mappings
 from ingest.api.decode import Refused, parse
 from ingest.api.keys import Sender
 from ingest.api.mappings import Mappings
 from ingest.api.problems import Problem
 from ingest.callbacks import CallbackRefused, targets
-from ingest.kinds import ALERT, KINDS, Kind
+from ingest.kinds import ALERT, KINDS, TASK, Kind
 from ingest.kinds.alerts import identity
 from ingest.kinds.errors import Invalid
 from ingest.kinds.faults import refused as refused_fault
@@ -29,6 +29,8 @@ SEVERITY_LENGTH: Final = 100
 AHEAD: Final = timedelta(hours=24)
 #: Waiting longer is a matter for schedules, not for a queue.
 LONGEST_DELAY: Final = timedelta(days=366)
+
+_TASK: Final = re.compile(rb'"kind"\s*:\s*"task"')
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
@@ -51,6 +53,9 @@ class Ways:
     default_priority: Priority | None = None
     #: It may be of a kind that only code of this project sends.
     internal: bool = False
+    #: The kind of an event that names none, and with `one_kind` of every event.
+    kind: str = "alert"
+    one_kind: bool = False
     #: Whose words the severity is in, by a name of `priorities.SOURCES`; "": its source's.
     scale: str = ""
     #: What operators said.
@@ -63,20 +68,27 @@ USUAL: Final = Ways()
 def read_event(raw: bytes, sender: Sender, ways: Ways = USUAL) -> Incoming | Rejected:
     """One event of a body, checked against every rule."""
     try:
-        event = parse(raw)
+        event = parse(raw, most=limits.ITEM_BYTES if len(raw) <= limits.ITEM_BYTES else _most(raw, ways))
     except Refused as refused:
         return Rejected(None, refused.problem, sender.source)
     try:
         return _incoming(raw, event, sender, ways)
+    except Refused as refused:
+        return Rejected(_shown_id(event), refused.problem, sender.source or _shown_source(event))
     except Invalid as invalid:
         return Rejected(_shown_id(event), rejection(invalid), sender.source or _shown_source(event))
 
 
+def _most(raw: bytes, ways: Ways) -> int:
+    """Bytes that an event may have, told before it is parsed: tasks may be larger than others."""
+    return KINDS[ways.kind].item_bytes if ways.one_kind or not _TASK.search(raw) else TASK.item_bytes
+
+
 def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) -> Incoming:
-    kind = _kind(event, ways.internal)
-    event_id = _name(event, "id")
-    if event_id == "":
-        raise Invalid("id", "invalid_value", "id must not be empty; leave it out to have one made.")
+    kind = _kind(event, ways)
+    if len(raw) > kind.item_bytes:
+        raise Refused(limits.item_too_large(kind.item_bytes))
+    event_id = _event_id(event, kind.id_field)
     source = sender.source or _name(event, "source") or ""
     tenant = sender.tenant or _name(event, "tenant") or ""
     _name(event, "dedup_key")
@@ -85,7 +97,9 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) 
     _object(event, "labels")
     _fault(event)
     kind.validate(event)
-    severity, warnings = _severity(event, source, sender, ways, ways.default_priority or kind.default_priority)
+    if kind.of_event is not None:
+        kind = kind.of_event(event)
+    severity, warnings = _severity(event, source, sender, ways, kind)
     severity, capped = cap(severity, sender.max_priority)
     warnings += capped
     takes_priority = kind is ALERT and event.get("action") == "resolve" and severity.by != "priority"
@@ -105,15 +119,30 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) 
     )
 
 
-def _kind(event: Mapping[str, Any], internal: bool) -> Kind:
+def _kind(event: Mapping[str, Any], ways: Ways) -> Kind:
     name = event.get("kind")
     if name is None:
-        return KINDS["alert"]
+        return KINDS[ways.kind]
+    if ways.one_kind and name != ways.kind:
+        raise Invalid("kind", "unknown_kind", f"kind must be {ways.kind} here, or be left out.")
     kind = KINDS.get(name) if isinstance(name, str) else None
-    if kind is None or (kind.internal and not internal):
-        known = ", ".join(name for name, each in KINDS.items() if internal or not each.internal)
+    if kind is None or (kind.internal and not ways.internal):
+        known = ", ".join(name for name, each in KINDS.items() if ways.internal or not each.internal)
         raise Invalid("kind", "unknown_kind", f"kind must be one of {known}.")
     return kind
+
+
+def _event_id(event: Mapping[str, Any], field: str) -> str | None:
+    """The client's id, by the kind's own field or by `id`."""
+    if field != "id" and event.get(field) is not None:
+        if event.get("id") not in (None, event[field]):
+            raise Invalid("id", "conflict", f"Only one of {field} and id may be given.")
+    else:
+        field = "id"
+    event_id = _name(event, field)
+    if event_id == "":
+        raise Invalid(field, "invalid_value", f"{field} must not be empty; leave it out to have one made.")
+    return event_id
 
 
 def _text(event: Mapping[str, Any], field: str, length: int) -> str | None:
@@ -210,7 +239,7 @@ def _fault(event: Mapping[str, Any]) -> None:
 
 
 def _severity(
-    event: Mapping[str, Any], source: str, sender: Sender, ways: Ways, default: Priority
+    event: Mapping[str, Any], source: str, sender: Sender, ways: Ways, kind: Kind
 ) -> tuple[Severity, tuple[dict[str, str], ...]]:
     """The event's priority and how it came about: an explicit word wins over the severity."""
     raw = event.get("severity")
@@ -219,6 +248,7 @@ def _severity(
     if len(str(raw)) > SEVERITY_LENGTH:
         detail = f"severity may have {SEVERITY_LENGTH} characters, not {len(str(raw)):,}."
         raise Invalid("severity", "too_long", detail, limit=SEVERITY_LENGTH)
+    default = ways.default_priority or kind.default_priority
     if event.get("action") == "resolve":
         default = Priority.LOW
     severity = classify(raw, source=ways.scale or source, default=default)
@@ -227,9 +257,11 @@ def _severity(
         severity = replace(severity, mapped=said, by="mapping", unknown=False)
     explicit = event.get("priority")
     if explicit is not None:
-        if not isinstance(explicit, str) or explicit.lower() not in PRIORITIES:
-            raise Invalid("priority", "invalid_value", f"priority must be one of {', '.join(PRIORITIES)}.")
-        return Severity(severity.raw, Priority(explicit.lower()), "priority"), ()
+        priority = kind.priority_of(explicit)
+        if priority is None:
+            more = ", normal, or a number from 3 to 0" if kind.name == TASK.name else ""
+            raise Invalid("priority", "invalid_value", f"priority must be one of {', '.join(PRIORITIES)}{more}.")
+        return Severity(severity.raw, priority, "priority"), ()
     if not severity.unknown:
         return severity, ()
     detail = f"No table knows this severity; the event is {severity.mapped}."
@@ -247,7 +279,7 @@ def cap(severity: Severity, highest: Priority | None) -> tuple[Severity, tuple[d
 
 def _shown_id(event: Mapping[str, Any]) -> str | None:
     """The client's id for the answer, as far as it is one."""
-    value = event.get("id")
+    value = event.get("id", event.get("task_id"))
     return value if isinstance(value, str) and len(value) <= NAME_LENGTH else None
 
 

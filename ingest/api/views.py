@@ -22,6 +22,7 @@ from ingest.api import (
     intake,
     limits,
     mappings,
+    positions,
     preferences,
     resolving,
     tally,
@@ -105,7 +106,8 @@ class TakeInView(APIView):
             tally.unstored(sender, events, problem)
             raise ProblemError(problem) from None
         tally.stored(sender, receipts, perf_counter() - began)
-        answer = answers.answer(self.endpoint, taken, receipts, prefer)
+        position = positions.position(self.endpoint, receipts)
+        answer = answers.answer(self.endpoint, taken, receipts, prefer, position=position)
         batches.keep(answer.batch, sender)
         return answer
 

@@ -12,6 +12,7 @@ from ingest.queue import keys
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import CHUNK
 from ingest.reading.cursors import oldest
+from ingest.reading.fields import kind as kind_of
 from ingest.reading.fields import pipelined, text
 
 #: What a dead letter can be chosen by: fields of its hash.
@@ -196,6 +197,7 @@ def _matching(client: redis.Redis, ids: Sequence[str], wanted: dict[str, str], i
     hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], *_CHOSEN_BY)
     for job_id, values in zip(ids, hashes, strict=True):
         found = dict(zip(_CHOSEN_BY, map(text, values), strict=True))
+        found[keys.KIND] = kind_of(found[keys.KIND])
         if not include_poison and found[keys.REASON] == _POISON:
             continue
         if all(found[field] == value for field, value in wanted.items()):

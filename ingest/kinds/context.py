@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from ingest.kinds.errors import Canceled
+
 #: Characters of one line of a job's log.
 LINE_LENGTH: Final = 1000
 #: Bytes of one progress value as JSON: it is written to Redis and to every open page, up to twice a second.
@@ -13,6 +15,11 @@ PROGRESS_BYTES: Final = 16 * 1024
 Report = Callable[[Literal["progress", "log"], Any], None]
 
 
+def _never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
 def _silent(what: Literal["progress", "log"], value: Any) -> None:
     """Nobody listens."""
 
@@ -20,17 +27,30 @@ def _silent(what: Literal["progress", "log"], value: Any) -> None:
 class Context:
     """The second argument of every effect handler. Its methods never wait and may be called from any thread."""
 
-    def __init__(self, job_id: str, *, attempt: int = 1, report: Report = _silent) -> None:
+    def __init__(
+        self, job_id: str, *, attempt: int = 1, report: Report = _silent, canceled: Callable[[], bool] = _never
+    ) -> None:
         #: The job's id, which is the event's id of ours.
         self.job_id: Final = job_id
         #: The number of this execution in the job's whole life, from 1.
         self.attempt: Final = attempt
         self._report = report
+        self._canceled = canceled
 
     @property
     def idempotency_key(self) -> str:
         """The same in every execution of this event: hand it to whatever must not happen twice."""
         return self.job_id
+
+    @property
+    def canceled(self) -> bool:
+        """Whether somebody asked for its end: a handler that goes on is ended a few seconds later."""
+        return self._canceled()
+
+    def stop_if_canceled(self) -> None:
+        """Call it now and then, where stopping leaves nothing half done. Raises `errors.Canceled`."""
+        if self.canceled:
+            raise Canceled("it was canceled while it ran")
 
     def progress(self, value: Any) -> None:
         """How far it is: a number, a text or any small JSON value, shown on the job's page.

@@ -10,6 +10,12 @@ class PermanentError(Exception):
     retry = False
 
 
+class Canceled(Exception):
+    """Raised by a handler that was asked to end and does (`Context.stop_if_canceled`)."""
+
+    retry = False
+
+
 class Invalid(Exception):
     """Raised at acceptance: this field of the event breaks a rule, and the sender must change it."""
 

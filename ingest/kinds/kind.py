@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from ingest.kinds.context import Context
 from ingest.priorities import Priority
-from ingest.queue.payload import Payload
+from ingest.queue.payload import ITEM_BYTES, Payload
 
 #: How a job is claimed and run: "" batch handlers, many at a time; an effect handler otherwise. `single`: one
 #: in the worker itself; `async`: some at a time on an event loop; `process`: one in a forked work horse.
@@ -26,6 +26,22 @@ RESULT_SECONDS: Final = 86_400
 BY_HANDLER: Final = -1
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,15}")
+_TYPE: Final = re.compile(r"([a-z][a-z0-9_-]{0,31})?")
+
+
+def is_async(handler: Any) -> bool:
+    """Whether it is an `async def`, or an object whose `__call__` is one."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)  # noqa: B004 - it is looked at, not asked for
+    )
+
+
+def priority_by_word(said: Any) -> Priority | None:
+    """One of the four words; None for anything else."""
+    try:
+        return Priority(said.lower()) if isinstance(said, str) else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +82,24 @@ class Kind:
     user_field: str = ""
     #: The field whose value orders: events of one value never overtake one another into Redis. "": none.
     ordering_field: str = ""
+    #: The field that holds the client's id; `id` is taken as well.
+    id_field: str = "id"
+    #: Bytes of one event, as sent.
+    item_bytes: int = ITEM_BYTES
+    #: The priority that an event's `priority` means; None: it is none.
+    priority_of: Callable[[Any], Priority | None] = priority_by_word
+    #: How an event is run, where events of the kind have types; it raises `errors.Invalid`. None: as the kind says.
+    of_event: "Callable[[Mapping[str, Any]], Kind] | None" = None
+    #: Of a kind whose events have types: which one this is.
+    type: str = ""
+    #: Only workers that name the type run it.
+    own_workers: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"a kind's name is up to 16 small letters, digits, - and _, not {self.name!r}")
+        if not _TYPE.fullmatch(self.type):
+            raise ValueError(f"a task type's name is up to 32 small letters, digits, - and _, not {self.type!r}")
         if self.batch and (self.isolation or self.is_async):
             raise ValueError(f"kind {self.name}: a batch handler is sync and runs in the worker; say batch=False")
         if self.concurrency < 1 or self.timeout < 1:
@@ -78,11 +108,13 @@ class Kind:
             object.__setattr__(self, "result_ttl", 0 if self.batch else RESULT_SECONDS)
 
     @property
+    def label(self) -> str:
+        """`alert`, or with a type `task:review`: what its jobs are counted under."""
+        return f"{self.name}:{self.type}" if self.type else self.name
+
+    @property
     def is_async(self) -> bool:
-        """Whether the handler is an `async def`, or an object whose `__call__` is one."""
-        return inspect.iscoroutinefunction(self.handler) or inspect.iscoroutinefunction(
-            getattr(self.handler, "__call__", None)  # noqa: B004 - it is looked at, not asked for
-        )
+        return is_async(self.handler)
 
     @property
     def mode(self) -> Mode:

@@ -5,6 +5,7 @@ second firing of one due time meets the job, or its marker, or, long after, its 
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ingest.accept import Incoming, job_of
 from ingest.kinds import KINDS
+from ingest.kinds.errors import Invalid
 from ingest.models import Schedule
 from ingest.priorities import Priority, Severity
 from ingest.queue.connections import server_time
@@ -31,9 +33,13 @@ MOST: Final = 1_000
 
 
 def event_of(schedule: Schedule, event_id: str | None = None) -> Incoming:
-    """What it sends, as acceptance takes it. Raises KeyError for a kind that is not there (any more)."""
+    """What it sends, as acceptance takes it.
+
+    Raises KeyError for a kind that is not there (any more), and Invalid for a task type.
+    """
+    kind = KINDS[schedule.kind]
     return Incoming(
-        kind=KINDS[schedule.kind],
+        kind=kind.of_event(json.loads(schedule.body)) if kind.of_event is not None else kind,
         body=schedule.body.encode(),
         source=schedule.source,
         tenant=schedule.tenant,
@@ -94,7 +100,10 @@ class Schedules:
             return f"There is no kind {schedule.kind!r}."
         jobs = []
         for due in dues:
-            event = event_of(schedule, f"{schedule.name}@{due:%Y-%m-%dT%H:%M:%SZ}")
+            try:
+                event = event_of(schedule, f"{schedule.name}@{due:%Y-%m-%dT%H:%M:%SZ}")
+            except Invalid as invalid:
+                return invalid.detail
             jobs.append(job_of(event, job_id(schedule, due), due))
         outcomes = {result.outcome for result in self._transitions.enqueue(jobs)}
         # A duplicate was sent before, and so was one under whose id there was another body: it was edited since.

@@ -102,7 +102,7 @@ def enqueue(jobs: Sequence[NewJob], request_id: str, *, strict: bool = False) ->
             job.timeout,
             job.result_ttl,
             _delays(job.retry_delays),
-            job.kind,
+            f"{job.kind}:{job.type}" if job.type else job.kind,
             job.source,
             job.tenant,
             job.event_id or "",
@@ -114,6 +114,7 @@ def enqueue(jobs: Sequence[NewJob], request_id: str, *, strict: bool = False) ->
             job.queue_limit,
             job.user,
             job.ordering_key,
+            job.type if job.own_workers else "",
         )
     return Call("enqueue", args)
 
@@ -138,11 +139,11 @@ def enqueued(jobs: Sequence[NewJob], reply: Sequence[bytes]) -> list[EnqueueResu
     return results
 
 
-def claim(worker: str, queues: Sequence[str], claim_id: str, limit: int, async_limit: int, lease: float) -> Call:
-    return Call(
-        "claim",
-        [claim_id, worker, max(1, min(limit, CHUNK)), max(0, min(async_limit, CHUNK)), lease, *queues],
-    )
+def claim(
+    worker: str, queues: Sequence[str], claim_id: str, limit: int, async_limit: int, lease: float, types: Sequence[str]
+) -> Call:
+    limits = (max(1, min(limit, CHUNK)), max(0, min(async_limit, CHUNK)))
+    return Call("claim", [claim_id, worker, *limits, lease, ",".join(types), *queues])
 
 
 def claimed(claim_id: str, reply: Sequence[Any]) -> Claim | None:
@@ -216,7 +217,12 @@ def fail(queue: str, claim_id: str, worker: str, failures: Sequence[Failure], re
 
 
 def failed(failures: Sequence[Failure], reply: Sequence[bytes]) -> dict[str, FailOutcome]:
-    outcomes: dict[bytes, FailOutcome] = {b"retry": "retry", b"dead": "dead", b"trash": "trash"}
+    outcomes: dict[bytes, FailOutcome] = {
+        b"retry": "retry",
+        b"dead": "dead",
+        b"trash": "trash",
+        b"canceled": "canceled",
+    }
     return {failure.job_id: outcomes.get(outcome, "refused") for failure, outcome in zip(failures, reply, strict=True)}
 
 
@@ -268,6 +274,10 @@ def purge(queue: str, ids: Sequence[str], request_id: str) -> Call:
 
 def cancel(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
     return Call("cancel", [request_id, queue, _clean(by), NEAR, *ids])
+
+
+def stop(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
+    return Call("stop", [request_id, queue, _clean(by), *ids])
 
 
 def move(queue: str, ids: Sequence[str], to: str, by: str, request_id: str) -> Call:

@@ -17,6 +17,7 @@ SCORE_OFFSET: Final = 10_000_000_000
 
 
 #: What a job's hash holds beside RQ's own fields. A job without KIND came from a stock client.
+#: Of a task `task:<type>`.
 KIND: Final = "kind"
 SOURCE: Final = "source"
 TENANT: Final = "tenant"
@@ -40,6 +41,10 @@ LAPSED: Final = "lapsed"
 ORDERING_KEY: Final = "ordering_key"
 #: How the job must be claimed: single, async or process; absent: in a batch.
 MODE: Final = "mode"
+#: The type of a task that only workers of its own run: it waits in its lane, `parked_jobs(queue, lane(type))`.
+LANE: Final = "lane"
+#: "1" while it runs and was asked to end.
+STOPPING: Final = "stopping"
 #: Who is told what becomes of the job: a URL, or a dotted path.
 CALLBACK: Final = "callback"
 #: "0" where the kind keeps no dead letters: the job fails into the trash.
@@ -145,7 +150,20 @@ def log(job_id: str) -> str:
     return f"{PREFIX}:qa:log:{job_id}"
 
 
+def lane(task_type: str) -> str:
+    """The parked list's name, in place of a bucket's, of tasks whose type has workers of its own."""
+    return f"lane:{task_type}"
+
+
+def lane_bell(task_type: str) -> str:
+    """List: rung for the workers of that type."""
+    return f"{BELL}:{task_type}"
+
+
 WORKERS: Final = f"{PREFIX}:workers"
+#: On a worker's hash, beside RQ's own: seconds in which it ran something, and the task types that it serves alone.
+WORKED: Final = "worked"
+TYPES: Final = "types"
 BELL: Final = f"{PREFIX}:qa:bell"
 #: Sorted set: queue, or ALL_QUEUES → Unix time at which its pause ends (inf: when somebody resumes it).
 PAUSED: Final = f"{PREFIX}:qa:paused"
@@ -192,14 +210,16 @@ def counters(name: str) -> str:
     enqueued, duplicate, id_reused, full (at enqueue), claimed, completed, late (of these: after the job was
     recovered), retried, dead, poison (of these: by crashes), dropped (failed into the trash), released,
     recovered, promoted, requeued, trashed, trashed_failed (of these: dead letters), restored, restored_failed,
-    purged, canceled, moved_in, moved_out, healed, and phantom: ids whose job was not where the list or set
-    said. Jobs of stock clients count under the same names with `foreign_` in front. After every script holds:
+    purged, canceled, stopped (of these: while they ran), moved_in, moved_out, healed, and phantom: ids whose
+    job was not where the list or set said. Jobs of stock clients count under the same names with `foreign_`
+    in front. After every script holds:
 
         enqueued + moved_in =
             waiting + scheduled + started + failed + trash + completed + purged + canceled + moved_out
         trash    = trashed + dropped - restored - purged
         failed   = dead - requeued - trashed_failed + restored_failed
         started  = claimed - (completed - late) - retried - dead - dropped - released - recovered
+                   - stopped
 
     where waiting = the list's length - tombstones + what is parked, as long as stock workers and clients
     leave our jobs alone; a job that they take away while it runs is one phantom.
@@ -208,7 +228,7 @@ def counters(name: str) -> str:
 
 
 def kind_counters(kind: str) -> str:
-    """Hash: the same counters of one kind, over all queues. What a stock client brought has no kind."""
+    """Hash: the same counters of one kind, or of one task type (`task:<type>`), over all queues; not of stock jobs."""
     return f"{PREFIX}:qa:kind:{kind}"
 
 

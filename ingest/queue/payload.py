@@ -19,6 +19,8 @@ VERSION: Final = 1
 #: The one function that a job of ours may name.
 FUNCTION: Final = "ingest.jobs.process_event"
 
+#: Bytes of one event as it is sent, of most kinds.
+ITEM_BYTES: Final = 256 * 1024
 #: Below this size zlib saves little and is not worth its time; 1 KB becomes 0.6.
 COMPRESS_FROM: Final = 400
 #: A job is at most some MiB; a small compressed field that unfolds to more is an attack.

@@ -9,7 +9,7 @@ import msgspec
 Mode = Literal["", "single", "async", "process"]
 #: `withheld`: nothing was wrong with it, but with another one of a call that is all or nothing.
 Outcome = Literal["queued", "scheduled", "duplicate", "id_reused", "full", "withheld"]
-FailOutcome = Literal["retry", "dead", "trash", "refused"]
+FailOutcome = Literal["retry", "dead", "trash", "canceled", "refused"]
 Place = Literal["queued", "started", "scheduled", "failed", "trash", "canceled", "finished"]
 Reason = Literal["error", "timeout", "poison", "permanent", "unreadable", "not_allowed"]
 
@@ -22,6 +22,10 @@ class NewJob(msgspec.Struct, frozen=True, gc=False):
     #: `payload.encode(…)`.
     data: bytes
     kind: str
+    #: Of a task.
+    type: str = ""
+    #: Only workers that name this type run it.
+    own_workers: bool = False
     source: str = ""
     tenant: str = ""
     event_id: str | None = None

@@ -46,8 +46,8 @@ __all__ = [
 _FOLDER: Final = Path(__file__).parent / "lua"
 _NAMES: Final = (
     *("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "progress"),
-    *("requeue", "run_now", "discard", "restore", "purge", "cancel", "move", "empty", "sweep", "pause", "resume"),
-    *("update", "forget", "heal", "end_turns", "where"),
+    *("requeue", "run_now", "discard", "restore", "purge", "cancel", "stop", "move", "empty"),
+    *("sweep", "pause", "resume", "update", "forget", "heal", "end_turns", "where"),
 )
 #: Dead letters move whatever their score is.
 _ANY_SCORE: Final[Mapping[str, float]] = MappingProxyType({})
@@ -91,15 +91,17 @@ class Transitions:
         limit: int = CHUNK,
         async_limit: int = 10,
         lease: float,
+        types: Sequence[str] = (),
     ) -> Claim | None:
         """Queue → started: jobs of the first queue that has any, all of one mode, for `lease` seconds.
 
         Up to `limit` (at most CHUNK) of the jobs that run in batches, up to `async_limit` async ones, one of any
         other mode. With an `async_limit` of 0, nothing when the next job is an async one. Paused queues are passed
-        over, and jobs whose rate limit is used up are held back. The same `claim_id` sent again gets the same jobs.
+        over, and jobs whose rate limit is used up are held back. With `types`, tasks of these types alone, which have
+        workers of their own; without, none of such types. The same `claim_id` sent again gets the same jobs.
         None: nothing to do.
         """
-        call = calls.claim(worker, queues, claim_id, limit, async_limit, lease)
+        call = calls.claim(worker, queues, claim_id, limit, async_limit, lease, types)
         return calls.claimed(claim_id, self._run(call))
 
     def renew(self, lease: float, held: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
@@ -237,6 +239,10 @@ class Transitions:
     def cancel(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
         """Queue or scheduled → canceled. Return the ids that really moved."""
         return self._each(ids, request_id, lambda chunk, request: calls.cancel(queue, chunk, by, request))
+
+    def stop(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
+        """Started, for an effect handler → asked to end; it is canceled then. Return the ids that were asked."""
+        return self._each(ids, request_id, lambda chunk, request: calls.stop(queue, chunk, by, request))
 
     def move(
         self, queue: str, ids: Iterable[str], *, to: str, by: str = "", request_id: str | None = None

@@ -8,6 +8,7 @@ import redis
 from django.conf import settings
 
 from ingest.queue import keys
+from ingest.reading.fields import kind as kind_of
 from ingest.reading.fields import number, pipelined, text
 
 #: Scheduled jobs that are looked at to tell retries from delayed ones; of more, this many stand for all.
@@ -98,7 +99,7 @@ def paused(client: redis.Redis) -> set[str]:
 
 
 def statistics(client: redis.Redis, kind: str | None = None) -> Statistics:
-    """Of one kind, or of all together; jobs that stock clients brought are in none."""
+    """Of one kind, of one task type (`task:<type>`), or of all; jobs that stock clients brought are in none."""
     names = settings.PRIORITIES
     pipe = client.pipeline(transaction=True)
     for name in names:
@@ -113,7 +114,9 @@ def statistics(client: redis.Redis, kind: str | None = None) -> Statistics:
         return sum(known.get(name, 0) for name in counters)
 
     completed = count("completed")
-    processing = count("claimed", "late") - count("completed", "retried", "dead", "dropped", "released", "recovered")
+    processing = count("claimed", "late") - count(
+        "completed", "retried", "dead", "dropped", "released", "recovered", "stopped"
+    )
     dead = count("dead", "restored_failed") - count("requeued", "trashed_failed")
     trash = count("trashed", "dropped") - count("restored", "purged")
     gone = count("completed", "purged", "canceled", "moved_out")
@@ -136,7 +139,7 @@ def _retrying(client: redis.Redis, scheduled: Sequence[Any], kind: str | None) -
     found = 0.0
     for ids, size in zip(scheduled[::2], scheduled[1::2], strict=True):
         hashes = pipelined(client, "hmget", [keys.job(text(job_id)) for job_id in ids], keys.KIND, keys.ATTEMPTS)
-        some = sum(number(text(tries)) > 0 and kind in (None, text(of)) for of, tries in hashes)
+        some = sum(number(text(tries)) > 0 and kind in (None, text(of), kind_of(of)) for of, tries in hashes)
         found += some * size / len(ids) if ids else 0
     return round(found)
 

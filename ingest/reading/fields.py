@@ -31,12 +31,23 @@ FIELDS: Final = (
     keys.TRASHED_AT,
     keys.TRASHED_FROM,
     keys.PROGRESS,
+    keys.LANE,
+    keys.STOPPING,
 )
+#: Beside FIELDS: what the hash says in its kind.
+TASK_TYPE: Final = "task_type"
 
 
 def fields(values: Sequence[Any]) -> dict[str, str]:
-    """HMGET's answer for FIELDS, by name; what is missing is empty."""
-    return dict(zip(FIELDS, map(text, values), strict=True))
+    """HMGET's answer for FIELDS, by name, and TASK_TYPE; what is missing is empty."""
+    found = dict(zip(FIELDS, map(text, values), strict=True))
+    found[keys.KIND], _, found[TASK_TYPE] = found[keys.KIND].partition(":")
+    return found
+
+
+def kind(value: Any) -> str:
+    """The kind of a job, by that field of its hash alone."""
+    return text(value).partition(":")[0]
 
 
 def pipelined(client: redis.Redis, command: str, names: Sequence[str], *arguments: Any) -> list[Any]:

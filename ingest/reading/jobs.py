@@ -13,7 +13,7 @@ from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.reading import runs, spooled
-from ingest.reading.fields import FIELDS, failed_at, fields, moment, number, text
+from ingest.reading.fields import FIELDS, TASK_TYPE, failed_at, fields, moment, number, text
 from ingest.reading.shapes import Job, JobError
 
 #: The position is looked for in so many ids from the head; beyond, only "more than" is told.
@@ -50,7 +50,7 @@ def read(job_id: str, client: redis.Redis | None = None) -> Job | None:
 
 def _read(job_id: str, client: redis.Redis) -> Job | None:
     # First which queue it is in: searching the others as well would take Redis four times as long.
-    name = text(client.hget(keys.job(job_id), "origin"))
+    name, lane = map(text, client.hmget(keys.job(job_id), ["origin", keys.LANE]))
     ours = name in settings.PRIORITIES
     before = settings.PRIORITIES[: settings.PRIORITIES.index(name)] if ours else ()
     pipe = client.pipeline(transaction=True)
@@ -59,11 +59,11 @@ def _read(job_id: str, client: redis.Redis) -> Job | None:
         pipe.zscore(keys.scheduled(name), job_id)
         pipe.zscore(keys.failed(name), job_id)
         # From the head and from the end: whoever asks sent it just now, mostly.
-        pipe.lpos(keys.queue(name), job_id, maxlen=POSITION_CAP)
-        pipe.lpos(keys.queue(name), job_id, rank=-1, maxlen=POSITION_CAP)
+        pipe.lpos(_line(name, lane), job_id, maxlen=POSITION_CAP)
+        pipe.lpos(_line(name, lane), job_id, rank=-1, maxlen=POSITION_CAP)
         pipe.zrank(keys.behind(name), job_id)
         for each in (*before, name):
-            pipe.llen(keys.queue(each))
+            pipe.llen(_line(each, lane))
             pipe.scard(keys.tombstones(each))
     values, *rest = pipe.execute()
     found = fields(values)
@@ -89,8 +89,13 @@ def _read(job_id: str, client: redis.Redis) -> Job | None:
     index = from_end if from_head is None else from_head
     if index is None:
         return replace(job, position=f">{POSITION_CAP}") if length > POSITION_CAP else job
-    here = index - (_gone_before(client, name, index, length, gone) if gone else 0)
+    here = index - (_gone_before(client, name, lane, index, length, gone) if gone else 0)
     return placed(job, here, waiting)
+
+
+def _line(queue: str, lane: str) -> str:
+    """Where it waits: with the others, or with those that workers of its type run."""
+    return keys.parked_jobs(queue, keys.lane(lane)) if lane else keys.queue(queue)
 
 
 def placed(job: Job, here: int, before: Mapping[str, int]) -> Job:
@@ -100,15 +105,15 @@ def placed(job: Job, here: int, before: Mapping[str, int]) -> Job:
     return replace(job, position=position, ahead=sum(by_queue.values()), ahead_by_queue=by_queue)
 
 
-def _gone_before(client: redis.Redis, name: str, index: int, length: int, gone: int) -> int:
+def _gone_before(client: redis.Redis, name: str, lane: str, index: int, length: int, gone: int) -> int:
     """How many of the first `index` ids are of jobs that are elsewhere; at most POSITION_CAP are looked at."""
     if index <= POSITION_CAP:
-        return _gone_among(client, name, 0, index - 1) if index else 0
-    return max(0, gone - _gone_among(client, name, index, -1)) if length - index <= POSITION_CAP else 0
+        return _gone_among(client, name, lane, 0, index - 1) if index else 0
+    return max(0, gone - _gone_among(client, name, lane, index, -1)) if length - index <= POSITION_CAP else 0
 
 
-def _gone_among(client: redis.Redis, name: str, first: int, last: int) -> int:
-    ids = client.lrange(keys.queue(name), first, last)
+def _gone_among(client: redis.Redis, name: str, lane: str, first: int, last: int) -> int:
+    ids = client.lrange(_line(name, lane), first, last)
     return sum(client.smismember(keys.tombstones(name), ids)) if ids else 0
 
 
@@ -159,6 +164,8 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
         trashed_from=found[keys.TRASHED_FROM] or None,
         progress=_progress(found[keys.PROGRESS]),
         result=None,
+        task_type=found.get(TASK_TYPE) or None,
+        stopping=state == "started" and bool(found[keys.STOPPING]),
     )
 
 

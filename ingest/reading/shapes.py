@@ -56,3 +56,7 @@ class Job:
     result: Any
     #: `ahead`, parted: by each queue that is served before, and its own.
     ahead_by_queue: dict[str, int] | None = None
+    #: Of a task.
+    task_type: str | None = None
+    #: It runs, and was asked to end: it will be canceled, or finished if it is faster.
+    stopping: bool = False

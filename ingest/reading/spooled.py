@@ -9,7 +9,7 @@ from ingest.models import SpooledEvent
 from ingest.queue import payload
 from ingest.reading.shapes import Job, JobError
 from ingest.spool import reading
-from ingest.spool.rows import State
+from ingest.spool.rows import State, rest
 
 #: The position is counted so far; beyond, only "more than" is told.
 POSITION_CAP: Final = 10_000
@@ -54,6 +54,7 @@ def of_row(row: SpooledEvent, *, located: bool = False) -> Job:
         trashed_from="failed" if row.state == State.TRASH else None,
         progress=None,
         result=None,
+        task_type=rest(row).type or None,
     )
 
 

@@ -30,6 +30,8 @@ class Rest(msgspec.Struct, frozen=True):
     callback: str
     user: str
     marker_seconds: int
+    type: str = ""
+    own_workers: bool = False
 
 
 _REST: Final = msgspec.json.Decoder(Rest)
@@ -80,6 +82,8 @@ def new_job(row: SpooledEvent, now: datetime) -> NewJob:
         queue=settings.PRIORITIES[row.rank],
         data=bytes(row.data),
         kind=row.kind,
+        type=kept.type,
+        own_workers=kept.own_workers,
         source=row.source,
         tenant=row.tenant,
         event_id=row.event_id,
@@ -136,6 +140,8 @@ def _values(job: NewJob, place: int, now: datetime) -> tuple[Any, ...]:
         job.callback,
         job.user,
         job.marker_seconds,
+        job.type,
+        job.own_workers,
     )
     return (
         *(job.id, State.SPOOLED.value, settings.PRIORITIES.index(job.queue), place),

@@ -11,7 +11,7 @@ import msgspec
 from asgiref.sync import sync_to_async
 
 from ingest import database, effects, jobs, outbox
-from ingest.kinds import KINDS, Context, Kind
+from ingest.kinds import Context, Kind, kind_of
 from ingest.models import SpooledEvent
 from ingest.queue.payload import Payload, Unreadable, decode
 from ingest.spool import turns
@@ -43,13 +43,12 @@ class Running:
         rows = turns.take(TURN)
         left = {row.id: row for row in rows}
         try:
-            by_kind: dict[str, list[Entry]] = {}
+            by_kind: dict[Kind, list[Entry]] = {}
             for row in rows:
                 entry = self._read(row, left)
                 if entry is not None:
-                    by_kind.setdefault(entry.kind.name, []).append(entry)
-            for entries in by_kind.values():
-                kind = entries[0].kind
+                    by_kind.setdefault(entry.kind, []).append(entry)
+            for kind, entries in by_kind.items():
                 if kind.batch:
                     self._run_group(kind, entries, left)
                 elif kind.is_async:
@@ -66,9 +65,7 @@ class Running:
     def _read(self, row: SpooledEvent, left: dict[str, SpooledEvent]) -> Entry | None:
         try:
             payload = decode(bytes(row.data), row.id)
-            kind = KINDS.get(payload.kind)
-            if kind is None:
-                raise Unreadable(f"the kind {payload.kind!r} is not known")
+            kind = kind_of(payload)
         except Unreadable as error:
             self._failed(row, error, left)
             return None

@@ -3,17 +3,25 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from types import FrameType
 
 #: Seconds until the alarm rings again for a handler that caught it and went on.
 AGAIN = 5.0
+#: Seconds between two looks at whether it must stop.
+LOOK = 1.0
 
 
 class Overrun(BaseException):
     """The handler ran longer than its kind allows. Not an Exception: handlers must not catch it."""
+
+
+class Stopped(BaseException):
+    """Somebody canceled the job, and its handler did not end by itself."""
+
+    retry = False
 
 
 class Halt(BaseException):
@@ -30,6 +38,7 @@ class Alarm:
         self._watching = False
         self._timeout_at = inf
         self._halt_at = inf
+        self._must_stop: Callable[[], bool] | None = None
 
     @property
     def halted(self) -> bool:
@@ -43,8 +52,11 @@ class Alarm:
             self._set()
 
     @contextmanager
-    def watch(self, timeout: float) -> Iterator[None]:
-        """Run the body for `timeout` seconds at most. Raises Overrun or Halt."""
+    def watch(self, timeout: float, must_stop: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Run the body for `timeout` seconds at most, and until `must_stop` says so.
+
+        Raises Overrun, Stopped or Halt.
+        """
         if self.halted:
             raise Halt
         if threading.current_thread() is not threading.main_thread():
@@ -52,6 +64,7 @@ class Alarm:
             return
         signal.signal(signal.SIGALRM, self._ring)
         self._timeout_at = time.monotonic() + timeout
+        self._must_stop = must_stop
         self._watching = True
         self._set()
         try:
@@ -62,6 +75,8 @@ class Alarm:
 
     def _set(self) -> None:
         wait = min(self._timeout_at, self._halt_at) - time.monotonic()
+        if self._must_stop is not None:
+            wait = min(wait, LOOK)
         signal.setitimer(signal.ITIMER_REAL, max(wait, 0.001), AGAIN)
 
     def _ring(self, signum: int, frame: FrameType | None) -> None:
@@ -71,4 +86,6 @@ class Alarm:
             raise Halt
         if time.monotonic() >= self._timeout_at:
             raise Overrun("the handler ran longer than its timeout")
+        if self._must_stop is not None and self._must_stop():
+            raise Stopped("it was canceled while it ran, and did not end by itself")
         self._set()

@@ -163,11 +163,15 @@ class Batch:
 
     def _run_here(self, entry: Entry) -> None:
         try:
-            with self._alarm.watch(entry.kind.timeout):
+            with self._alarm.watch(entry.kind.timeout, lambda: self._leases.must_stop(entry.claim, entry.job.id)):
                 if effects.begin([entry.payload]):
                     self._settlement.done(entry.claim, entry.job.id)
                     return
-                result = effects.run(entry.kind, entry.payload, self._reports.context(entry))
+                result = effects.run(
+                    entry.kind,
+                    entry.payload,
+                    self._reports.context(entry, lambda: self._leases.stopping(entry.claim, entry.job.id)),
+                )
         except (database.DatabaseAway, Halt):
             raise
         except BaseException as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ingest.kinds import KINDS, Kind
+from ingest.kinds import Kind, kind_of
 from ingest.queue.payload import Payload, Unreadable, decode
 from ingest.queue.transitions import Claim, ClaimedJob
 
@@ -29,7 +29,4 @@ def read(claim: Claim, job: ClaimedJob) -> Entry:
         raise
     except Exception as error:
         raise Unreadable(f"the job cannot be read: {error!r}") from error
-    kind = KINDS.get(payload.kind)
-    if kind is None:
-        raise Unreadable(f"the kind {payload.kind!r} is not known")
-    return Entry(claim, job, payload, kind)
+    return Entry(claim, job, payload, kind_of(payload))

@@ -19,7 +19,7 @@ from django.db import connections
 
 from ingest import effects
 from ingest.database import DatabaseAway
-from ingest.kinds import KINDS, Context
+from ingest.kinds import Context, kind_of
 from ingest.queue.payload import decode
 from ingest.queue.transitions import Failure
 from ingest.worker.alarm import Alarm, Halt
@@ -32,13 +32,16 @@ from ingest.worker.stable import Stable
 
 #: Seconds after its timeout at which a handler that does not end is killed with its process.
 KILL_SECONDS: Final = 5.0
+#: Tells the handler's context that its job is canceled.
+CANCEL_SIGNAL: Final = signal.SIGUSR1
 #: Seconds between two looks at what may end it.
 LOOK: Final = 0.1
 #: Seconds that it has to exit after it has answered.
 EXIT_SECONDS: Final = 1.0
 
-#: Why it was killed: an operator's stop-job or kill-horse, its timeout, a lease that is lost, a worker that stops.
-Why = Literal["stopped", "killed", "overrun", "lost", "halted"]
+#: Why it was killed: an operator's stop-job or kill-horse, its timeout, a lease that is lost, a worker that stops, a
+#: cancel that it did not follow.
+Why = Literal["stopped", "killed", "overrun", "lost", "halted", "canceled"]
 
 
 class HorseDied(Exception):
@@ -67,6 +70,7 @@ class Horse:
         self._why: Why | None = None
         self._lock = threading.Lock()  # so that no pid is killed that is another's by now
         self._status: int | None = None
+        self._told = False
 
     def run(self, *, leases: Leases, alarm: Alarm, reports: Reports) -> Any:
         """Fork, wait for the answer, and return the handler's result.
@@ -97,6 +101,15 @@ class Horse:
                 os.killpg(self.pid, signal.SIGKILL)
             return True
 
+    def _tell(self) -> None:
+        """Its context says from now on that it is canceled."""
+        with self._lock:
+            if self._told or not self.pid or self._status is not None:
+                return
+            self._told = True
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, CANCEL_SIGNAL)
+
     # --- in the worker ------------------------------------------------------------------------
 
     def _listen(self, read_end: int, leases: Leases, alarm: Alarm, reports: Reports) -> tuple[str, Any] | None:
@@ -125,6 +138,10 @@ class Horse:
                 self.kill("halted")
             elif time.monotonic() > overrun_at:
                 self.kill("overrun")
+            elif leases.must_stop(self.entry.claim, self.entry.job.id):
+                self.kill("canceled")
+            elif leases.stopping(self.entry.claim, self.entry.job.id):
+                self._tell()
             elif not leases.still(self.entry.claim, self.entry.job.id):
                 self.kill("lost")
 
@@ -140,6 +157,8 @@ class Horse:
                     raise HorseFailed(Failure(**value))
         status = self._end()
         match self._why:
+            case "canceled":
+                raise HorseFailed(self._killed("error", "Canceled", "canceled while it ran, and killed", retry=False))
             case None:
                 raise HorseDied(f"its process {_ending(status)}")
             case "halted":
@@ -200,17 +219,24 @@ class _Pipe:
                 line = line[os.write(self._write_end, line) :]
 
 
+#: Of the one job of this process.
+_canceled: Final = threading.Event()
+
+
 def ride(write_end: int, job_id: str, data: bytes, attempts: int) -> None:
     """Run the job's handler and answer."""
+    # A signal that came before this line has ended the process, which for a canceled job is as good.
+    signal.signal(CANCEL_SIGNAL, lambda *_: _canceled.set())
     pipe = _Pipe(write_end)
-    pipe.send(*_answer(data, Context(job_id, attempt=attempts + 1, report=pipe.send)))
+    context = Context(job_id, attempt=attempts + 1, report=pipe.send, canceled=_canceled.is_set)
+    pipe.send(*_answer(data, context))
     connections.close_all()
 
 
 def _answer(data: bytes, context: Context) -> tuple[str, Any]:
     try:
         payload = decode(data, context.job_id)  # the worker could, so we can
-        kind = KINDS[payload.kind]
+        kind = kind_of(payload)
         if kind.is_async:
             return "result", asyncio.run(run_in_time(kind, payload, context))
         with Alarm().watch(kind.timeout):

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -58,10 +58,13 @@ class Reports:
         self._thread.join()
         self._connection.close()
 
-    def context(self, entry: Entry) -> Context:
+    def context(self, entry: Entry, canceled: Callable[[], bool]) -> Context:
         """The context of this execution."""
         return Context(
-            entry.job.id, attempt=entry.job.attempts + 1, report=lambda what, value: self.say(entry, what, value)
+            entry.job.id,
+            attempt=entry.job.attempts + 1,
+            report=lambda what, value: self.say(entry, what, value),
+            canceled=canceled,
         )
 
     def say(self, entry: Entry, what: Literal["progress", "log"], value: Any) -> None:

@@ -13,16 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, Final, Literal
 
 from django.db import connections
 
 from ingest import effects
 from ingest.database import DatabaseAway
-from ingest.kinds import KINDS, Context, Kind
+from ingest.kinds import Context, Kind, each_kind
 from ingest.queue.payload import Payload
 from ingest.queue.transitions import Failure
-from ingest.worker.alarm import Alarm, Overrun
+from ingest.worker.alarm import Alarm, Overrun, Stopped
 from ingest.worker.entries import Entry
 from ingest.worker.failures import failure
 from ingest.worker.leases import Leases
@@ -59,8 +60,9 @@ class _Run:
     task: asyncio.Task[None] | None = None
     #: time.monotonic(); None while it waits for its kind's turn.
     started: float | None = None
-    #: Why it was cancelled by us: its lease is lost, or the worker stops.
-    cancelled: Literal["", "lost", "stop"] = ""
+    #: Why it was cancelled by us: its lease is lost, the worker stops, or somebody canceled it.
+    cancelled: Literal["", "lost", "stop", "canceled"] = ""
+    cancelled_at: float = inf
     #: A verdict was given, so what the handler may still do counts for nothing.
     ended: bool = False
 
@@ -68,7 +70,8 @@ class _Run:
         """It did not even end when it was cancelled."""
         if self.started is None or self.ended:
             return False
-        return time.monotonic() > self.started + self.entry.kind.timeout + CANCEL_SECONDS
+        ends = min(self.started + self.entry.kind.timeout, self.cancelled_at)
+        return time.monotonic() > ends + CANCEL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Slots:
     @property
     def free(self) -> int:
         """How many async jobs may be claimed now: as many as the kind with the largest concurrency has room for."""
-        size = max((kind.concurrency for kind in KINDS.values() if kind.mode == "async"), default=1)
+        size = max((kind.concurrency for kind in each_kind() if kind.mode == "async"), default=1)
         return max(0, size - len(self._runs))
 
     @property
@@ -195,20 +198,25 @@ class Slots:
         entry = run.entry
         ended = partial(_Ended, run)
         try:
-            async with self._turns.setdefault(entry.kind.name, asyncio.Semaphore(entry.kind.concurrency)):
+            async with self._turns.setdefault(entry.kind.label, asyncio.Semaphore(entry.kind.concurrency)):
                 run.started = time.monotonic()
-                result = await run_in_time(entry.kind, entry.payload, self._reports.context(entry))
+                result = await run_in_time(entry.kind, entry.payload, self._context(entry))
         except DatabaseAway as error:
             logger.error("job %s is released: the database is away (%s)", entry.job.id, error)
             end = ended("released")
         except BaseException as error:  # also SystemExit: a handler's is a failure of its event, not our end
-            if isinstance(error, asyncio.CancelledError) and run.cancelled:
+            if isinstance(error, asyncio.CancelledError) and run.cancelled == "canceled":
+                end = ended("failed", failure=failure(entry.job.id, Stopped("it was canceled while it ran")))
+            elif isinstance(error, asyncio.CancelledError) and run.cancelled:
                 end = ended("lost" if run.cancelled == "lost" else "released")
             else:
                 end = ended("failed", failure=failure(entry.job.id, error))
         else:
             end = ended("done", result)
         self._end(end)
+
+    def _context(self, entry: Entry) -> Context:
+        return self._reports.context(entry, lambda: self._leases.stopping(entry.claim, entry.job.id))
 
     def _end(self, end: _Ended) -> None:
         if end.run.ended:
@@ -225,13 +233,15 @@ class Slots:
                 if not run.ended and not self._leases.still(run.entry.claim, run.entry.job.id):
                     # Somebody else runs it by now; ours must not go on beside.
                     self._cancel(run, "lost")
+                elif not run.ended and self._leases.must_stop(run.entry.claim, run.entry.job.id):
+                    self._cancel(run, "canceled")
                 if run.is_overdue():
                     self._end(_Ended(run, "failed", failure=failure(run.entry.job.id, _overrun())))
                     self._is_stuck(run, "does not end when it is cancelled")
 
-    def _cancel(self, run: _Run, why: Literal["lost", "stop"]) -> None:
+    def _cancel(self, run: _Run, why: Literal["lost", "stop", "canceled"]) -> None:
         if run.task is not None and not run.cancelled:
-            run.cancelled = why
+            run.cancelled, run.cancelled_at = why, time.monotonic()
             run.task.cancel()
 
     def _cancel_all(self) -> None:
@@ -240,7 +250,7 @@ class Slots:
 
     def _is_stuck(self, run: _Run, what: str) -> None:
         self.stuck = True
-        self._give_up(f"the handler of kind {run.entry.kind.name} {what}; job {run.entry.job.id}")
+        self._give_up(f"the handler of kind {run.entry.kind.label} {what}; job {run.entry.job.id}")
 
     async def _settle_what_ends(self) -> None:
         """Tell what ended, all that ended meanwhile at once: a call to Redis is an fsync."""

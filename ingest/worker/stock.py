@@ -18,6 +18,7 @@ from ingest.worker.horse import Horse
 logger = logging.getLogger("rq.worker")
 
 #: RQ's commands that end one job.
+CANCEL: Final = "cancel-job"
 _ENDING: Final = frozenset({"stop-job", "stop-execution", "kill-horse"})
 
 
@@ -47,6 +48,9 @@ class StockWorker(Worker):
     def handle_payload(self, message: dict[str, Any]) -> None:
         """`stop-job`, `stop-execution` and `kill-horse` end the job whose process they mean; `shutdown` is RQ's."""
         command = parse_payload(message)
+        if command["command"] == CANCEL:
+            self._cancel(str(command.get("job_id")))
+            return
         if command["command"] not in _ENDING:
             super().handle_payload(message)  # type: ignore[no-untyped-call]
             return
@@ -63,6 +67,9 @@ class StockWorker(Worker):
             command["command"],
             f"none of {meant} runs here" if meant else "none runs here now",
         )
+
+    def _cancel(self, job_id: str) -> None:
+        """Somebody canceled a job that runs here; the script that says so has marked it."""
 
     def request_stop_execution(self, execution_id: str) -> None:
         """Executions are RQ's own way of naming claims; `handle_payload` does what this would."""

@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import suppress
 from types import FrameType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import redis
 from django.conf import settings
@@ -31,7 +31,7 @@ from rq.utils import now
 from rq.worker import WorkerStatus
 
 from ingest import database
-from ingest.kinds import KINDS
+from ingest.kinds import each_kind
 from ingest.queue import keys
 from ingest.queue.connections import RedisUnavailable, wait_for_redis
 from ingest.queue.transitions import CHUNK, Claim, ClaimedJob, Transitions, new_id
@@ -69,6 +69,9 @@ class BatchWorker(StockWorker):
     GRACE seconds, the rest goes back to the front of its queue.
     """
 
+    #: The task types that this process serves, and nothing else; empty: all that have no workers of their own.
+    task_types: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["serializer"] = JSONSerializer  # rqworker passes pickle where none is named
         runs = kwargs.get("prepare_for_work", True)
@@ -90,6 +93,9 @@ class BatchWorker(StockWorker):
         self._pace = Pace(settings.CLAIM_LIMIT)
         self._pending: tuple[str, int, int] | None = None  # a claim without an answer: its id and limits
         self._suspension_seen = 0.0
+        self._worked = 0.0  # seconds in which anything ran, until _busy_since
+        self._busy_since: float | None = None
+        self._bells = [keys.lane_bell(each) for each in self.task_types] or [keys.BELL]
         self._waits_for = ""
         self._wait = SHORTEST_WAIT
         self._redis_away = False
@@ -117,7 +123,7 @@ class BatchWorker(StockWorker):
         signal.signal(signal.SIGTERM, self.request_stop)
         connection_created.connect(_bound_transactions, dispatch_uid="ingest.worker")
         connections.close_all()  # a pool forks its workers
-        if any(kind.mode == "process" for kind in KINDS.values()):
+        if any(kind.mode == "process" for kind in each_kind()):
             self.connection.connection_pool.disconnect()  # else its sockets stay open as long as the stable
             self._stable = Stable(ride)
         self._transitions = Transitions(self.connection)
@@ -161,7 +167,7 @@ class BatchWorker(StockWorker):
                     break
                 else:
                     self._say(WorkerStatus.BUSY if self._slots.busy else WorkerStatus.IDLE)
-                    self.connection.blpop([keys.BELL], 1)
+                    self.connection.blpop(self._bells, 1)
                     self._wait = SHORTEST_WAIT
                 self._redis_away = False
                 if claims or self._slots.busy:
@@ -204,6 +210,7 @@ class BatchWorker(StockWorker):
                     limit=size,
                     async_limit=async_size,
                     lease=settings.LEASE_SECONDS,
+                    types=self.task_types,
                 )
             except redis.RedisError:
                 if claims:
@@ -246,6 +253,10 @@ class BatchWorker(StockWorker):
         else:
             self._wait = SHORTEST_WAIT
         return batch.jobs_run
+
+    def _cancel(self, job_id: str) -> None:
+        if self._leases.stop(job_id):
+            logger.warning("Worker %s: job %s was canceled; it has a few seconds to end", self.name, job_id)
 
     def _run_foreign(self, claim: Claim, job: ClaimedJob, settlement: Settlement) -> None:
         run_foreign(self, claim, job, self._leases, settlement)
@@ -332,9 +343,17 @@ class BatchWorker(StockWorker):
 
     def _say(self, state: WorkerStatus) -> None:
         if self.get_state() != state:
+            self._worked, self._busy_since = self._worked_so_far(), None
+            if state == WorkerStatus.BUSY:
+                self._busy_since = time.monotonic()
             with suppress(redis.RedisError):  # the next beat says it; what was claimed must be run
                 self.set_state(state)
             self.procline(f"{state.value} on {','.join(self.queue_names())}")  # type: ignore[no-untyped-call]
+
+    def _worked_so_far(self) -> float:
+        """Seconds in which anything ran here."""
+        since = self._busy_since
+        return self._worked + (time.monotonic() - since if since is not None else 0.0)
 
     def _tick(self, connection: redis.Redis, held: int) -> None:
         """Called three times a lease, by the thread that renews them."""
@@ -347,7 +366,14 @@ class BatchWorker(StockWorker):
         pipeline = connection.pipeline(transaction=False)
         pipeline.hset(
             self.key,
-            mapping={**self.serialize(), "state": self.get_state(), "held": held, "waits_for": self._waits_for},
+            mapping={
+                **self.serialize(),
+                "state": self.get_state(),
+                "held": held,
+                "waits_for": self._waits_for,
+                keys.TYPES: ",".join(self.task_types),
+                keys.WORKED: f"{self._worked_so_far():.1f}",
+            },
         )
         pipeline.expire(self.key, self.worker_ttl + 60)
         worker_registration.register(self, pipeline)

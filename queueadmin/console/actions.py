@@ -24,6 +24,10 @@ BUTTONS: Final = {
     "cancel": Button("Cancel", "console:cancel_job", "ban", "It will not run; there is no way back"),
     "discard": Button("Discard", "console:discard_job", "trash-2", "Into the trash, kept for 24 h", "danger"),
 }
+#: The same while it runs.
+CANCEL_RUNNING: Final = Button(
+    "Cancel", "console:cancel_job", "ban", "Its handler is told, and ended if it goes on for 5 s; no way back", "danger"
+)
 
 
 #: Over a list, in this order, for the rows that are ticked.

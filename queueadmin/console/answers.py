@@ -88,7 +88,7 @@ def do(
         return answer(request, OUTCOME_UNKNOWN, messages.ERROR, back, 503)
     except ReasonNeeded as error:
         return answer(request, str(error), messages.WARNING, asking or back, 422)
-    nothing = isinstance(result, MoveResult) and not result.moved
+    nothing = isinstance(result, MoveResult) and not result.moved and not result.asked
     level = messages.WARNING if nothing else messages.SUCCESS
     restorable = result.moved if undo and not nothing else ()
     return answer(request, result.sentence, level, back, undo=restorable, fresh_list=fresh_list)

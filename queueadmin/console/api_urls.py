@@ -14,6 +14,7 @@ from queueadmin.console.api import (
     lookups,
     queues,
     schedules,
+    statistics,
 )
 
 app_name = "console-api"
@@ -36,6 +37,7 @@ urlpatterns = [
     path("api/v1/marks", history.MarksView.as_view(), name="marks"),
     path("api/v1/jobs", lists.JobsView.as_view(), name="jobs"),
     path("api/v1/jobs/lookup", lookups.LookupView.as_view(), name="lookup"),
+    path("api/v1/statistics", statistics.StatisticsView.as_view(), name="statistics"),
     path("api/v1/alerts", alerts.AlertsView.as_view(), name="alerts"),
     path("api/v1/alerts/<str:alert_id>", alerts.AlertView.as_view(), name="alert"),
     path("api/v1/alerts/<str:alert_id>/acknowledge", alerts.AcknowledgeView.as_view(), name="alert-acknowledge"),

@@ -11,7 +11,7 @@ from queueadmin.console.masking import masked_text
 #: Of a job in the contract's shape; its times are Unix seconds here, as in every frame.
 _FIELDS: Final = (
     "id", "state", "queue", "position", "ahead", "eta_seconds", "attempts", "attempts_left", "crashes", "progress",
-    "started_at", "finished_at", "next_attempt_at",
+    "started_at", "finished_at", "next_attempt_at", "stopping",
 )  # fmt: skip
 
 

@@ -42,4 +42,11 @@ def rows(jobs: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> Iterat
         word, field = _TIMES.get(job["state"], ("failed", "finished_at"))
         at = error["at"] if job["state"] == "failed" and error and error["at"] else job[field]
         said = ": ".join(text for text in (error["type"], error["message"]) if text) if error else ""
-        yield Row(job, masked_text(titles.get(job["id"], "")), word, at, actions(job["state"]), masked_text(said))
+        yield Row(
+            job,
+            masked_text(titles.get(job["id"], "")),
+            word,
+            at,
+            actions(job["state"], job["kind"], stopping=job["stopping"]),
+            masked_text(said),
+        )

@@ -52,6 +52,8 @@ def life(job: Mapping[str, Any]) -> list[Moment]:
         by, place = _by(job, job["trashed_at"]), f"from {whence.get(job['trashed_from'], 'elsewhere')}"
         detail = ", ".join(part for part in (by, place) if part)
         moments.append(Moment(job["trashed_at"], "Moved to the trash", detail, "trash-2", "warn"))
+    if job["stopping"] or (job["state"] == "canceled" and job["started_at"] and job["moved_by"]):
+        moments.append(Moment(job["moved_at"], "Asked to end", f"by {job['moved_by']}", "ban", "warn"))
     if job["state"] == "canceled":
         moments.append(Moment(job["finished_at"], "Canceled", _by(job, job["finished_at"]), "ban", "warn"))
     if job["next_attempt_at"]:

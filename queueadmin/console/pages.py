@@ -1,7 +1,9 @@
 """The pages: HTTP only. What they show is in queries and metrics."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import redis
 from django.conf import settings
 from django.contrib import messages
@@ -15,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from ingest.reading import payloads
 from queueadmin.console import masking, metrics, queries
-from queueadmin.console.actions import BUTTONS
+from queueadmin.console.actions import BUTTONS, CANCEL_RUNNING, Button
 from queueadmin.console.api.base import read_only
 from queueadmin.console.forms import DeadLettersForm, LoginForm
 from queueadmin.console.life import life
@@ -66,16 +68,23 @@ def job(request: Request, job_id: str) -> HttpResponse:
         "page": "job",
         "job": found,
         "life": life(found),
-        "buttons": [BUTTONS[verb] for verb in queries.actions(found["state"]) if verb in BUTTONS],
+        "buttons": _buttons(found),
         "payload": None if carried.body is None else masking.show(carried.body),
         "size": len(carried.body or b""),
         "attempts": attempts,
         "log": log,
+        "result": None if found["result"] is None else masking.show(msgspec.json.encode(found["result"])),
         # A stock worker's failure before RQ kept results has only this.
         "traceback": masking.masked_traceback(carried.traceback),
         "message": masking.masked_text((error or {}).get("message") or ""),
     }
     return render(request, "console/job.html", context)
+
+
+def _buttons(job: Mapping[str, Any]) -> list[Button]:
+    verbs = queries.actions(job["state"], job["kind"], stopping=job["stopping"])
+    buttons = [BUTTONS[verb] for verb in verbs if verb in BUTTONS]
+    return [CANCEL_RUNNING] if job["state"] == "started" and buttons else buttons
 
 
 @read_only

@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from ingest.credentials import masked, masked_text
+from ingest.kinds import KINDS
 from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
@@ -38,6 +39,8 @@ ACTIONS: Final = {
     "failed": ("retry", "discard"),
     "trash": ("restore",),
 }
+#: With one that runs for an effect handler; a batch shares its transaction with others.
+WHILE_IT_RUNS: Final = ("cancel",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ def _shown(found: Job, rates: "_Rates") -> dict[str, Any]:
         "progress": masked(found.progress),
         "result": masked(found.result),
         "replay": None,
-        "links": _links(found.id, found.state),
+        "links": _links(found),
     }
 
 
@@ -220,16 +223,23 @@ class _Rates:
         return self._snapshot
 
 
-def actions(state: str) -> tuple[str, ...]:
-    """What operators can do with a job in this state."""
+def actions(state: str, kind: str | None = None, *, stopping: bool = False) -> tuple[str, ...]:
+    """What operators can do with a job of this kind in this state."""
     if not settings.REDIS:
         return ("retry",) if state == "failed" else ()
+    if state == "started":
+        known = KINDS.get(kind or "")
+        return WHILE_IT_RUNS if known is not None and not known.batch and not stopping else ()
     return ACTIONS.get(state, ())
 
 
-def _links(job_id: str, state: str) -> dict[str, str]:
+def _links(job: Job) -> dict[str, str]:
+    job_id = job.id
     links = {"self": reverse("console-api:job", args=[job_id])}
-    links |= {verb: reverse(f"console-api:job-{verb}", args=[job_id]) for verb in actions(state)}
+    links |= {
+        verb: reverse(f"console-api:job-{verb}", args=[job_id])
+        for verb in actions(job.state, job.kind, stopping=job.stopping)
+    }
     with suppress(NoReverseMatch):  # an API without the console's pages
         links["page"] = reverse("console:job", args=[job_id])
     return links

@@ -39,7 +39,7 @@ if (page) {
   follow(page.dataset.job, ({ job, log }) => {
     if (!job) return;
     paintProgress(job, log);
-    const seen = `${job.state} ${job.attempts ?? 0}`;
+    const seen = `${job.state}${job.stopping ? ' stopping' : ''} ${job.attempts ?? 0}`;
     if (seen !== $('#job').dataset.seen) window.htmx.trigger('#job', 'moved');
   });
 }

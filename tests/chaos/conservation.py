@@ -32,9 +32,9 @@ def unbalanced(client: redis.Redis, name: str) -> list[str]:
             failed,
             c("dead", "restored_failed") - c("requeued", "trashed_failed"),
         ),
-        "started = claimed - (completed - late) - retried - dead - dropped - released - recovered": (
+        "started = claimed - (completed - late) - retried - dead - dropped - released - recovered - stopped": (
             started,
-            c("claimed", "late") - c("completed", "retried", "dead", "dropped", "released", "recovered"),
+            c("claimed", "late") - c("completed", "retried", "dead", "dropped", "released", "recovered", "stopped"),
         ),
     }
     return [f"queue {name}: {rule}: {left} ≠ {right}" for rule, (left, right) in rules.items() if left != right]

@@ -26,7 +26,19 @@ def _job(**fields: Any) -> dict[str, Any]:
             "trashed_from",
         )
     )
-    return nothing | {"state": "queued", "queue": "high", "received_at": NOW, "attempts": 0, "crashes": 0} | fields
+    return (
+        nothing
+        | {"stopping": False, "state": "queued", "queue": "high", "received_at": NOW, "attempts": 0, "crashes": 0}
+        | fields
+    )
+
+
+def test_who_asked_for_its_end_while_it_ran_is_told() -> None:
+    asked = {"started_at": NOW, "moved_by": "ada", "moved_at": NOW + timedelta(seconds=3)}
+    running = life(_job(state="started", stopping=True, **asked))
+    assert [(moment.what, moment.detail) for moment in running][-1] == ("Asked to end", "by ada")
+    ended = life(_job(state="canceled", finished_at=NOW + timedelta(seconds=5), **asked))
+    assert [moment.what for moment in ended][-2:] == ["Asked to end", "Canceled"]
 
 
 def _words(job: dict[str, Any]) -> list[str]:

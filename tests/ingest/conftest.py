@@ -1,12 +1,15 @@
 """What tests of taking in share."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ingest.queue.connections import close_connections
+from ingest.queue.payload import Payload
 from tests.conftest import Valkey
 from tests.programs import Program, Start
 
@@ -35,3 +38,11 @@ def start(own_valkey: Valkey, tmp_path: Path) -> Iterator[Start]:
     for program in programs:
         program.process.kill()
         program.process.wait()
+
+
+def a_payload(event: dict[str, Any], **fields: Any) -> Payload:
+    """An event on its way to its handler."""
+    usual = {"kind": "alert", "priority": "high", "source": "", "tenant": "", "event_id": None}
+    return Payload(
+        **{"id": "0" * 32, "received_at": datetime.now(UTC), "body": msgspec.json.encode(event), **usual, **fields}
+    )

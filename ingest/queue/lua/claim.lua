@@ -1,5 +1,6 @@
 -- queue → started, under a lease. Serves the first of the worker's queues that has work, never a mix.
--- ARGV: claim id, worker, limit, limit for async jobs, lease in seconds, queue …
+-- ARGV: claim id, worker, limit, limit for async jobs, lease in seconds, task types (with commas; '' for a worker that
+--       has none of its own), queue …
 -- Reply: {} when there is nothing; else queue, then for each job: id, data, ours, attempts, crashes, alone,
 --        retries left, mode
 --
@@ -10,7 +11,12 @@
 
 local claim, worker, limit, async_limit, lease = REQUEST, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]),
   tonumber(ARGV[5])
-local FIRST_QUEUE = 6
+local FIRST_QUEUE = 7
+local lanes -- of a worker that has types of its own, and serves nothing else
+for type in string.gmatch(ARGV[6], '[^,]+') do
+  lanes = lanes or {}
+  lanes[LANE .. type] = type
+end
 local MOST_BYTES = 4 * 1024 * 1024 -- of data in one reply: many large jobs are as slow to send as very many small ones
 local MOST_PASSED = 1000 -- ids dropped or parked in one call, so that a list full of them does not hold Redis up
 
@@ -19,11 +25,11 @@ local last = key('qa:last', worker)
 -- One table a job, without a loop: it is made a hundred times a call.
 local function read(id)
   local found = redis.call('HMGET', key('job', id), 'status', 'data', 'kind', 'attempts', 'crashes', 'alone',
-    'retries_left', 'lapsed', 'mode', 'enqueued_at', 'callback', 'source', 'tenant')
+    'retries_left', 'lapsed', 'mode', 'enqueued_at', 'callback', 'source', 'tenant', 'lane')
   return { id = id, status = found[1] or nil, data = found[2] or nil, kind = found[3] or nil,
     attempts = found[4] or nil, crashes = found[5] or nil, alone = found[6] or nil, retries_left = found[7] or nil,
     lapsed = found[8] or nil, mode = found[9] or '', enqueued_at = found[10] or nil, callback = found[11] or nil,
-    source = found[12] or nil, tenant = found[13] or nil }
+    source = found[12] or nil, tenant = found[13] or nil, lane = found[14] or nil }
 end
 
 local function add_row(reply, job)
@@ -77,7 +83,14 @@ local function buckets_of(job)
   if not rules then return NONE end
   local found = {}
   for _, dimension in ipairs({ 'kind', 'source', 'tenant' }) do
-    local bucket = job[dimension] and dimension .. ':' .. job[dimension]
+    local value = job[dimension]
+    local type = dimension == 'kind' and value and string.match(value, ':(.*)$')
+    if type then
+      -- A type has a limit of its own only where it is named.
+      if rules['kind:' .. value] then found[#found + 1] = 'kind:' .. value end
+      value = string.sub(value, 1, -#type - 2)
+    end
+    local bucket = value and dimension .. ':' .. value
     if bucket and rule_of(bucket) then found[#found + 1] = bucket end
   end
   return found
@@ -94,7 +107,10 @@ end
 
 local function work_left(from)
   for i = from, #ARGV do
-    if redis.call('LLEN', key('queue', ARGV[i])) > 0 and not is_paused(ARGV[i]) then return true end
+    for bucket in pairs(lanes or NONE) do
+      if redis.call('HEXISTS', key('qa:parked', ARGV[i]), bucket) == 1 and not is_paused(ARGV[i]) then return true end
+    end
+    if not lanes and redis.call('LLEN', key('queue', ARGV[i])) > 0 and not is_paused(ARGV[i]) then return true end
   end
   return false
 end
@@ -161,8 +177,14 @@ local function serve(queue)
       ended = true
       return false
     end
+    if job.lane and not from then
+      push_back(queue, { id }, { [id] = job.lane }) -- a stock client's requeue put it here
+      passed = passed + 1
+      return true
+    end
     for _, bucket in ipairs(buckets_of(job)) do
       if tokens(bucket) <= 0 and bucket ~= from then
+        if job.lane then return false end -- its lane waits as a whole: nobody else looks where it would be parked
         park(id, bucket)
         return true
       end
@@ -176,7 +198,8 @@ local function serve(queue)
   for i = 1, #held_back, 2 do
     local bucket = held_back[i]
     local waiting, gone = key('qa:parked', queue .. ':' .. bucket), 0
-    while bucket ~= BEHIND and not ended and passed < MOST_PASSED and tokens(bucket) > 0 do
+    local served = bucket ~= BEHIND and (lanes and lanes[bucket] or not lanes and string.sub(bucket, 1, #LANE) ~= LANE)
+    while served and not ended and passed < MOST_PASSED and tokens(bucket) > 0 do
       local id = redis.call('LPOP', waiting)
       if not id then
         gone = tonumber(held_back[i + 1])
@@ -191,14 +214,14 @@ local function serve(queue)
     if gone > 0 and redis.call('HINCRBY', parked, bucket, -gone) <= 0 then redis.call('HDEL', parked, bucket) end
   end
 
-  while not ended and passed < MOST_PASSED do
+  while not lanes and not ended and passed < MOST_PASSED do
     -- One by one until the first is found: it says how many may follow.
     local popped = redis.call('LPOP', list, #ids == 0 and 1 or most - #ids)
     if not popped then break end
     for i, id in ipairs(popped) do
       local considered = not ended and consider(id)
       if not considered then
-        push_front(queue, { unpack(popped, i) })
+        push_front(queue, { unpack(popped, i) }, NONE)
         break
       end
     end
@@ -223,7 +246,13 @@ for i = FIRST_QUEUE, #ARGV do
   if not is_paused(ARGV[i]) then
     local reply, served, unfinished = serve(ARGV[i])
     if served or unfinished then
-      if work_left(i) then ring() end
+      if work_left(i) then
+        if lanes then
+          for _, lane in pairs(lanes) do ring_lane(lane) end
+        else
+          ring()
+        end
+      end
       return served and reply or {}
     end
   end

@@ -18,13 +18,18 @@ local kinds, late_kinds = {}, {}
 -- The lease lapsed and the job was put back, but nobody claimed it since: the work is done, so it counts.
 -- Recover puts at the front; a search from there is short, and beyond its bound the job simply runs again.
 local function take_back(id, found)
-  return found[1] == 'queued' and found[4] == claim and redis.call('LPOS', list, id, 'MAXLEN', NEAR_HEAD)
-    and redis.call('LREM', list, 1, id) == 1
+  if found[1] ~= 'queued' or found[4] ~= claim then return false end
+  local lane = found[8] and LANE .. found[8]
+  local line = lane and key('qa:parked', queue .. ':' .. lane) or list
+  if not redis.call('LPOS', line, id, 'MAXLEN', NEAR_HEAD) or redis.call('LREM', line, 1, id) == 0 then return false end
+  local parked = key('qa:parked', queue)
+  if lane and redis.call('HINCRBY', parked, lane, -1) <= 0 then redis.call('HDEL', parked, lane) end
+  return true
 end
 
 local function keep_result(id, job, ttl, started_at, result)
   redis.call('HSET', job, 'status', 'finished', 'ended_at', NOW)
-  redis.call('HDEL', job, 'exc_info', 'reason', 'error_type', 'error_message', 'alone', 'lapsed')
+  redis.call('HDEL', job, 'exc_info', 'reason', 'error_type', 'error_message', 'alone', 'lapsed', 'stopping')
   redis.call('EXPIRE', job, ttl)
   redis.call('ZADD', finished, score(now + ttl), id)
   local results = key('results', id)
@@ -40,7 +45,7 @@ for i = 6, #ARGV, 2 do
   local job = key('job', id)
   local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
   local found = redis.call('HMGET', job, 'status', 'result_ttl', 'kind', 'lapsed', 'started_at', 'callback',
-    'ordering_key')
+    'ordering_key', 'lane')
   local on_time = held and found[1] == 'started'
   if on_time or (not held and take_back(id, found)) then
     local ttl = number_or(found[2], 0)

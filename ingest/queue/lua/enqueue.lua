@@ -2,7 +2,7 @@
 -- ARGV: request, '1' for all of them or none (else ''), then for each job: queue, id, delay in seconds, data,
 --       received at, timeout, result ttl, retry delays (JSON), kind, source, tenant, event id, body hash, marker
 --       seconds, mode, dead letters ('0' for none), callback ('' where there is none), queue limit (0: none), user (a
---       digest; '' for none), ordering key (a digest; '' for none)
+--       digest; '' for none), ordering key (a digest; '' for none), lane ('' for none)
 -- Reply: what did not go as asked, flat: position (from 0), outcome, state of the job found
 --
 -- With all or none, one refusal (another body under an id, a full queue) stores nothing: those that would have been
@@ -10,7 +10,7 @@
 --
 -- A first copy in the trash, or canceled, is no copy: it goes, and the job is enqueued anew.
 
-local WIDTH, FIRST = 20, 3
+local WIDTH, FIRST = 21, 3
 local STRICT = ARGV[2] == '1'
 local LATEST_SECONDS = 30 * 86400 -- as long as rows of messages are kept
 
@@ -26,7 +26,7 @@ local function state_of(status, attempts)
 end
 
 local reply = {}
-local waiting, order, enqueued, kinds = {}, {}, {}, {}
+local waiting, order, enqueued, kinds, lanes = {}, {}, {}, {}, {}
 local rejected = {}
 local depths = {}
 
@@ -149,6 +149,8 @@ for first = FIRST, #ARGV, WIDTH do
     add_field('dead_letters', ARGV[first + 15])
     add_field('callback', ARGV[first + 16])
     add_field('ordering_key', ordering)
+    add_field('lane', ARGV[first + 20])
+    if ARGV[first + 20] ~= '' then lanes[id] = ARGV[first + 20] end
     add_field('data', data) -- last, so that reading the short fields does not step over it
     redis.call('HSET', job, unpack(fields))
     if body_hash ~= '' and marker_seconds ~= '' then
@@ -178,7 +180,7 @@ for queue, number in pairs(enqueued) do
 end
 count_kinds('enqueued', kinds)
 for _, each in ipairs(rejected) do count(each[1], each[2], 1) end
-for _, queue in ipairs(order) do put_back(queue, waiting[queue]) end
+for _, queue in ipairs(order) do put_back(queue, waiting[queue], lanes) end
 if #order > 0 then ring() end
 announce(ARGV[FIRST])
 return keep_reply(reply)

@@ -2,7 +2,7 @@
 -- no dead letters. Only by the claim that holds the job.
 -- ARGV: request, queue, claim id, worker, then for each job: id, retry ('1' or '0'), jitter (a factor),
 --       traceback for the hash, traceback for the result stream, reason, error type, error message
--- Reply: for each job in order: 'retry', 'dead', 'trash' or 'refused'
+-- Reply: for each job in order: 'retry', 'dead', 'trash', 'canceled' (somebody asked for that while it ran) or 'refused'
 
 local WIDTH = 8
 
@@ -20,7 +20,7 @@ for first = 5, #ARGV, WIDTH do
   local job = key('job', id)
   local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
   local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'retries_left', 'retry_intervals', 'started_at',
-    'callback', 'dead_letters', 'ordering_key')
+    'callback', 'dead_letters', 'ordering_key', 'stopping')
   local ours = found[2]
   local outcome
   if not held or found[1] ~= 'started' then
@@ -37,7 +37,10 @@ for first = 5, #ARGV, WIDTH do
     redis.call('HSET', job, 'attempts', attempt)
     observe('run', queue, ours, found[6])
     local left = number_or(found[4], 0)
-    if may_retry and left > 0 then
+    if found[10] then
+      end_stopped(queue, id, ours, found[7], found[9])
+      outcome = 'canceled'
+    elseif may_retry and left > 0 then
       local delays = retry_delays(found[5])
       local delay = number_or(delays[math.max(#delays - left, 0) + 1], 0) * jitter
       write_error(id, delay > 0 and 'scheduled' or 'queued', error)
@@ -55,8 +58,10 @@ for first = 5, #ARGV, WIDTH do
       end_turn(id, found[9])
       count_job(queue, outcome == 'trash' and 'dropped' or 'dead', ours)
     end
-    add_attempt(id, outcome == 'retry' and 4 or 2, worker, claim, found[6], attempt, error)
-    tell(outcome == 'retry' and 'retrying' or outcome == 'dead' and 'failed' or 'trash', queue, id, found[7], told)
+    if outcome ~= 'canceled' then
+      add_attempt(id, outcome == 'retry' and 4 or 2, worker, claim, found[6], attempt, error)
+      tell(outcome == 'retry' and 'retrying' or outcome == 'dead' and 'failed' or 'trash', queue, id, found[7], told)
+    end
   end
   reply[#reply + 1] = outcome
 end

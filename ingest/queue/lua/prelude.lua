@@ -95,8 +95,12 @@ end
 local function count(queue, name, number)
   if number ~= 0 then redis.call('HINCRBY', key('qa:count', queue), name, number) end
 end
+-- A task's kind is `task:<type>`, and it is counted under both.
 local function count_kind(kind, name, number)
-  if kind and number ~= 0 then redis.call('HINCRBY', key('qa:kind', kind), name, number) end
+  if not kind or number == 0 then return end
+  redis.call('HINCRBY', key('qa:kind', kind), name, number)
+  local whole = string.match(kind, '^([^:]*):')
+  if whole then redis.call('HINCRBY', key('qa:kind', whole), name, number) end
 end
 local function count_job(queue, name, kind)
   count(queue, kind and name or 'foreign_' .. name, 1)
@@ -121,26 +125,50 @@ local function is_paused(queue)
   return false
 end
 
-local function push_back(queue, ids)
-  if #ids > 0 then redis.call('RPUSH', key('queue', queue), unpack(ids)) end
+-- A task whose type has workers of its own never stands in the queue's list but in its lane, which is one of the parked
+-- lists beside it and has a bell of its own. `lanes` has the lane of each id that has one; without it the jobs say so.
+local LANE = 'lane:'
+local function ring_lane(lane)
+  redis.call('LPUSH', BELL .. ':' .. lane, '1')
+  redis.call('LTRIM', BELL .. ':' .. lane, 0, 0)
+end
+local function without_lanes(queue, ids, push, lanes)
+  local listed = {}
+  for _, id in ipairs(ids) do
+    local lane
+    if lanes then lane = lanes[id] else lane = redis.call('HGET', key('job', id), 'lane') end
+    if lane then
+      redis.call(push, key('qa:parked', queue .. ':' .. LANE .. lane), id)
+      redis.call('HINCRBY', key('qa:parked', queue), LANE .. lane, 1)
+      ring_lane(lane)
+    else
+      listed[#listed + 1] = id
+    end
+  end
+  return listed
+end
+
+local function push_back(queue, ids, lanes)
+  local listed = without_lanes(queue, ids, 'RPUSH', lanes)
+  if #listed > 0 then redis.call('RPUSH', key('queue', queue), unpack(listed)) end
 end
 
 -- The first of `ids` becomes the head.
-local function push_front(queue, ids)
-  if #ids == 0 then return end
+local function push_front(queue, ids, lanes)
   local reversed = {}
   for i = #ids, 1, -1 do reversed[#reversed + 1] = ids[i] end
-  redis.call('LPUSH', key('queue', queue), unpack(reversed))
+  local listed = without_lanes(queue, reversed, 'LPUSH', lanes)
+  if #listed > 0 then redis.call('LPUSH', key('queue', queue), unpack(listed)) end
 end
 
 -- As push_back, for jobs that may have left a tombstone in this queue: they take their old place again.
-local function put_back(queue, ids)
+local function put_back(queue, ids, lanes)
   local tombstones, absent = key('qa:tomb', queue), {}
   local any = redis.call('EXISTS', tombstones) == 1
   for _, id in ipairs(ids) do
     if not any or redis.call('SREM', tombstones, id) == 0 then absent[#absent + 1] = id end
   end
-  push_back(queue, absent)
+  push_back(queue, absent, lanes)
 end
 
 -- A queued job leaves its list. Up to `near` entries are searched; in a longer list, and in those of the rate limits,
@@ -255,7 +283,8 @@ local function tell(event, queue, id, callback, more)
   ids[#ids + 1] = id
   if not callback or callback == '' then return end
   local found = redis.call('HMGET', key('job', id), 'kind', 'source', 'tenant', 'event_id', 'attempts')
-  local line = { event = event, id = id, at = NOW, queue = queue, callback = callback, kind = found[1] or '',
+  local line = { event = event, id = id, at = NOW, queue = queue, callback = callback,
+    kind = string.match(found[1] or '', '^[^:]*'),
     source = found[2] or '', tenant = found[3] or '', event_id = found[4] or nil, attempts = number_or(found[5], 0) }
   for name, value in pairs(more or {}) do line[name] = value end
   redis.call('RPUSH', key('qa', 'outbox'), cjson.encode(line))
@@ -307,6 +336,19 @@ local function bury(queue, id, keeps_none, error)
   redis.call('PERSIST', job) -- a stock client may have given it a time to live; dead letters have none
   redis.call('ZADD', key('failed', queue), score(now + OFFSET), id)
   return 'dead'
+end
+
+-- started (already taken out of its set) → canceled, as somebody asked while it ran (see stop).
+local function end_stopped(queue, id, kind, callback, ordering)
+  local job = key('job', id)
+  redis.call('HSET', job, 'status', 'canceled', 'ended_at', NOW)
+  redis.call('HDEL', job, 'stopping', 'lapsed')
+  redis.call('PERSIST', job) -- a stock client may have given it a time to live
+  redis.call('ZADD', key('canceled', queue), score(now), id)
+  count_job(queue, 'canceled', kind)
+  count_job(queue, 'stopped', kind)
+  end_turn(id, ordering)
+  tell('canceled', queue, id, callback)
 end
 
 -- Nothing of the job is left, and its client's id may come again.

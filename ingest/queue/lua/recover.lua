@@ -20,7 +20,7 @@ local function take(member, crashed, stock)
   -- A stock worker's execution has a hash and a registry of its own.
   redis.call('DEL', PREFIX .. ':execution:' .. member, key('executions', id))
   local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'crashes', 'worker_name', 'started_at',
-    'callback', 'dead_letters', 'ordering_key')
+    'callback', 'dead_letters', 'ordering_key', 'stopping')
   -- A stock worker pops first and writes `started` later: killed in between it leaves a job that says `queued` and
   -- is in no list.
   if found[1] ~= 'started' and not (stock and found[1] == 'queued') then
@@ -29,6 +29,10 @@ local function take(member, crashed, stock)
     return
   end
   local ours = found[2]
+  if found[10] then
+    end_stopped(queue, id, ours, found[7], found[9])
+    return
+  end
   local attempt = number_or(found[3], 0) + 1
   local crashes = number_or(found[4], 0) + (crashed and 1 or 0)
   local worker = found[5] or ''

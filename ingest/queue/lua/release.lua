@@ -1,5 +1,5 @@
 -- started → the front of its queue, in the order given, and without counting an attempt: a shutdown, or the
--- database is away. Only by the claim that holds the job.
+-- database is away. Only by the claim that holds the job; one that somebody asked to end is canceled instead.
 -- ARGV: request, queue, claim id, job id …
 -- Reply: how many were released
 
@@ -13,8 +13,10 @@ for i = 4, #ARGV do
   local id = ARGV[i]
   local job = key('job', id)
   if redis.call('ZREM', wip, id .. ':' .. claim) == 1 then
-    local found = redis.call('HMGET', job, 'status', 'kind', 'ordering_key')
-    if found[1] == 'started' then
+    local found = redis.call('HMGET', job, 'status', 'kind', 'ordering_key', 'stopping', 'callback')
+    if found[1] == 'started' and found[4] then
+      end_stopped(queue, id, found[2], found[5], found[3])
+    elseif found[1] == 'started' then
       redis.call('HSET', job, 'status', 'queued')
       redis.call('HDEL', job, 'worker_name', 'started_at')
       ids[#ids + 1] = id
@@ -27,4 +29,5 @@ for i = 4, #ARGV do
 end
 push_front(queue, ids)
 if #ids > 0 then ring() end
+announce(queue)
 return keep_reply(#ids)

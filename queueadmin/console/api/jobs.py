@@ -39,6 +39,8 @@ class MoveView(ConsoleView):
         if result.moved:
             # By now a worker may have finished it, and nothing be left of it.
             return Response(queries.job(job_id) or before, status=self.status)
+        if result.asked:
+            return Response(queries.job(job_id) or before, status=202)
         found = result.already[job_id]
         if found.state == operations.GONE:
             raise _not_found(job_id)

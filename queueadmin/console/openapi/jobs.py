@@ -114,7 +114,14 @@ def jobs() -> Operations:
     moves: dict[str, tuple[str, str, str, dict[str, Any], int]] = {
         "retry": ("retryJob", "Retry a job", "A dead letter back into its queue, or another one.", to_any, 202),
         "run-now": ("runJobNow", "Run a job now", "A delayed job or a retry to the back of its queue.", {}, 200),
-        "cancel": ("cancelJob", "Cancel a job", "One that waits; it is kept for 24 hours.", {}, 200),
+        "cancel": (
+            "cancelJob",
+            "Cancel a job",
+            "One that waits, which is kept for 24 hours; one that runs for an effect handler is asked to end, and is "
+            "ended if it goes on for 5 s (202).",
+            {},
+            200,
+        ),
         "discard": ("discardJob", "Discard a job", "Into the trash, where it is kept for 24 hours.", {}, 200),
         "restore": ("restoreJob", "Restore a job", "Out of the trash, to where it came from.", {}, 200),
         "move": ("moveJob", "Move a job", "To the back of another queue.", {"queue": queue}, 200),
@@ -133,7 +140,10 @@ def jobs() -> Operations:
                 scope="admin",
                 parameters=[job_id],
                 request=body("Why.", shape, examples={"why": example(sent)}, required=bool(needed)),
-                answers={status: json_answer("The job, as it is now.", ref("Job"), links=links)},
+                answers={
+                    status: json_answer("The job, as it is now.", ref("Job"), links=links),
+                    **({202: json_answer("It runs, and was asked to end.", ref("Job"))} if verb == "cancel" else {}),
+                },
                 errors=(404, 409, 410, 413, 415, 422),
             )
         }

@@ -13,6 +13,7 @@ from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
 from queueadmin.console.openapi.schedules import schedules
 from queueadmin.console.openapi.sending import sending
+from queueadmin.console.openapi.statistics import statistics
 from queueadmin.console.openapi.tracking import tracking
 
 TAGS: Final = {
@@ -35,6 +36,7 @@ def operations() -> Operations:
         **hooks(),
         **tracking(),
         **jobs(),
+        **statistics(),
         **alerts(),
         **devices(),
         **schedules(),

@@ -7,7 +7,7 @@ import msgspec
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
-from ingest.kinds import KINDS
+from ingest.kinds import KINDS, tasks
 from queueadmin.console.openapi.alerts import alert_shapes
 from queueadmin.console.openapi.audit import audit_shapes
 from queueadmin.console.openapi.devices import device_shapes
@@ -15,6 +15,7 @@ from queueadmin.console.openapi.operations import TAGS, operations
 from queueadmin.console.openapi.parts import SECURITY_SCHEMES
 from queueadmin.console.openapi.schedules import schedule_shapes
 from queueadmin.console.openapi.shapes import components
+from queueadmin.console.openapi.statistics import statistics_shapes
 
 
 class Described(AutoSchema):
@@ -35,6 +36,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
         **device_shapes(),
         **schedule_shapes(),
         **audit_shapes(),
+        **statistics_shapes(),
         **named.get("schemas", {}),
     }
     named["securitySchemes"] = {**named.get("securitySchemes", {}), **SECURITY_SCHEMES}
@@ -44,11 +46,11 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
 
 def document() -> dict[str, Any]:
     """The whole description. Not to be changed: it is made once for the kinds that there are."""
-    return _document(tuple(KINDS))
+    return _document((*KINDS, *tasks.TYPES))
 
 
 def as_json() -> bytes:
-    return _as_json(tuple(KINDS))
+    return _as_json((*KINDS, *tasks.TYPES))
 
 
 @cache

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ingest.api import idempotency, limits
+from ingest.kinds import TASK
 from queueadmin.console.openapi.parts import (
     Operations,
     body,
@@ -29,6 +30,12 @@ _CLOUD_EVENT = {
     "type": "com.example.hot",
     "data": {"title": "Too hot", "severity": "critical"},
 }
+_TASK = {
+    "task_id": "dev_main_py",
+    "task_type": "demo-report",
+    "payload": {"pages": 3, "max_retries": 2, "timeout": 60},
+    "priority": "high",
+}
 _KEY = r'^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$'
 _RECEIPT = {
     "id": _JOB,
@@ -41,6 +48,15 @@ _RECEIPT = {
     "queue": "high",
     "severity": {"raw": "high", "mapped": "high", "by": "source"},
     "warnings": [],
+}
+_TASK_RECEIPT = {
+    **_RECEIPT,
+    "event_id": "dev_main_py",
+    "kind": "task",
+    "severity": {"raw": None, "mapped": "high", "by": "priority"},
+    "task_id": "dev_main_py",
+    "task_type": "demo-report",
+    "position": 1,
 }
 _BATCH = {
     "batch_id": _JOB,
@@ -182,7 +198,31 @@ def sending() -> Operations:
         },
         errors=errors,
     )
-    return {"/api/v1/events": {"post": events}, "/api/alerts/event": {"post": alert}}
+    task = operation(
+        "sendTask",
+        "Sending",
+        "Send one task",
+        "Its `task_id` is the idempotency key, for a week: the same task again is the first one. At most "
+        f"{TASK.item_bytes // 2**20} MiB.",
+        scope="ingest",
+        parameters=headers,
+        request=body("The task.", ref("Task"), examples={"task": example(_TASK)}, required=True),
+        answers={
+            202: json_answer(
+                "It is stored.",
+                ref("TaskReceipt"),
+                examples={"task": example(_TASK_RECEIPT)},
+                headers=answered,
+                links=to_job,
+            )
+        },
+        errors=errors,
+    )
+    return {
+        "/api/v1/events": {"post": events},
+        "/api/alerts/event": {"post": alert},
+        "/api/tasks": {"post": task},
+    }
 
 
 def _all_stored() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from ingest.api import limits, schema
 from ingest.callbacks import targets
-from ingest.kinds import KINDS
+from ingest.kinds import KINDS, tasks
 from ingest.kinds.alerts import ACTIONS, FINGERPRINT_LENGTH
 from ingest.kinds.points import STREAMS
 from ingest.reading.shapes import Job, JobError
@@ -41,6 +41,8 @@ _JOB_FIELDS: Final = {
     "trashed_from": "Where it was before it was discarded: queued, scheduled or failed.",
     "progress": "What its handler last said of it.",
     "result": "What its handler returned, while that is kept.",
+    "task_type": "Of a task.",
+    "stopping": "It runs and was asked to end: it will be canceled, or finished if it is faster.",
     "eta_seconds": "Seconds until its turn comes, at the present rate.",
     "eta_basis": "What that rests on.",
     "links": "What can be done with it now, by name, and its page.",
@@ -128,6 +130,47 @@ def _events() -> dict[str, Schema]:
             "properties": cloud,
         },
         "CloudEvents": {"type": "array", "minItems": 1, "maxItems": limits.ITEMS, "items": ref("CloudEvent")},
+        "Task": _task(fields),
+    }
+
+
+def _task(event: dict[str, Schema]) -> Schema:
+    hints: dict[str, Schema] = {
+        "max_retries": {"type": ["integer", "null"], "minimum": 0, "maximum": tasks.MOST_RETRIES},
+        "timeout": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": tasks.LONGEST_TIMEOUT,
+            "description": "Seconds that one execution may take.",
+        },
+    }
+    words = _either_case(("critical", "high", "normal", "medium", "low"))
+    same = ("source", "tenant", "title", "labels", "delay_seconds", "run_at", "callback_url")
+    return {
+        "type": "object",
+        "description": "One task. Other fields are kept as they are.",
+        "required": ["task_type"],
+        "properties": {
+            "task_id": {**event["id"], "description": "Yours, and the idempotency key."},
+            "task_type": {
+                **({"enum": sorted(tasks.TYPES)} if tasks.TYPES else {"type": "string"}),
+                "description": "Which handler runs it, with that type's retries, timeout and the rest.",
+            },
+            "payload": {
+                "type": ["object", "null"],
+                "description": "What the handler gets, with hints that win over the type's.",
+                "properties": hints,
+            },
+            "priority": {
+                "anyOf": [
+                    {"type": "string", "pattern": words},
+                    {"type": "integer", "minimum": 0, "maximum": 3},
+                    {"type": "null"},
+                ],
+                "description": "critical, high, normal (medium) or low, or 3 to 0; normal by default.",
+            },
+            **{name: event[name] for name in same},
+        },
     }
 
 
@@ -184,7 +227,16 @@ def _receipts() -> dict[str, Schema]:
         "items": {"type": "array", "items": ref("Item")},
     }
     alert_id = text("Your id of the event, else ours.")
+    position = {"type": ["integer", "string", "null"], "description": _JOB_FIELDS["position"]}
     return {
+        "TaskReceipt": _object(
+            {
+                **receipt,
+                "task_id": text("Your id of the task, else ours."),
+                "task_type": {"type": "string"},
+                "position": position,
+            }
+        ),
         "Receipt": _object(receipt, description="What became of one event."),
         "AlertReceipt": _object(
             {

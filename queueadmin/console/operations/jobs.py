@@ -23,7 +23,10 @@ def run_now(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
 
 
 def cancel(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
-    """Cancel these jobs, which wait in a queue or for their time. There is no way back. Raises ReasonNeeded, too."""
+    """Cancel these jobs, which wait in a queue or for their time. There is no way back. Raises ReasonNeeded, too.
+
+    What runs for an effect handler is asked to end, and is ended if it does not within a few seconds.
+    """
     need_reason(ids, reason, "canceled")
     return move_jobs(
         ids,
@@ -32,6 +35,7 @@ def cancel(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
         done="canceled",
         reason=reason,
         step=lambda transitions, name, chunk: transitions.cancel(name, chunk, by=actor),
+        ask=lambda transitions, name, chunk: transitions.stop(name, chunk, by=actor),
     )
 
 

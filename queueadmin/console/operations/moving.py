@@ -50,10 +50,14 @@ class MoveResult:
     done: str
     moved: tuple[str, ...] = ()
     already: Mapping[str, Elsewhere] = field(default_factory=dict)
+    #: Of a cancel: these run, and were asked to end.
+    asked: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         parts = [f"{jobs(len(self.moved))} {self.done}"] if self.moved else []
+        if self.asked:
+            parts.append(f"{jobs(len(self.asked))} asked to end, and canceled as soon as it does")
         if self.already:
             count = len(self.already)
             known = str(next(iter(self.already.values()))) if count == 1 else ""
@@ -62,8 +66,12 @@ class MoveResult:
         return joined(parts) if parts else "No job was named; nothing was changed."
 
 
-def move_jobs(ids: Sequence[str], *, actor: str, action: str, done: str, reason: str, step: Step) -> MoveResult:
+def move_jobs(
+    ids: Sequence[str], *, actor: str, action: str, done: str, reason: str, step: Step, ask: Step | None = None
+) -> MoveResult:
     """Move these jobs by `step`, which gets up to 100 of one queue and returns those that moved; audited.
+
+    Of those that did not, `ask` returns the ones that were asked to end.
 
     Raises redis.RedisError when Redis is away, AuditUnavailable when both it and the database are.
     """
@@ -73,14 +81,19 @@ def move_jobs(ids: Sequence[str], *, actor: str, action: str, done: str, reason:
         client = connection()
         transitions = Transitions(client)
         moved: list[str] = []
+        asked: list[str] = []
         for name, members in by_queue(client, wanted).items():
             for chunk in chunks(members):
-                moved += step(transitions, name, chunk)
-                outcome.count, outcome.sentence = len(moved), MoveResult(done, tuple(moved)).sentence
-        gone = set(wanted).difference(moved)
+                now = step(transitions, name, chunk)
+                moved += now
+                left = [job_id for job_id in chunk if job_id not in now]
+                asked += ask(transitions, name, left) if ask is not None and left else []
+                sentence = MoveResult(done, tuple(moved), asked=tuple(asked)).sentence
+                outcome.count, outcome.sentence = len(moved) + len(asked), sentence
+        gone = set(wanted).difference(moved, asked)
         already = _elsewhere(client, [job_id for job_id in wanted if job_id in gone], outcome.operation)
-        result = MoveResult(done, tuple(moved), already)
-        outcome.count, outcome.sentence = len(moved), result.sentence
+        result = MoveResult(done, tuple(moved), already, tuple(asked))
+        outcome.count, outcome.sentence = len(moved) + len(asked), result.sentence
     return result
 
 

@@ -10,6 +10,7 @@ import pytest
 import redis
 from django.test import Client
 
+from ingest.kinds import tasks
 from queueadmin.console.openapi import schema
 from tests.console.api.conftest import problem_of, with_key  # noqa: F401 - a fixture
 from tests.console.conftest import Jobs
@@ -58,8 +59,11 @@ def test_its_commands_work(
     anybody: Client,
     jobs: Jobs,
     with_key: Callable[..., Client],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each as it stands, with a key, on a job that waits."""
+    monkeypatch.setattr(tasks, "TYPES", {})
+    tasks.task("demo-report")(lambda given, context: None)
     client = with_key("ingest,read,admin")
     commands = [
         html.unescape(each)

@@ -33,6 +33,8 @@ QUEUES = ("critical", "low")
 LAPSED, LIVE = -1.0, 30.0
 MODES: tuple[Mode, ...] = ("", "", "", "async", "single")
 LIMITED = ("kind", "alert")
+#: Its tasks have workers of their own.
+TYPE = "gpu"
 
 queues = st.sampled_from(QUEUES)
 twice = st.booleans()
@@ -97,9 +99,14 @@ class Life(RuleBasedStateMachine):
         dead_letters=st.sampled_from([True, True, False]),
         result_ttl=st.sampled_from([0, 0, 3600]),
         ordering_key=st.sampled_from(["", "", "chat", "other chat"]),
+        own_workers=st.sampled_from([False, False, True]),
         twice=twice,
     )
-    def enqueue(self, queue: str, number: int, twice: bool, delays: tuple[float, ...], **more: Any) -> None:
+    def enqueue(
+        self, queue: str, number: int, twice: bool, delays: tuple[float, ...], own_workers: bool, **more: Any
+    ) -> None:
+        if own_workers:
+            more |= {"kind": "task", "type": TYPE, "own_workers": True}
         jobs = [make_job(queue=queue, retry_delays=delays, **more) for _ in range(number)]
         request = new_id()
         results = self.call(twice, lambda: self.transitions.enqueue(jobs, request_id=request))
@@ -130,17 +137,27 @@ class Life(RuleBasedStateMachine):
         async_limit=st.sampled_from([2, 2, 2, 0]),
         lease=st.sampled_from([LAPSED, LIVE]),
         worker=st.sampled_from(["w1", "w2"]),
+        types=st.sampled_from([(), (), (TYPE,), ("other", TYPE)]),
         twice=twice,
     )
-    def claim(self, order: list[str], limit: int, async_limit: int, lease: float, worker: str, twice: bool) -> None:
+    def claim(
+        self,
+        order: list[str],
+        limit: int,
+        async_limit: int,
+        lease: float,
+        worker: str,
+        types: tuple[str, ...],
+        twice: bool,
+    ) -> None:
         claim_id = new_id()
 
         def send() -> Claim | None:
             return self.transitions.claim(
-                worker, order, claim_id=claim_id, limit=limit, async_limit=async_limit, lease=lease
+                worker, order, claim_id=claim_id, limit=limit, async_limit=async_limit, lease=lease, types=types
             )
 
-        waiting = [queue for queue in order if self.in_lists(queue) and not self.is_paused(queue)]
+        waiting = [queue for queue in order if self.served(queue, types) and not self.is_paused(queue)]
         limited = self.connection.exists(keys.LIMITS)
         answer = send()
         if not limited and async_limit:
@@ -152,6 +169,7 @@ class Life(RuleBasedStateMachine):
             assert send() == answer
             assert self.everything() == before
         assert not self.is_paused(answer.queue)
+        assert {self.queue.hash(job.id).get(keys.LANE) for job in answer.jobs} == {TYPE if types else None}
         (mode,) = {job.mode for job in answer.jobs}
         assert len(answer.jobs) <= {"": limit, "async": min(limit, async_limit)}.get(mode, 1)
         assert len(answer.jobs) == 1 or not any(job.alone for job in answer.jobs)
@@ -165,6 +183,7 @@ class Life(RuleBasedStateMachine):
         ids = data.draw(st.lists(st.sampled_from([job.id for job in claim.jobs]), min_size=1, unique=True))
         worker, request, queue = "w1", new_id(), claim.queue
         may = {job_id for job_id in ids if self.holds(claim, job_id)}
+        stopping = {job_id for job_id in may if keys.STOPPING in self.queue.hash(job_id)}
         if how == "complete":
             may |= {job_id for job_id in ids if self.was_recovered_unclaimed(claim, job_id)}
             results = {job_id: [job_id] for job_id in ids}
@@ -181,9 +200,10 @@ class Life(RuleBasedStateMachine):
                 twice, lambda: self.transitions.fail(queue, claim.id, worker, failures, request_id=request)
             )
             assert {job_id for job_id, outcome in outcomes.items() if outcome != "refused"} == may
+            assert {job_id for job_id, outcome in outcomes.items() if outcome == "canceled"} == stopping
         elif how == "release":
             number = self.call(twice, lambda: self.transitions.release(queue, claim.id, ids, request_id=request))
-            assert number == len(may)
+            assert number == len(may - stopping)
         elif how == "progress":
             for job_id in ids:
                 assert self.transitions.progress(queue, claim.id, job_id, value=1, line="x") == (job_id in may)
@@ -246,6 +266,15 @@ class Life(RuleBasedStateMachine):
         if what == "purge":
             self.purged |= set(moved)
 
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), queue=queues, twice=twice)
+    def stop(self, data: st.DataObject, queue: str, twice: bool) -> None:
+        """What runs for an effect handler is asked to end, and goes on being held."""
+        ids, request = self.some(data), new_id()
+        started = self.in_place("started", queue) & set(ids)
+        asked = self.call(twice, lambda: self.transitions.stop(queue, ids, request_id=request))
+        assert set(asked) == {job_id for job_id in started if self.queue.hash(job_id).get(keys.MODE)}
+
     @rule(queue=queues, most=st.integers(1, 3), twice=twice, whole=st.booleans())
     def empty(self, queue: str, most: int, twice: bool, whole: bool) -> None:
         seconds, _ = self.connection.time()
@@ -307,7 +336,7 @@ class Life(RuleBasedStateMachine):
                 number["dead"] - number["requeued"] - number["trashed_failed"] + number["restored_failed"]
             )
             left = number["completed"] - number["late"] + number["retried"] + number["dead"] + number["dropped"]
-            assert started == number["claimed"] - left - number["released"] - number["recovered"]
+            assert started == number["claimed"] - left - number["released"] - number["recovered"] - number["stopped"]
             assert number["phantom"] == number["foreign_claimed"] == number["healed"] == 0
 
     @invariant()
@@ -350,6 +379,18 @@ class Life(RuleBasedStateMachine):
     def in_lists(self, queue: str) -> int:
         return self.queue.waiting(queue) - self.connection.zcard(keys.behind(queue))
 
+    @invariant()
+    def what_has_workers_of_its_own_waits_in_its_lane(self) -> None:
+        for queue in QUEUES:
+            for job_id in self.connection.lrange(keys.queue(queue), 0, -1):
+                assert not self.connection.hexists(keys.job(job_id.decode()), keys.LANE)
+
+    def served(self, queue: str, types: tuple[str, ...]) -> int:
+        """How many jobs of the queue a worker that serves these types may claim."""
+        lane = self.connection.lrange(keys.parked_jobs(queue, keys.lane(TYPE)), 0, -1)
+        laned = sum(not self.connection.sismember(keys.tombstones(queue), job_id) for job_id in lane)
+        return laned if types else self.in_lists(queue) - laned
+
     def is_paused(self, queue: str) -> bool:
         return any(score is not None for score in self.connection.zmscore(keys.PAUSED, [queue, keys.ALL_QUEUES]))
 
@@ -359,7 +400,9 @@ class Life(RuleBasedStateMachine):
     def was_recovered_unclaimed(self, claim: Claim, job_id: str) -> bool:
         """Back in its queue's list, where the late worker may still take it out."""
         status, lapsed = self.connection.hmget(keys.job(job_id), "status", keys.LAPSED)
-        listed = self.connection.lpos(keys.queue(claim.queue), job_id) is not None
+        lane = self.connection.hexists(keys.job(job_id), keys.LANE)
+        line = keys.parked_jobs(claim.queue, keys.lane(TYPE)) if lane else keys.queue(claim.queue)
+        listed = self.connection.lpos(line, job_id) is not None
         return bool(status == b"queued" and lapsed == claim.id.encode() and listed)
 
 
