@@ -141,14 +141,17 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "
 def _lines(chunk: Chunk) -> str:
     """A chunk in COPY's text form."""
     tenant, end = chunk.tenant.translate(_ESCAPES), f"\t{chunk.stream}\t{chunk.job_id}\t"
-    return "".join(
-        f"{tenant}\t{row.device_id.translate(_ESCAPES)}\t{row.time}\t{row.lat}\t{row.lon}\t"
-        + "\t".join(["\\N" if number is None else str(number) for number in row[4:8]])
-        + end
-        + (row.more.translate(_ESCAPES) if row.more else "")
-        + "\n"
-        for row in chunk.rows
-    )
+    null = "\\N"
+    lines = []
+    for device_id, time, lat, lon, alt, speed, heading, accuracy, more in chunk.rows:
+        # It is printable: nothing but a backslash can be in it.
+        device = device_id.replace("\\", "\\\\")
+        lines.append(
+            f"{tenant}\t{device}\t{time}\t{lat}\t{lon}\t{null if alt is None else alt}\t"
+            f"{null if speed is None else speed}\t{null if heading is None else heading}\t"
+            f"{null if accuracy is None else accuracy}{end}{more and more.translate(_ESCAPES)}\n"
+        )
+    return "".join(lines)
 
 
 def _months(chunks: Sequence[Chunk]) -> set[date]:

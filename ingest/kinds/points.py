@@ -6,7 +6,7 @@ A body is one point (`device_id`, `time`, `lat`, `lon`, …), or `{"stream": …
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -44,18 +44,23 @@ _EARLIEST: Final = EARLIEST.timestamp()
 _AHEAD: Final = AHEAD.total_seconds()
 
 
-class _Given(msgspec.Struct):
-    """A point as it was given; numbers in quotes are taken too, as CSV brings them."""
+def _range(name: str) -> msgspec.Meta:
+    least, most = RANGES[name]
+    return msgspec.Meta(ge=least, le=most)
+
+
+class _Given(msgspec.Struct, gc=False):
+    """A point as it was given, in its ranges; numbers in quotes are taken too, as CSV brings them."""
 
     #: Not `str | int`: that would make 7 of "007".
     device_id: Any
     time: Any
-    lat: float
-    lon: float
-    alt: float | None = None
-    speed: float | None = None
-    heading: float | None = None
-    accuracy: float | None = None
+    lat: Annotated[float, _range("lat")]
+    lon: Annotated[float, _range("lon")]
+    alt: Annotated[float, _range("alt")] | None = None
+    speed: Annotated[float, _range("speed")] | None = None
+    heading: Annotated[float, _range("heading")] | None = None
+    accuracy: Annotated[float, _range("accuracy")] | None = None
 
 
 def read_point(point: Any, now: float | None = None) -> Row:
@@ -66,25 +71,33 @@ def read_point(point: Any, now: float | None = None) -> Row:
         given = msgspec.convert(point, _Given, strict=False)
     except msgspec.ValidationError:
         raise _why(point) from None
-    if not isinstance(given.device_id, str | int) or isinstance(given.device_id, bool):
-        raise _missing("device_id") if given.device_id is None else _wrong_device()
-    device, at = str(given.device_id), _seconds(given.time)
-    now = datetime.now(UTC).timestamp() if now is None else now
-    numbers = (given.lat, given.lon, given.alt, given.speed, given.heading, given.accuracy)
-    for number, (name, (least, most)) in zip(numbers, RANGES.items(), strict=True):
-        if number is not None and not least <= number <= most:  # NaN is in no range
-            raise _out_of_range(name)
+    device, at = given.device_id, given.time
+    if type(device) is not str:
+        if not isinstance(device, str | int) or isinstance(device, bool):
+            raise _missing("device_id") if device is None else _wrong_device()
+        device = str(device)
+    seconds = float(at) if type(at) is int and 0 <= at < _MILLISECONDS_FROM else _seconds(at)
     if not 0 < len(device) <= DEVICE_LENGTH or not device.isprintable():
         raise _wrong_device()
-    if not _EARLIEST <= at <= now + _AHEAD:
-        raise _wrong_time(at)
-    more = {name: value for name, value in point.items() if name not in _KNOWN and name not in _OURS}
+    if not _EARLIEST <= seconds <= (datetime.now(UTC).timestamp() if now is None else now) + _AHEAD:
+        raise _wrong_time(seconds)
+    more = "" if _KNOWN.issuperset(point) else _more(point)
     return Row(
         device,
-        round(at * 1_000_000),
-        *numbers,
-        json.dumps(more, ensure_ascii=False, separators=(",", ":")) if more else "",
+        round(seconds * 1_000_000),
+        given.lat,
+        given.lon,
+        given.alt,
+        given.speed,
+        given.heading,
+        given.accuracy,
+        more,
     )
+
+
+def _more(point: Mapping[str, Any]) -> str:
+    more = {name: value for name, value in point.items() if name not in _KNOWN and name not in _OURS}
+    return json.dumps(more, ensure_ascii=False, separators=(",", ":")) if more else ""
 
 
 def validate(event: Mapping[str, Any]) -> None:
@@ -160,15 +173,17 @@ def _of_text(time: str) -> float:
 
 
 def _why(point: Mapping[str, Any]) -> Invalid:
-    """What is wrong with a point that has a field missing, or a number that is none."""
+    """What is wrong with a point that has a field missing, or a number that is none or out of its range."""
     for name in _REQUIRED:
         if point.get(name) is None:
             return _missing(name)
-    for name in RANGES:
+    for name, (least, most) in RANGES.items():
         try:
-            msgspec.convert(point.get(name), float | None, strict=False)
+            number = msgspec.convert(point.get(name), float | None, strict=False)
         except msgspec.ValidationError:
             break
+        if number is not None and not least <= number <= most:  # NaN is in no range
+            return _out_of_range(name)
     return Invalid(name, "wrong_type", f"{name} must be a number.")
 
 

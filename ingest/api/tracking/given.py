@@ -1,6 +1,5 @@
 """What every format is read into: points as JSON, in their order, and what could not be read."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -8,8 +7,7 @@ import msgspec
 from ingest.api.problems import Problem, ProblemError
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True, gc=False):
     """One point of a body, not checked yet."""
 
     #: As it was sent where that was JSON.
