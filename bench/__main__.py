@@ -26,6 +26,7 @@ GROUPS = (
     "alerts",
     "posts",
     "bulk",
+    "points",
 )
 
 

@@ -129,13 +129,23 @@ class Ground:
         """Empty tables, as for a new instance."""
         if "postgresql" in self._databases:
             with psycopg.connect(self.postgres_address(), autocommit=True) as connection:
-                connection.execute("TRUNCATE ingest_event, ingest_alert, ingest_report")
+                connection.execute(
+                    "TRUNCATE ingest_event, ingest_alert, ingest_report, ingest_point, ingest_device,"
+                    " ingest_pointcount, ingest_pointmonth"
+                )
                 connection.execute("CHECKPOINT")
         if "sqlite" in self._databases:
             with closing(sqlite3.connect(self.home / "queueadmin.sqlite3")) as connection:
                 connection.executescript(
-                    "DELETE FROM ingest_event; DELETE FROM ingest_alert; DELETE FROM ingest_report; VACUUM;"
+                    "DELETE FROM ingest_event; DELETE FROM ingest_alert; DELETE FROM ingest_report;"
+                    " DELETE FROM ingest_point; DELETE FROM ingest_device; DELETE FROM ingest_pointcount;"
+                    " DELETE FROM ingest_pointmonth; VACUUM;"
                 )
+
+    def postgres_seconds(self) -> float:
+        """What PostgreSQL's living processes have used of a core."""
+        pid = int((self.postgres.data / "postmaster.pid").read_text().split()[0])
+        return sum(_used(each) for each in _family(pid))
 
     def postgres_address(self) -> str:
         return f"host={self.postgres.folder} user=qa dbname=queueadmin"

@@ -1,9 +1,10 @@
 """The load generator: a process of its own that posts bodies on so many connections, as fast as they are answered.
 
 `python -m bench.load URL CONTENT_TYPE CONNECTIONS SECONDS WARM BODIES` prints what it saw as JSON; BODIES is a
-file of bodies, each after its length on a line. Requests are put together before the time runs, answers are read by
-their Content-Length alone, so that it needs a tenth of what any server here needs. `python -m bench.load ceiling`
-is a server that only answers, to see what the generator can do at most.
+file of bodies, each after its length on a line. SECONDS of 0 sends each body once, without warming up. Requests are put
+together before the time runs, answers are read by their Content-Length alone, so that it needs a tenth of what any
+server here needs. `python -m bench.load ceiling` is a server that only answers, to see what the generator can do at
+most.
 """
 
 import asyncio
@@ -58,14 +59,14 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._answered = True
         self._next += self._load.connections
-        if self._load.over:
+        if self._load.over or self._load.has_sent(self._next):
             self._transport.close()
         elif b"\r\nconnection: close" not in head:
             self._started = time.perf_counter()
             self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._load.over:
+        if not self._load.over and not self._load.has_sent(self._next):
             self._load.connect(self)
 
 
@@ -80,13 +81,18 @@ class Load:
         self.requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
         self.connections = connections
         self.over = False
-        self._seconds, self._warm = seconds, warm
+        self._seconds, self._warm = seconds, warm if seconds else 0.0
         self._seen: list[tuple[float, float, int, int]] = []  # when, how long, bytes, status
         self._tasks: set[asyncio.Task[Any]] = set()
         self._trouble = ""
 
+    def has_sent(self, number: int) -> bool:
+        """Whether all bodies were sent that are to be sent once."""
+        return not self._seconds and number >= len(self.requests)
+
     async def run(self) -> dict[str, Any]:
         self._done = asyncio.Event()
+        self._begun, self._used = time.perf_counter(), time.process_time()
         for number in range(self.connections):
             self.connect(Connection(self, number))
         loop = asyncio.get_running_loop()
@@ -111,7 +117,8 @@ class Load:
 
     def _begin(self) -> None:
         self._begun, self._used = time.perf_counter(), time.process_time()
-        asyncio.get_running_loop().call_later(self._seconds, self._done.set)
+        if self._seconds:
+            asyncio.get_running_loop().call_later(self._seconds, self._done.set)
 
     def connect(self, connection: Connection) -> None:
         task = asyncio.ensure_future(self._connect(connection))
@@ -132,6 +139,8 @@ class Load:
     def saw(self, status: int, started: float, size: int, body: bytes) -> None:
         now = time.perf_counter()
         self._seen.append((now, now - started, size, status))
+        if not self._seconds and len(self._seen) == len(self.requests):
+            self._done.set()
 
 
 class _Answer(asyncio.Protocol):

@@ -34,11 +34,23 @@ class Web:
     def __exit__(self, *_: object) -> None:
         self.program.stop()
 
-    def post(self, bodies: Sequence[bytes], *, connections: int, content_type: str = "application/json") -> Any:
-        """What the load generator saw, see `load`, and what an answer cost the server and Valkey."""
+    def post(
+        self,
+        bodies: Sequence[bytes],
+        *,
+        connections: int,
+        content_type: str = "application/json",
+        once: bool = False,
+    ) -> Any:
+        """What the load generator saw, see `load`, and what an answer cost the server and Valkey.
+
+        The bodies one after the other, again and again for a while, or each of them once.
+        """
         file = self._ground.folder / "bodies"
         load.write_bodies(file, list(bodies))
         seconds, warm = (0.3, 0.1) if self._ground.small else (self._ground.seconds, 1.0)
+        if once:
+            seconds = 0.0
         used = self.program.processor_seconds(), self._ground.valkey.processor_seconds()
         seen = self._ground.run(
             "-m", "bench.load", f"http://127.0.0.1:{self._port}{self._path}", content_type, str(connections),
