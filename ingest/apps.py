@@ -9,8 +9,10 @@ class IngestConfig(AppConfig):
 
     def ready(self) -> None:
         from ingest import checks  # noqa: F401 - registers them
-        from ingest.kinds import register_named
+        from ingest.kinds import register, register_named
+        from ingest.kinds.messages import message_kind
 
+        register(message_kind(settings.MESSAGE_HANDLER))
         if settings.DEMO_TASKS:
             from ingest.kinds import demo  # noqa: F401 - registers its task types
         register_named(settings.INGEST_HANDLERS)

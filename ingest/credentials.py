@@ -3,11 +3,17 @@
 Masking too much hides little: an event's own bytes are an API call with its own right away.
 """
 
+import json
 import re
+from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import quote
 
 #: Stands where a credential stood.
 COVER: Final = "•••"
+
+#: Characters of a credential that is looked for by itself: a shorter one stands in too many words.
+SHORTEST: Final = 6
 
 #: A field whose name holds one of these holds a credential.
 _NAME: Final = re.compile(
@@ -56,3 +62,37 @@ def masked(value: Any, *, secret: bool = False) -> Any:
     if secret and value not in (None, "") and not isinstance(value, bool):
         return COVER
     return masked_text(value) if isinstance(value, str) else value
+
+
+def concealed(value: Any, secret: str) -> Any:
+    """A JSON value without this credential, wherever it stands in it; what is no JSON value stays."""
+    if len(secret) < SHORTEST:
+        return value
+    if isinstance(value, str):
+        return _covered(value, secret)
+    if isinstance(value, dict):
+        return {concealed(name, secret): concealed(item, secret) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [concealed(item, secret) for item in value]
+    return value
+
+
+def conceal(error: BaseException, secret: str) -> None:
+    """Have this credential left out of what is kept of an error: `without_concealed` does."""
+    if len(secret) >= SHORTEST:
+        with suppress(AttributeError, TypeError):  # an exception may have no room for it
+            error.concealed = (*getattr(error, "concealed", ()), secret)  # type: ignore[attr-defined]
+
+
+def without_concealed(text: str, error: BaseException) -> str:
+    """A text about an error, such as its traceback, without the credentials that `conceal` named."""
+    for secret in getattr(error, "concealed", ()):
+        text = _covered(text, secret)
+    return text
+
+
+def _covered(text: str, secret: str) -> str:
+    """Also as an address or JSON writes it."""
+    for form in {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}:
+        text = text.replace(form, COVER)
+    return text

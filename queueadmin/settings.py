@@ -185,6 +185,18 @@ if PROD and not INGEST_REQUIRE_KEY:
 #: Whether what the hook cloudwatch gets must be signed by SNS.
 SNS_VERIFY = _flag("SNS_VERIFY", PROD)
 INGEST_DEDUP_SECONDS = _number("INGEST_DEDUP_SECONDS", 3600, least=1)
+#: The function that answers messages, as a dotted path: `ingest.kinds.messages` has the protocol.
+MESSAGE_HANDLER = _text("MESSAGE_HANDLER", "ingest.kinds.messages.echo")
+#: Seconds for which a message without a message_id is told from its repetition.
+MESSAGE_DEDUP_SECONDS = _number("MESSAGE_DEDUP_SECONDS", 60, least=1, most=86_400)
+#: Tries after the first, and seconds before the first of them; each further wait is twice as long.
+MESSAGE_RETRIES = _number("MESSAGE_RETRIES", 5, most=20)
+MESSAGE_RETRY_SECONDS = _number("MESSAGE_RETRY_SECONDS", 10, most=86_400)
+#: Seconds that one execution may take, and messages that one worker answers at a time where the handler is async.
+MESSAGE_TIMEOUT = _number("MESSAGE_TIMEOUT", 300, least=1, most=86_400)
+MESSAGE_CONCURRENCY = _number("MESSAGE_CONCURRENCY", 10, least=1, most=100)
+#: Seconds for which an answered message and its result stay in Redis, from the end of its processing.
+MESSAGE_TTL_SECONDS = _number("MESSAGE_TTL_SECONDS", 86_400, most=2_592_000)
 #: Jobs that may wait in a queue before acceptance refuses more for it; 0: no limit.
 QUEUE_LIMITS = {
     name: _number(f"QUEUE_LIMIT_{name.upper()}", default)

@@ -117,6 +117,6 @@ def _receipt(event: Incoming, job: NewJob, answer: Answer, usual: Durability) ->
     durability: Durability = "database" if answer.state == "spooled" else usual
     match answer.outcome:
         case "queued" | "scheduled":
-            return Receipt(event, job.id, "accepted", answer.state, durability)
+            return Receipt(event, answer.id, "accepted", answer.state, durability)
         case refused_or_known:
-            return Receipt(event, job.id, refused_or_known, answer.state, durability)
+            return Receipt(event, answer.id, refused_or_known, answer.state, durability)

@@ -30,12 +30,16 @@ class Incoming:
     user: str = ""
     #: Who is told what becomes of it: a URL, or from code of ours a dotted path (see `ingest.callbacks.targets`).
     callback: str = ""
-    #: Events of one key never overtake one another on their way into Redis.
+    #: Events of one key run one at a time, in their order.
     ordering_key: str = ""
     #: Ours, for an event without a client's id, where its request says which copy it is. "": a new one.
     own_id: str = ""
     #: What a second copy under the client's id has in common with it. "": its body.
     repeat: str = ""
+    #: By what its kind tells its copies, instead of by source and client's id. (): by those.
+    identity: tuple[str, ...] = ()
+    #: Seconds for which copies are told by `identity` where the client gave no id.
+    window: int = 0
     #: The problem that a resolve is about, whose priority it takes; "": it takes none.
     resolves: str = ""
     #: How many points a chunk holds.

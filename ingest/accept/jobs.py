@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
 import uuid_utils
 from django.conf import settings
 
@@ -35,10 +36,17 @@ def each_new_job(events: Sequence[Incoming]) -> Iterator[NewJob]:
 
 
 def new_job(event: Incoming, received_at: datetime) -> NewJob:
+    name, tenant = event.kind.name, event.tenant
     if event.event_id is not None:
-        return job_of(event, derived_id(event.kind.name, event.tenant, event.source, event.event_id), received_at)
+        identity = event.identity or (event.source, event.event_id)
+        return job_of(event, derived_id(name, tenant, *identity), received_at)
     if event.own_id:
         return job_of(event, event.own_id, received_at)
+    if event.identity:
+        # An id is good for its window; the marker of the one in the window before tells a copy across their border.
+        number = int(received_at.timestamp() // event.window)
+        now, before = (derived_id(name, tenant, *event.identity, str(each)) for each in (number, number - 1))
+        return msgspec.structs.replace(job_of(event, now, received_at), previous=before)
     return job_of(event, uuid_utils.uuid7().hex, received_at, recognise=False)
 
 
@@ -84,5 +92,5 @@ def job_of(event: Incoming, job_id: str, received_at: datetime, *, recognise: bo
 
 def _window(event: Incoming) -> int:
     """Seconds for which a second copy is recognised."""
-    seconds = event.kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS
+    seconds = event.window or event.kind.dedup_seconds or settings.INGEST_DEDUP_SECONDS
     return max(seconds, OWN_ID_SECONDS) if event.own_id and event.event_id is None else seconds

@@ -64,12 +64,13 @@ class Endpoint:
 EVENTS: Final = Endpoint("/api/v1/events", batch=True)
 ALERT: Final = Endpoint("/api/alerts/event", batch=False, default_priority=Priority.LOW)
 TASKS: Final = Endpoint("/api/tasks", batch=False, kind=TASK.name)
+MESSAGES: Final = Endpoint("/api/messages", batch=False, kind="message")
 #: PagerDuty's Events API v2.
 ENQUEUE: Final = Endpoint("/v2/enqueue", batch=False, hook=hooks.ENQUEUED)
 #: What Prometheus posts to an Alertmanager.
 POSTED: Final = Endpoint("/api/v2/alerts", batch=True, over_rate=503, hook=hooks.POSTED)
 #: By path.
-ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT, TASKS, ENQUEUE, POSTED)}
+ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in (EVENTS, ALERT, MESSAGES, TASKS, ENQUEUE, POSTED)}
 #: Trackers never heard of 429.
 TRACKING: Final = {
     path: Endpoint(path, batch=True, over_rate=503, stream=stream)

@@ -48,11 +48,14 @@ def _question(pipe: Any, receipt: Receipt) -> Any:
     pipe.lpos(line, receipt.id, rank=-1, maxlen=CAP)
     pipe.llen(line)
     pipe.scard(keys.tombstones(queue))
+    pipe.zrank(keys.behind(queue), receipt.id)
     return pipe
 
 
 def _told(answers: Sequence[Any]) -> Position:
-    index, length, gone = answers
+    index, length, gone, behind = answers
+    if behind is not None:
+        index = length + behind
     if index is None:
         return f">{CAP}" if length > CAP else None
     # What was taken out of the queue stands in it until it is passed; all of it before what came last.

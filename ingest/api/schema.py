@@ -16,7 +16,7 @@ from ingest.api.mappings import Mappings
 from ingest.api.problems import Problem
 from ingest.callbacks import CallbackRefused, targets
 from ingest.kinds import ALERT, KINDS, TASK, Kind
-from ingest.kinds.alerts import identity
+from ingest.kinds.alerts import identity as problem_of
 from ingest.kinds.errors import Invalid
 from ingest.kinds.faults import refused as refused_fault
 from ingest.priorities import PRIORITIES, Priority, Severity, classify, vendor
@@ -89,7 +89,8 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) 
     if len(raw) > kind.item_bytes:
         raise Refused(limits.item_too_large(kind.item_bytes))
     event_id = _event_id(event, kind.id_field)
-    source = sender.source or _name(event, "source") or ""
+    source = sender.source or _name(event, "source") or (_name(event, kind.source_field) if kind.source_field else "")
+    source = source or ""
     tenant = sender.tenant or _name(event, "tenant") or ""
     _name(event, "dedup_key")
     _text(event, "title", TITLE_LENGTH)
@@ -102,6 +103,7 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) 
     severity, warnings = _severity(event, source, sender, ways, kind)
     severity, capped = cap(severity, sender.max_priority)
     warnings += capped
+    identity = kind.identify(event, event_id) if kind.identify else None
     takes_priority = kind is ALERT and event.get("action") == "resolve" and severity.by != "priority"
     return Incoming(
         kind=kind,
@@ -112,9 +114,12 @@ def _incoming(raw: bytes, event: Mapping[str, Any], sender: Sender, ways: Ways) 
         severity=severity,
         delay=_delay(event),
         user=(_name(event, kind.user_field) or "") if kind.user_field else "",
-        callback=_callback(event),
+        callback=_callback(event, kind.callback_field),
         ordering_key=(_name(event, kind.ordering_field) or "") if kind.ordering_field else "",
-        resolves=identity(tenant, source, event) if takes_priority else "",
+        identity=identity.parts if identity else (),
+        window=identity.window if identity else 0,
+        repeat=identity.says if identity else "",
+        resolves=problem_of(tenant, source, event) if takes_priority else "",
         warnings=warnings,
     )
 
@@ -170,15 +175,18 @@ def _object(event: Mapping[str, Any], field: str) -> None:
         raise Invalid(field, "wrong_type", f"{field} must be an object.")
 
 
-def _callback(event: Mapping[str, Any]) -> str:
-    """A URL: functions of ours are named by code of ours alone."""
-    url = _text(event, "callback_url", targets.LENGTH)
+def _callback(event: Mapping[str, Any], own_field: str) -> str:
+    """A URL, in `callback_url` or the kind's own field: functions of ours are named by code of ours alone."""
+    field = own_field if own_field and event.get(own_field) is not None else "callback_url"
+    url = _text(event, field, targets.LENGTH)
     if url is None:
         return ""
+    if event.get("callback_url") not in (None, url):
+        raise Invalid(field, "conflict", f"Only one of {field} and callback_url may be given.")
     try:
         targets.check_url(url)
     except CallbackRefused as refused:
-        raise Invalid("callback_url", "invalid_value", f"callback_url {refused}.") from None
+        raise Invalid(field, "invalid_value", f"{field} {refused}.") from None
     return url
 
 

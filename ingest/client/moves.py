@@ -105,7 +105,8 @@ def update_payload(job_id: str, event: Mapping[str, Any]) -> None:
     if read.kind.name != before.kind:
         raise ValueError(f"kind must stay {before.kind}, not become {read.kind.name}.")
     after = envelope.encode(msgspec.structs.replace(before, body=body))
-    changed, state = calling.transitions().update(job_id, data=after, body_hash=hashlib.sha256(body).hexdigest())
+    body_hash = hashlib.sha256(read.repeat.encode() or body).hexdigest()
+    changed, state = calling.transitions().update(job_id, data=after, body_hash=body_hash)
     if not changed:
         raise _why_not(job_id, state)
 

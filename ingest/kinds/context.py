@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from ingest.credentials import concealed
 from ingest.kinds.errors import Canceled
 
 #: Characters of one line of a job's log.
@@ -36,6 +37,11 @@ class Context:
         self.attempt: Final = attempt
         self._report = report
         self._canceled = canceled
+        self._secret = ""
+
+    def conceal(self, secret: str) -> None:
+        """Leave this credential out of all that is logged or told of the progress from now on."""
+        self._secret = secret
 
     @property
     def idempotency_key(self) -> str:
@@ -58,7 +64,7 @@ class Context:
         Of several within half a second the last is kept. Raises TypeError or ValueError for what is no
         JSON, or is more than 16 KiB of it.
         """
-        text = json.dumps(value, allow_nan=False)
+        text = json.dumps(concealed(value, self._secret), allow_nan=False)
         if len(text) > PROGRESS_BYTES:
             raise ValueError(f"progress is {len(text):,} bytes of JSON; {PROGRESS_BYTES:,} is the most")
         # A copy: the handler may go on changing its value.
@@ -66,5 +72,5 @@ class Context:
 
     def log(self, line: str) -> None:
         """Add to the job's log, of which the last 100 lines are kept; a long line is cut at 1,000 characters."""
-        for each in str(line).splitlines() or [""]:
+        for each in str(concealed(str(line), self._secret)).splitlines() or [""]:
             self._report("log", each[:LINE_LENGTH])

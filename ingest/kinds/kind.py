@@ -20,6 +20,19 @@ BatchHandler = Callable[[Sequence[Payload]], Mapping[str, Any] | None]
 #: result: anything that JSON can hold.
 EffectHandler = Callable[[Payload, Context], Any]
 
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """By what a kind tells copies of an event."""
+
+    #: The same for every copy.
+    parts: tuple[str, ...]
+    #: What an event under the same identity must say to be a copy; else it is refused.
+    says: str
+    #: Seconds for which copies are told, where the client gave no id; 0: they have one.
+    window: int = 0
+
+
 #: Seconds for which an effect handler's result is kept.
 RESULT_SECONDS: Final = 86_400
 #: `result_ttl` of a kind that says nothing: RESULT_SECONDS for effect handlers, none for batch handlers.
@@ -80,7 +93,7 @@ class Kind:
     dedup_seconds: int | None = None
     #: The field that names whose event it is; the user's latest job is found by it. "": none.
     user_field: str = ""
-    #: The field whose value orders: events of one value never overtake one another into Redis. "": none.
+    #: The field whose value orders: events of one value run one at a time, in their order. "": none.
     ordering_field: str = ""
     #: The field that holds the client's id; `id` is taken as well.
     id_field: str = "id"
@@ -94,6 +107,12 @@ class Kind:
     type: str = ""
     #: Only workers that name the type run it.
     own_workers: bool = False
+    #: The field that names the source of an event without `source`. "": none.
+    source_field: str = ""
+    #: A field beside `callback_url` that may hold the URL to be told. "": none.
+    callback_field: str = ""
+    #: By what copies are told, given the event and its client's id; None: by source and id.
+    identify: Callable[[Mapping[str, Any], str | None], Identity] | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

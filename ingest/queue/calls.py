@@ -115,12 +115,14 @@ def enqueue(jobs: Sequence[NewJob], request_id: str, *, strict: bool = False) ->
             job.user,
             job.ordering_key,
             job.type if job.own_workers else "",
+            job.previous,
         )
     return Call("enqueue", args)
 
 
 _REFUSALS: Final[dict[bytes, Outcome]] = {
     b"duplicate": "duplicate",
+    b"earlier": "duplicate",
     b"id_reused": "id_reused",
     b"full": "full",
     b"withheld": "withheld",
@@ -135,7 +137,9 @@ def enqueued(jobs: Sequence[NewJob], reply: Sequence[bytes]) -> list[EnqueueResu
         results.append(EnqueueResult(job.id, state, state))
     for position, outcome, found in zip(reply[::3], reply[1::3], reply[2::3], strict=True):
         index = int(position)
-        results[index] = EnqueueResult(jobs[index].id, _REFUSALS[outcome], found.decode())
+        job = jobs[index]
+        first_copy = job.previous if outcome == b"earlier" else job.id
+        results[index] = EnqueueResult(first_copy, _REFUSALS[outcome], found.decode())
     return results
 
 

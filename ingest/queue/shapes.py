@@ -54,9 +54,12 @@ class NewJob(msgspec.Struct, frozen=True, gc=False):
     user: str = ""
     #: A digest too: jobs of one run one at a time, in their order. What waits in the spool goes before a later one.
     ordering_key: str = ""
+    #: Where an id is good for a window of time: the one that a copy had in the window before. "": it is good for ever.
+    previous: str = ""
 
 
 class EnqueueResult(msgspec.Struct, frozen=True, gc=False):
+    #: The job's, or the first copy's.
     id: str
     outcome: Outcome
     #: The contract's word: of this job, or of the job found (found by its marker alone: `finished`); "" when there is

@@ -63,7 +63,7 @@ def _ask(jobs: Sequence[NewJob]) -> "Future[frozenset[str]] | None":
         return None
     if not fresh:
         known.asked_at = now
-    ids = {job.id for job in jobs if job.body_hash}
+    ids = {job_id for job in jobs if job.body_hash for job_id in (job.id, job.previous) if job_id}
     ordered = {job.ordering_key for job in jobs if job.ordering_key}
     try:
         if not known.used and not ordered:
@@ -86,4 +86,8 @@ def _behind(jobs: Sequence[NewJob], ids: set[str], ordered: set[str], *, look: b
     found = set(SpooledEvent.objects.filter(id__in=ids).values_list("id", flat=True)) if ids else set()
     ahead = SpooledEvent.objects.filter(ordering_key__in=ordered, state__in=_AHEAD)
     keys = set(ahead.order_by().values_list("ordering_key", flat=True).distinct()) if ordered else set()
-    return frozenset(job.id for job in jobs if job.id in found or (job.ordering_key and job.ordering_key in keys))
+    return frozenset(
+        job.id
+        for job in jobs
+        if job.id in found or job.previous in found or (job.ordering_key and job.ordering_key in keys)
+    )

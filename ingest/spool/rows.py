@@ -49,6 +49,8 @@ def rest(row: SpooledEvent) -> Rest:
 
 def insert(jobs: Sequence[NewJob]) -> list[EnqueueResult]:
     """Store each once: `queued` with the state spooled, or what the row or the event of its id makes of it."""
+    earlier = _earlier(jobs)
+    every, jobs = jobs, [job for job in jobs if job.id not in earlier]
     stored = _insert(jobs)
     finished = {} if settings.REDIS else _finished([job for job in jobs if job.id in stored and job.body_hash])
     if finished:
@@ -62,8 +64,10 @@ def insert(jobs: Sequence[NewJob]) -> list[EnqueueResult]:
         # One that was drained in this moment makes room.
         stored |= _insert([job for job in jobs if job.id in missing - found.keys()])
     results = []
-    for job in jobs:
-        if job.id in stored:
+    for job in every:
+        if job.id in earlier:
+            results.append(EnqueueResult(job.previous, "duplicate", earlier[job.id]))
+        elif job.id in stored:
             stored.discard(job.id)
             found[job.id] = (job.body_hash or "", State.SPOOLED)
             results.append(EnqueueResult(job.id, "queued", State.SPOOLED.value))
@@ -151,6 +155,23 @@ def _values(job: NewJob, place: int, now: datetime) -> tuple[Any, ...]:
         *(len(job.retry_delays), 0, 0),
         *("", "", "", ""),
     )
+
+
+def _earlier(jobs: Sequence[NewJob]) -> dict[str, str]:
+    """By id the state of the first copy, of those that have one in the window before their own."""
+    asked = {job.previous: job for job in jobs if job.previous}
+    found: dict[str, str] = {}
+    for part in _parts(list(asked)):
+        rows = list(SpooledEvent.objects.filter(id__in=part).values_list("id", "received_at", "state"))
+        if not settings.REDIS:
+            done = Event.objects.filter(id__in=part, processed_at__isnull=False)
+            rows += [(*row, "finished") for row in done.values_list("id", "received_at")]
+        for row_id, received_at, state in rows:
+            job = asked[row_id]
+            since = (job.received_at or datetime.now(UTC)) - timedelta(seconds=job.marker_seconds)
+            if received_at > since and state != State.TRASH:
+                found[job.id] = str(state)
+    return found
 
 
 def _finished(jobs: Sequence[NewJob]) -> dict[str, tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import traceback
 
+from ingest.credentials import without_concealed
 from ingest.jobs import may_retry
 from ingest.queue.payload import Unreadable
 from ingest.queue.shapes import Reason
@@ -20,9 +21,9 @@ def failure(job_id: str, error: BaseException) -> Failure:
             reason = "timeout"
     return Failure(
         job_id=job_id,
-        error="".join(traceback.format_exception(error)),
+        error=without_concealed("".join(traceback.format_exception(error)), error),
         reason=reason,
         retry=retry,
         error_type=type(error).__qualname__,
-        message=str(error),
+        message=without_concealed(str(error), error),
     )

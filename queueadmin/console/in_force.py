@@ -210,6 +210,7 @@ _SECTIONS: Final[tuple[tuple[str, list[_Known]], ...]] = (
                 "INGEST_FAST_LANE", "taking in passes by Django's middleware, which takes four times as long", _flag
             ),
             _Known("INGEST_DEDUP_SECONDS", "for so long the same id is recognised", span),
+            _Known("MESSAGE_DEDUP_SECONDS", "for so long the same said again without a message_id is recognised", span),
             *_each("QUEUE_LIMIT", "waiting in {}, before more is refused", "QUEUE_LIMITS", _limit),
             _Known("SNS_VERIFY", "CloudWatch's messages must be signed", _flag),
         ],
@@ -221,6 +222,14 @@ _SECTIONS: Final[tuple[tuple[str, list[_Known]], ...]] = (
             _Known("CLAIM_LIMIT", "jobs that a worker takes at once", _count),
             *_each("WAIT_TARGET", "so long may {} wait before it is late", "WAIT_TARGETS", span),
             _Known("INGEST_HANDLERS", "kinds of other apps", _names),
+            _Known("MESSAGE_HANDLER", "the function that answers messages", str),
+            _Known("MESSAGE_RETRIES", "tries of a message after the first", _count),
+            _Known("MESSAGE_RETRY_SECONDS", "before the first of them; each further wait is twice as long", span),
+            _Known("MESSAGE_TIMEOUT", "that one try may take", span),
+            _Known(
+                "MESSAGE_CONCURRENCY", "messages that a worker answers at a time, where the handler is async", _count
+            ),
+            _Known("MESSAGE_TTL_SECONDS", "for so long an answer is kept, from the end of its processing", span),
             _Known("CALLBACK_SECRET", "signs callbacks; none: made from SECRET_KEY", _secret),
             _Known("CALLBACK_ALLOW_NETWORKS", "not public, and yet callbacks may reach them", _names),
         ],

@@ -2,7 +2,8 @@
 -- ARGV: request, '1' for all of them or none (else ''), then for each job: queue, id, delay in seconds, data,
 --       received at, timeout, result ttl, retry delays (JSON), kind, source, tenant, event id, body hash, marker
 --       seconds, mode, dead letters ('0' for none), callback ('' where there is none), queue limit (0: none), user (a
---       digest; '' for none), ordering key (a digest; '' for none), lane ('' for none)
+--       digest; '' for none), ordering key (a digest; '' for none), lane ('' for none), the id that a copy in the
+--       window before had ('' where ids are of no window)
 -- Reply: what did not go as asked, flat: position (from 0), outcome, state of the job found
 --
 -- With all or none, one refusal (another body under an id, a full queue) stores nothing: those that would have been
@@ -10,7 +11,7 @@
 --
 -- A first copy in the trash, or canceled, is no copy: it goes, and the job is enqueued anew.
 
-local WIDTH, FIRST = 21, 3
+local WIDTH, FIRST = 22, 3
 local STRICT = ARGV[2] == '1'
 local LATEST_SECONDS = 30 * 86400 -- as long as rows of messages are kept
 
@@ -71,13 +72,18 @@ local function judge(first)
   if planned[id] then
     exists, removed, seen, found = true, false, planned[id] ~= '' and planned[id] or nil, {}
   end
-  local limit = tonumber(ARGV[first + 17])
+  local limit, previous = tonumber(ARGV[first + 17]), ARGV[first + 21]
 
   if (exists or seen) and not removed then
     local outcome = 'duplicate'
     if foreign or (body_hash ~= '' and seen ~= body_hash) then outcome = 'id_reused' end
     return outcome, foreign and '' or exists and state_of(found[1], found[2]) or 'finished'
-  elseif limit > 0 and depth(queue) >= limit then
+  end
+  if previous ~= '' and (planned[previous] or redis.call('EXISTS', key('qa:seen', previous)) == 1) then
+    local before = redis.call('HMGET', key('job', previous), 'status', 'attempts')
+    if before[1] ~= 'canceled' then return 'earlier', before[1] and state_of(before[1], before[2]) or 'finished' end
+  end
+  if limit > 0 and depth(queue) >= limit then
     return 'full', ''
   end
   return nil, removed and (found[5] or queue) or nil
@@ -98,7 +104,9 @@ if STRICT then
       planned[id] = ARGV[first + 12]
       if tonumber(ARGV[first + 17]) > 0 then depths[queue] = depth(queue) + 1 end
     end
-    if not outcome or (outcome == 'duplicate' and planned[id]) then
+    local of_this_call = (outcome == 'duplicate' and planned[id])
+      or (outcome == 'earlier' and planned[ARGV[first + 21]])
+    if not outcome or of_this_call then
       outcome, state = 'withheld', ''
     end
     answer(first, outcome, state)
@@ -119,7 +127,7 @@ for first = FIRST, #ARGV, WIDTH do
 
   if outcome then
     answer(first, outcome, found)
-    rejected[#rejected + 1] = { queue, outcome }
+    rejected[#rejected + 1] = { queue, outcome == 'earlier' and 'duplicate' or outcome }
   else
     if found then remove_copy(id, found, ARGV[first + 8]) end -- in the trash of this queue, or canceled there
     if limit > 0 then depths[queue] = depths[queue] + 1 end

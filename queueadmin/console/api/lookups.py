@@ -1,7 +1,7 @@
 """What became of events that were sent: by the sender's id, or of a whole batch."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ class LookupView(ConsoleView):
         if not event_id:
             raise invalid_field("id", "id is missing: the one that the event was sent with.")
         source, tenant = asked.get("source", ""), self.caller.tenant or asked.get("tenant", "")
-        job = queries.job(derived_id(kind, tenant, source, event_id))
+        job = queries.job(derived_id(kind, tenant, *_identity(kind, source, event_id, asked.dict())))
         if job is None:
             whose = f" of the tenant {tenant[:100]}" if tenant else ""
             where = f"from the source {source[:100]}" if source else "without a source"
@@ -68,6 +68,14 @@ class BatchView(ConsoleView):
                 "items": items,
             }
         )
+
+
+def _identity(kind: str, source: str, event_id: str, asked: Mapping[str, str]) -> tuple[str, ...]:
+    """What our id is made from: of a message where it was said, of all others the source."""
+    identify = KINDS[kind].identify
+    if identify is None:
+        return source, event_id
+    return identify({"source_type": source, **asked}, event_id).parts
 
 
 def _jobs(ids: Sequence[str]) -> dict[str, Job]:

@@ -73,13 +73,18 @@ def jobs() -> Operations:
                 "lookupJob",
                 "Jobs",
                 "A job by your id of its event",
-                "By the id, source and kind that the event was sent with.",
+                "By the id, source and kind that the event was sent with; a message by its `message_id` and where "
+                "it was said.",
                 scope="read",
                 parameters=[
                     parameter("id", "query", "Yours.", {"type": "string", "minLength": 1, "required": True}),
                     parameter("source", "query", "As it was sent; left out when it was left out.", {"type": "string"}),
                     parameter("kind", "query", "`alert` unless said otherwise.", {"enum": kinds}),
                     parameter("tenant", "query", "A key's own wins.", {"type": "string"}),
+                    *(
+                        parameter(name, "query", "Of a message, as it was sent.", {"type": "string"})
+                        for name in ("source_type", "source_id", "chat_id")
+                    ),
                 ],
                 answers={200: json_answer("The job.", ref("Job"))},
                 errors=(404, 422),

@@ -9,6 +9,7 @@ from queueadmin.console.openapi.health import about, health
 from queueadmin.console.openapi.history import history_and_marks
 from queueadmin.console.openapi.hooks import hooks
 from queueadmin.console.openapi.jobs import jobs
+from queueadmin.console.openapi.messages import messages
 from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
 from queueadmin.console.openapi.schedules import schedules
@@ -35,6 +36,7 @@ def operations() -> Operations:
         **sending(),
         **hooks(),
         **tracking(),
+        **messages(),
         **jobs(),
         **statistics(),
         **alerts(),

@@ -13,7 +13,7 @@ from ingest.kinds.alerts import ACTIONS, FINGERPRINT_LENGTH
 from ingest.kinds.points import STREAMS
 from ingest.reading.shapes import Job, JobError
 from queueadmin.console import snapshot
-from queueadmin.console.openapi import hooks, tracking
+from queueadmin.console.openapi import hooks, messages, tracking
 from queueadmin.console.openapi.parts import Schema, nullable, ref, text
 
 #: The contract's words.
@@ -51,7 +51,8 @@ _JOB_FIELDS: Final = {
 
 def components() -> dict[str, Schema]:
     """Every named schema."""
-    return {**_events(), **_receipts(), **hooks.components(), **tracking.components(), **_read()}
+    own = hooks.components() | tracking.components() | messages.components()
+    return {**_events(), **_receipts(), **own, **_read()}
 
 
 def _either_case(words: tuple[str, ...]) -> str:
@@ -243,6 +244,15 @@ def _receipts() -> dict[str, Schema]:
                 **receipt,
                 "status": {"enum": [*JOB_STATES, "processing"], "description": "`processing` without Redis."},
                 "alert_id": alert_id,
+            }
+        ),
+        "MessageReceipt": _object(
+            {
+                **receipt,
+                "position": {
+                    "type": ["integer", "string", "null"],
+                    "description": "Its place in its queue: 1 is next; `>10000` past the cap; null: it does not wait.",
+                },
             }
         ),
         "BatchReceipt": _object(

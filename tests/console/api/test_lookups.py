@@ -46,6 +46,15 @@ def test_a_job_by_the_id_of_its_sender(local: Client, jobs: Jobs) -> None:
     assert local.get(LOOKUP, {"id": "evt-2", "tenant": "acme"}).json()["state"] == "finished"
 
 
+def test_a_message_by_where_it_was_said(local: Client, jobs: Jobs) -> None:
+    [said] = _enqueue(jobs, derived_id("message", "acme", "telegram", "bot7", "chat9", "m1"), tenant="acme")
+    place = {"source_type": "telegram", "source_id": "bot7", "chat_id": "chat9", "tenant": "acme"}
+    assert local.get(LOOKUP, {"kind": "message", "id": "m1", **place}).json()["id"] == said
+    problem_of(local.get(LOOKUP, {"kind": "message", "id": "m1", **place, "chat_id": "c"}), 404, "job_not_found")
+    [plain] = _enqueue(jobs, derived_id("message", "", "sms", "", "", "m1"))
+    assert local.get(LOOKUP, {"kind": "message", "id": "m1", "source": "sms"}).json()["id"] == plain
+
+
 def test_unknown_ids_of_senders_are_404(local: Client, jobs: Jobs) -> None:
     _enqueue(jobs, derived_id("alert", "", "prometheus", "evt-1"))
     for asked in ({"id": "evt-1"}, {"id": "evt-1", "source": "prometheus", "tenant": "t"}, {"id": "a\x00b"}):

@@ -59,7 +59,7 @@ def test_a_new_kind_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     schema.document()
     monkeypatch.setitem(KINDS, "mail", Kind("mail", lambda event: None, lambda events: None))
     kinds = schema.document()["components"]["schemas"]["Event"]["properties"]["kind"]["enum"]
-    assert kinds == ["alert", "point", "task", "mail", None]
+    assert kinds == ["alert", "point", "task", "message", "mail", None]
 
 
 # --- examples ------------------------------------------------------------------------------------

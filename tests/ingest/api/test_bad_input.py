@@ -89,7 +89,7 @@ def test_a_kind_for_code_in_the_project_only_is_unknown_to_the_api(
     monkeypatch.setitem(KINDS, "inner", inner)
     answer = post(EVENTS, {"title": "x", "kind": "inner"})
     assert (answer.status, answer.json["code"]) == (422, "unknown_kind")
-    assert answer.json["detail"] == "kind must be one of alert, point."
+    assert answer.json["detail"] == "kind must be one of alert, point, task, message."
     assert stored_ids(empty_redis) == set()
 
 
