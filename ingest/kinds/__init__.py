@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ __all__ = [
     "CALLBACK",
     "KINDS",
     "POINT",
+    "STREAM_POINTS",
     "TASK",
     "Context",
     "Kind",
@@ -45,6 +47,9 @@ POINT: Final = Kind(
     keeps_body=False,
     direct=True,
 )
+
+#: By stream, the kind of the chunks that come in by its endpoint: their jobs are counted by stream as well.
+STREAM_POINTS: Final = {stream: replace(POINT, type=stream) for stream in points.STREAMS}
 
 #: How a task is run, its type says.
 TASK: Final = Kind(

@@ -228,7 +228,10 @@ def counters(name: str) -> str:
 
 
 def kind_counters(kind: str) -> str:
-    """Hash: the same counters of one kind, or of one task type (`task:<type>`), over all queues; not of stock jobs."""
+    """Hash: the same counters of one kind, over all queues; not of stock jobs.
+
+    Also of one task type (`task:<type>`), or of the points of one stream (`point:<stream>`).
+    """
     return f"{PREFIX}:qa:kind:{kind}"
 
 

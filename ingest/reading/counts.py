@@ -134,6 +134,21 @@ def statistics(client: redis.Redis, kind: str | None = None) -> Statistics:
     )
 
 
+def unfinished(client: redis.Redis, kinds: Sequence[str]) -> list[int]:
+    """Of each kind, or kind and type, how many jobs wait, run or are retried: neither done, dead, in the trash nor
+    canceled."""
+    found = []
+    for counters in pipelined(client, "hgetall", [keys.kind_counters(kind) for kind in kinds]):
+        known = _added([counters])
+        # Those in the trash and the dead letters, by what ever came there and left.
+        aside = ("trashed", "dropped", "dead", "restored_failed")
+        back = ("restored", "purged", "requeued", "trashed_failed")
+        gone = sum(known.get(name, 0) for name in ("completed", "purged", "canceled", "moved_out", *aside))
+        came = sum(known.get(name, 0) for name in ("enqueued", "moved_in", *back))
+        found.append(max(came - gone, 0))
+    return found
+
+
 def _retrying(client: redis.Redis, scheduled: Sequence[Any], kind: str | None) -> int:
     """Of the scheduled jobs, those that failed before."""
     found = 0.0

@@ -9,6 +9,7 @@ from typing import Any, Final
 import redis
 from django.conf import settings
 
+from ingest.kinds import TASK
 from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.connections import connection
@@ -164,7 +165,8 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
         trashed_from=found[keys.TRASHED_FROM] or None,
         progress=_progress(found[keys.PROGRESS]),
         result=None,
-        task_type=found.get(TASK_TYPE) or None,
+        # Points have a type too, their stream.
+        task_type=(found.get(TASK_TYPE) or None) if found[keys.KIND] == TASK.name else None,
         stopping=state == "started" and bool(found[keys.STOPPING]),
     )
 

@@ -11,7 +11,7 @@ from ingest.api.problems import Problem
 from ingest.api.schema import Rejected, rejection
 from ingest.api.tracking.formats import Body, points_in
 from ingest.api.tracking.given import Given
-from ingest.kinds import POINT
+from ingest.kinds import STREAM_POINTS
 from ingest.kinds.errors import Invalid
 from ingest.kinds.points import CHUNK, read_point
 from ingest.priorities import PRIORITIES, Priority, Severity
@@ -48,7 +48,7 @@ def read_points(stream: str, body: Body, sender: Sender) -> tuple[Incoming | Rej
     severity = Severity(raw=None, mapped=priority, by="default")
     chunks = (
         Incoming(
-            kind=POINT,
+            kind=STREAM_POINTS[stream],
             body=b'{"stream":"%s","points":[%s]}' % (stream.encode(), b",".join(chunk)),
             source=source,
             tenant=sender.tenant or "",

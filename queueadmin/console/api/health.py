@@ -12,8 +12,10 @@ from rest_framework.response import Response
 
 from ingest import points
 from ingest.api.problems import Problem, ProblemError
+from ingest.kinds import POINT, STREAM_POINTS
 from ingest.kinds.points import STREAMS
-from ingest.queue.connections import acceptance_connection
+from ingest.queue.connections import acceptance_connection, connection
+from ingest.reading.counts import unfinished
 from queueadmin.console import callers, counts, metrics
 from queueadmin.console.api.base import ConsoleView, connected, read_only
 from queueadmin.console.callers import Caller
@@ -92,13 +94,21 @@ class QueueStatusView(ConsoleView):
         )
 
 
-def _points() -> dict[str, dict[str, int] | None]:
-    """What became of the points of each stream (C2); counted with the rows, so it is exact."""
+def _points() -> dict[str, dict[str, int | None] | None]:
+    """What became of the points of each stream (C2), counted with the rows, and how many of its jobs are not done yet.
+
+    Both are exact. A single event has no stream before it is run; then it counts as live, and so it does here.
+    """
     try:
         found = points.totals()
     except (DatabaseError, InterfaceError):
         return {f"{stream}_points": None for stream in STREAMS}
-    return {f"{stream}_points": found[stream] for stream in STREAMS}
+    pending: dict[str, int | None] = dict.fromkeys(STREAMS)
+    if settings.REDIS:
+        every, *known = unfinished(connection(), [POINT.name, *(kind.label for kind in STREAM_POINTS.values())])
+        pending = dict(zip(STREAMS, known, strict=True))
+        pending[STREAMS[0]] = max(every - sum(known[1:]), 0)
+    return {f"{stream}_points": {"pending": pending[stream], **found[stream]} for stream in STREAMS}
 
 
 class QueueHealthView(ConsoleView):

@@ -397,7 +397,16 @@ def _lists() -> dict[str, Schema]:
                 **{
                     f"{stream}_points": {
                         "oneOf": [
-                            _object(dict.fromkeys(("inserted", "duplicates", "rejected"), count)),
+                            _object(
+                                {
+                                    "pending": {
+                                        **nullable(count),
+                                        "description": "Jobs, of up to 1,000 points each, that are not done yet; "
+                                        "null without Redis.",
+                                    },
+                                    **dict.fromkeys(("inserted", "duplicates", "rejected"), count),
+                                }
+                            ),
                             {"type": "null"},
                         ],
                         "description": "Points so far; null: the database does not answer.",

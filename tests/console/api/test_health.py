@@ -1,12 +1,19 @@
 """Is all well, by every name that asks."""
 
+import json
 from typing import Any
 
 import pytest
 import redis
 from django.test import Client
 
+from ingest.accept import Incoming, accept
+from ingest.api.keys import Sender
+from ingest.api.schema import read_event
+from ingest.api.tracking import Body, read_points
+from ingest.kinds.points import STREAMS
 from ingest.queue import keys
+from ingest.queue.transitions import Transitions
 from ingest.spool.rows import insert
 from queueadmin.console import metrics
 from queueadmin.console.snapshot import DatabaseFacts, DatabaseState
@@ -15,6 +22,8 @@ from tests.console.conftest import Jobs
 from tests.ingest.spool.conftest import job
 
 pytestmark = pytest.mark.django_db
+
+SENDER = Sender("s", frozenset({"ingest"}), None)
 
 
 def test_c6_health_says_what_is_wrong_and_is_200_while_degraded(local: Client, jobs: Jobs) -> None:
@@ -160,3 +169,31 @@ def test_the_probes_can_only_be_read(path: str, method: str) -> None:
     problem_of(response, 405, "method_not_allowed")
     assert response["Allow"] == "GET, HEAD"
     assert strict.head("/healthz").status_code == 200
+
+
+def test_c2_each_stream_says_what_is_pending_and_what_became_of_it(admin: Client, empty_redis: redis.Redis) -> None:
+    def pending() -> dict[str, int]:
+        status = admin.get("/queue/status").json()
+        return {stream: status[f"{stream}_points"]["pending"] for stream in STREAMS}
+
+    at = {"device_id": "a", "time": 1795348798, "lat": 1, "lon": 2}
+    assert set(pending().values()) == {0}
+    for path in ("/tracking/live", "/tracking/upload", "/tracking/flymaster/upload/file", "/tracking/upload"):
+        accept(read_points(path.split("/")[2], Body(json.dumps([at] * 1_500).encode(), ""), SENDER))  # type: ignore[arg-type]
+    event = read_event(json.dumps({"kind": "point", **at}).encode(), SENDER)
+    assert isinstance(event, Incoming)
+    accept([event])
+    assert pending() == {"live": 3, "upload": 4, "flymaster": 2, "scoring": 0}
+
+    transitions = Transitions(empty_redis)
+    claim = transitions.claim("w", ["low"], claim_id="c", limit=2, lease=30)
+    assert claim is not None
+    first, second = (job.id for job in claim.jobs)
+    transitions.complete("low", claim.id, "w", [first])
+    assert pending()["flymaster"] == 1
+    transitions.fail("low", claim.id, "w", [Jobs.failure(second)])
+    assert pending()["flymaster"] == 0, "a dead letter is not pending"
+    transitions.requeue("low", [second])
+    assert pending()["flymaster"] == 1
+    transitions.discard("low", [second])
+    assert pending() == {"live": 3, "upload": 4, "flymaster": 0, "scoring": 0}

@@ -35,7 +35,7 @@ def test_each_endpoint_has_its_stream_and_its_queue(post: Post, empty_redis: red
     assert job == {"id": job["id"], "points": 2}
     assert empty_redis.lrange(f"rq:queue:{queue}", 0, -1) == [job["id"].encode()]
     fields = empty_redis.hgetall(f"rq:job:{job['id']}")
-    assert (fields[b"kind"], fields[b"source"]) == (b"point", stream.encode())
+    assert (fields[b"kind"], fields[b"source"]) == (f"point:{stream}".encode(), stream.encode())
     body = json.loads(body_of(fields[b"data"]))
     assert body == {"stream": stream, "points": [point(), point(time=1795348799, note="kept")]}
 
