@@ -10,13 +10,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from ingest.reading import payloads
-from queueadmin.console import masking, metrics, queries
+from queueadmin.console import masking, metrics, queries, sessions
 from queueadmin.console.actions import BUTTONS, CANCEL_RUNNING, Button
 from queueadmin.console.api.base import read_only
 from queueadmin.console.forms import DeadLettersForm, LoginForm
@@ -109,10 +109,26 @@ class Account(PasswordChangeView):
     success_url = reverse_lazy("console:account")
     extra_context = {"page": "account"}  # noqa: RUF012 - Django's own shape
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        request = self.request
+        signed_in = sessions.of_user(request.user, request.session.session_key)  # type: ignore[arg-type]
+        return super().get_context_data(**kwargs) | {"sessions": signed_in}
+
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)
         messages.success(self.request, "Password changed. Other sessions of this account are signed out.")
         return done
+
+
+@require_POST
+@login_required
+def sign_out_elsewhere(request: Request) -> HttpResponse:
+    """End one session of one's own, or all but this one."""
+    identity = request.POST.get("session", "")
+    ended = sessions.end(request.user, request.session.session_key, identity)  # type: ignore[arg-type]
+    said = "1 session" if ended == 1 else f"{ended} sessions"
+    messages.success(request, f"{said} ended." if ended else "It has ended already.")
+    return redirect("console:account")
 
 
 def _latest() -> tuple[queries.DeadLetter, ...] | None:

@@ -88,4 +88,5 @@ urlpatterns = [
     path("login/", pages.Login.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("account/", pages.Account.as_view(), name="account"),
+    path("account/sign-out/", pages.sign_out_elsewhere, name="sign_out_elsewhere"),
 ]
