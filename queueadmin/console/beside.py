@@ -17,6 +17,7 @@ from django.conf import settings
 
 from ingest import conservation
 from ingest.queue import keys
+from ingest.reading.fields import kind as kind_of
 from ingest.reading.fields import pipelined, text
 from queueadmin.console.snapshot import Accounts, Beside, Share, Waiting
 
@@ -97,8 +98,8 @@ def waiting(client: redis.Redis) -> Waiting:
         found = [values for values in pipelined(client, "hmget", list(map(keys.job, ids)), *_FIELDS) if any(values)]
         looked_at += len(found)
         for values in found:
-            for share, value in zip(shares, values, strict=True):
-                share[text(value)] += length / len(found)  # type: ignore[assignment]
+            for share, field, value in zip(shares, _FIELDS, values, strict=True):
+                share[kind_of(value) if field == keys.KIND else text(value)] += length / len(found)  # type: ignore[assignment]
     by_source, by_kind, by_tenant = (_shares(share) for share in shares)
     total = sum(lengths.values())
     return Waiting(total, looked_at < total, by_source, by_kind, by_tenant)

@@ -17,6 +17,7 @@ from django.conf import settings
 
 from ingest.queue import keys
 from ingest.queue.settings_check import unsafe
+from ingest.reading.workers import types_of
 from queueadmin.console import starvation
 from queueadmin.console.snapshot import QueueState, RedisState, Snapshot, Workers
 
@@ -107,7 +108,7 @@ def read(client: redis.Redis) -> Counts:
 def _ask_of_queue(questions: _Questions, name: str, ids: Sequence[bytes], now: float) -> None:
     questions.ask((name, "length"), "llen", keys.queue(name))
     questions.ask((name, "tombstones"), "scard", keys.tombstones(name))
-    questions.ask((name, "parked"), "hvals", keys.parked(name))
+    questions.ask((name, "parked"), "hgetall", keys.parked(name))
     questions.ask((name, "scheduled"), "zcard", keys.scheduled(name))
     questions.ask((name, "started"), "zcard", keys.started(name))
     questions.ask((name, "lapsed"), "zcount", keys.started(name), keys.SCORE_OFFSET, now + keys.SCORE_OFFSET)
@@ -128,15 +129,19 @@ def _queue_state(
     now: float,
 ) -> QueueState:
     counts = {field: int(value) for field, value in _decoded(answers[name, "counters"]).items()}
-    serving = [worker for worker in workers if name in worker.get("queues", "").split(",")]
+    working = [worker for worker in workers if name in worker.get("queues", "").split(",")]
+    # One that serves some task types takes nothing else.
+    serving = [worker for worker in working if not types_of(worker)]
+    lanes, others = _parked(answers[name, "parked"])
+    served = {each for worker in working for each in types_of(worker)}
     in_list = max(0, answers[name, "length"] - answers[name, "tombstones"])
-    parked = sum(int(number) for number in answers[name, "parked"])
     ends = [pauses[which] for which in (name, keys.ALL_QUEUES) if which in pauses]
     until = max(ends, default=0.0)
     return QueueState(
         name=name,
-        depth=in_list + parked,
-        parked=parked,
+        depth=in_list + sum(lanes.values()) + others,
+        parked=others,
+        unserved=tuple(sorted(lanes.keys() - served)),
         paused=bool(ends),
         paused_until=until if 0 < until < float("inf") else None,
         paused_itself=name in pauses,
@@ -151,6 +156,14 @@ def _queue_state(
         workers=len(serving),
         busy=sum(_busy(worker) for worker in serving),
     )
+
+
+def _parked(found: Mapping[Any, Any]) -> tuple[dict[str, int], int]:
+    """How many tasks wait for workers of their type, by type, and how many jobs wait for a limit or their turn."""
+    before = keys.lane("")
+    numbers = {name: int(number) for name, number in _decoded(found).items()}
+    lanes = {name.removeprefix(before): number for name, number in numbers.items() if name.startswith(before)}
+    return lanes, sum(numbers.values()) - sum(lanes.values())
 
 
 def _oldest_wait(name: str, answers: Mapping[Hashable, Any], now: float) -> float:

@@ -149,6 +149,8 @@ class QueueState:
     name: str
     #: Jobs that wait to be claimed, those that a rate limit holds back included.
     depth: int = 0
+    #: Task types of which tasks wait here and that no worker serves.
+    unserved: tuple[str, ...] = ()
     #: Of these, the ones that a rate limit holds back.
     parked: int = 0
     #: Nobody claims from it: by a pause of its own, or by that of all queues.

@@ -159,6 +159,13 @@ def _findings(
                 f"Start one: manage.py rqworker {' '.join(q.name for q in queues)}",
             )
         )
+    if types := sorted({each for q in queues for each in q.unserved}):
+        found.append(
+            _Finding(
+                f"Tasks of the type {listed(types)} wait, and no worker serves them.",
+                f"Start one: manage.py rqworker {' '.join(q.name for q in queues)} --types {','.join(types)}",
+            )
+        )
     if maintenance.leader is None:
         found.append(
             _Finding(

@@ -16,6 +16,7 @@ from ingest.queue.connections import connection
 from queueadmin.console import counts, history, metrics
 from queueadmin.console.snapshot import QueueState, Snapshot
 from tests.console.conftest import WORKER, Jobs, worker
+from tests.ingest.queue.conftest import make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -280,3 +281,16 @@ def test_the_committed_sample_is_of_today(empty_redis: redis.Redis) -> None:
     assert sample["totals"].keys() == now["totals"].keys()
     assert sample["redis"].keys() == now["redis"].keys()
     assert Snapshot.from_json(json.dumps(sample)).as_dict() == sample
+
+
+def test_e10_tasks_in_lanes_wait_and_are_held_back_by_nothing_but_a_missing_worker(
+    jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    lane = make_job(kind="task", type="gpu", own_workers=True)
+    jobs.transitions.enqueue([lane, make_job()])
+    worker(empty_redis, "general")
+    high = _queue(metrics.snapshot())
+    assert (high.depth, high.parked, high.unserved, high.workers) == (2, 0, ("gpu",), 1)
+    worker(empty_redis, "own", **{keys.TYPES: "train,gpu"})
+    high = _queue(metrics.snapshot())
+    assert (high.depth, high.unserved, high.workers) == (2, (), 1)

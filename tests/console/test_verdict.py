@@ -74,6 +74,15 @@ def test_a_queue_without_a_worker_is_degraded_and_named_with_the_command() -> No
     assert verdict.next == "Start one: manage.py rqworker critical high medium low"
 
 
+def test_e10_tasks_whose_workers_are_missing_are_named_with_the_command() -> None:
+    verdict = _judge(_high(depth=3, unserved=("gpu",)))
+    assert (verdict.status, verdict.reason) == (
+        "degraded",
+        "Tasks of the type gpu wait, and no worker serves them.",
+    )
+    assert verdict.next == "Start one: manage.py rqworker critical high medium low --types gpu"
+
+
 def test_stalled_jobs_are_degraded() -> None:
     verdict = _judge(_high(started=3, stalled=3))
     assert verdict.status == "degraded"

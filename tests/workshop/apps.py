@@ -6,7 +6,8 @@ class WorkshopConfig(AppConfig):
 
     def ready(self) -> None:
         from ingest.kinds import register
-        from tests.workshop.kinds import KINDS
+        from tests.workshop.kinds import KINDS, register_tasks
 
         for kind in KINDS:
             register(kind)
+        register_tasks()

@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from ingest.kinds import Context, Kind
+from ingest.kinds import Context, Kind, Task, task
 from ingest.queue.payload import Payload
 
 
@@ -92,6 +92,27 @@ def locking(events: Sequence[Payload]) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("UPDATE ingest_alert SET occurrences = occurrences + 1 WHERE identity = %s", [identity])
             time.sleep(event_of(payload).get("seconds", 1))
+
+
+def task_of(given: Task, context: Context) -> int:
+    payload = Payload(
+        context.job_id,
+        given.task_type,
+        given.received_at,
+        given.priority,
+        "",
+        "",
+        None,
+        json.dumps(given.payload).encode(),
+    )
+    note(payload, "begins")
+    note(payload, "ends")
+    return context.attempt
+
+
+def register_tasks() -> None:
+    task("train", own_workers=True)(task_of)
+    task("chores")(task_of)
 
 
 def _kind(name: str, handler: Any, **more: Any) -> Kind:

@@ -1,5 +1,6 @@
 """One job: reading and moving it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ingest.spool.rows import insert
 from queueadmin.console.models import AuditEntry
 from tests.console.api.conftest import OPERATING, RECOVER, problem_of
 from tests.console.conftest import WORKER, Jobs
+from tests.ingest.queue.conftest import make_job
 from tests.ingest.spool.conftest import job
 
 pytestmark = pytest.mark.django_db
@@ -219,3 +221,39 @@ def test_a1_without_redis_what_needs_it_says_so_and_retry_does_not(admin: Client
     assert SpooledEvent.objects.get().state == "spooled"
     problem = problem_of(admin.post(f"/api/v1/jobs/{dead.id}/retry"), 409, "already_moved")
     assert (problem["state"], problem["moved_by"]) == ("spooled", "key:for admin")
+
+
+def test_e4_cancel_of_one_that_runs_asks_it_to_end(admin: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    """202 while it runs; its worker is told at once, and what it does then makes it canceled."""
+    sent = make_job(mode="process", kind="callback")
+    job_id = sent.id
+    jobs.transitions.enqueue([sent])
+    claim = jobs.start()
+    heard = empty_redis.pubsub(ignore_subscribe_messages=True)
+    heard.subscribe(f"rq:pubsub:{WORKER}")
+    heard.get_message(timeout=5)
+    answer = admin.post(f"/api/v1/jobs/{job_id}/cancel", {"reason": "wrong file"}, content_type="application/json")
+    shown = answer.json()
+    assert (answer.status_code, shown["state"], shown["stopping"], shown["moved_by"]) == (
+        202,
+        "started",
+        True,
+        "key:for admin",
+    )
+    assert "cancel" not in shown["links"]
+    message = heard.get_message(timeout=5)
+    assert message is not None
+    assert json.loads(message["data"]) == {"command": "cancel-job", "job_id": job_id}
+    entry = AuditEntry.objects.filter(step="outcome").latest("id")
+    assert (entry.action, entry.count, entry.reason) == ("cancel", 1, "wrong file")
+    assert jobs.transitions.fail("high", claim, WORKER, [jobs.failure(job_id, retry=True)]) == {job_id: "canceled"}
+    ended = admin.get(f"/api/v1/jobs/{job_id}").json()
+    assert (ended["state"], ended["stopping"], ended["error"]) == ("canceled", False, None)
+
+
+def test_cancel_of_one_that_runs_in_a_batch_comes_too_late(admin: Client, jobs: Jobs) -> None:
+    (job_id,) = jobs.enqueue()
+    jobs.start()
+    assert "cancel" not in admin.get(f"/api/v1/jobs/{job_id}").json()["links"]
+    problem = problem_of(admin.post(f"/api/v1/jobs/{job_id}/cancel"), 409, "already_moved")
+    assert problem["state"] == "started"
