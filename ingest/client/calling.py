@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 from django.conf import settings
 
-from ingest.kinds import KINDS
+from ingest.kinds import KINDS, tasks
 from ingest.queue.connections import acceptance_connection, connection
 from ingest.queue.transitions import Transitions
 
@@ -50,6 +50,13 @@ def kind(name: str) -> str:
     if name not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {name!r}")
     return name
+
+
+def task_type(name: str) -> str:
+    """What tasks of this type are counted under. Raises ValueError for a type that is none."""
+    if name not in tasks.TYPES:
+        raise ValueError(f"task_type must be one of {', '.join(sorted(tasks.TYPES))}, not {name!r}")
+    return tasks.TYPES[name].label
 
 
 @lru_cache(maxsize=2)

@@ -51,9 +51,12 @@ def move(job_id: str, to: str, *, by: str = "") -> None:
 
 @changes
 def cancel(job_id: str, *, by: str = "") -> None:
-    """A queued, delayed or retrying job will not run; it can be looked up for 24 hours. There is no way back."""
+    """A queued, delayed or retrying job will not run; it can be looked up for 24 hours. There is no way back.
+
+    One that runs for an effect handler is asked to end, and ended if it goes on for 5 seconds.
+    """
     who = calling.actor(by)
-    _move(job_id, lambda run, queue, ids: run.cancel(queue, ids, by=who))
+    _move(job_id, lambda run, queue, ids: run.cancel(queue, ids, by=who) or run.stop(queue, ids, by=who))
 
 
 @changes

@@ -16,8 +16,10 @@ def counts(queue: str | None = None) -> Counts:
 
 
 @looks
-def statistics(kind: str | None = None) -> Statistics:
-    """What became of the jobs of one kind, or of all, so far. Raises ValueError for an unknown kind."""
+def statistics(kind: str | None = None, *, task_type: str | None = None) -> Statistics:
+    """What became of the jobs of one kind, of one task type, or of all, so far. Raises ValueError for unknown ones."""
+    if task_type is not None:
+        return reading.statistics(calling.reader(), calling.task_type(task_type))
     return reading.statistics(calling.reader(), None if kind is None else calling.kind(kind))
 
 

@@ -21,10 +21,15 @@ def test_a_minute_holds_every_kind_of_traffic() -> None:
     sent = list(traffic(random.Random(1), 60))
     alerts = events(sent)
     ids = [alert["id"] for alert in alerts if "id" in alert]
-    assert {request.path for request in sent} == {"/api/alerts/event", "/api/v1/events"}
+    assert {request.path for request in sent} == {"/api/alerts/event", "/api/v1/events", "/api/tasks"}
     assert {"error:1", "error:2", "error", "permanent", "slow:1", "slow:2", None} == {a.get("fault") for a in alerts}
     assert {"trigger", "resolve"} <= {alert.get("action") for alert in alerts}
     assert len(ids) > len(set(ids)), "no duplicates"
+    assert {alert["task_type"] for alert in alerts if "task_type" in alert} == {
+        "demo-primes",
+        "demo-fetch",
+        "demo-report",
+    }
     assert any(isinstance(request.body, list) and len(request.body) >= 500 for request in sent), "no burst"
     assert [request.at for request in sent] == sorted(request.at for request in sent)
 

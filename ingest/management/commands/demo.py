@@ -1,4 +1,4 @@
-"""`manage.py demo`: a living mix of alerts, sent to a running instance over HTTP."""
+"""`manage.py demo`: a living mix of alerts and tasks, sent to a running instance over HTTP."""
 
 import http.client
 import itertools
@@ -38,6 +38,8 @@ _BEAT: Final = 0.1
 _BURST_EVERY, _BURST_SIZE, _BURST_SLOW_EVERY = 20.0, 500, 100
 #: Between the bursts now and then one that takes its time, so that processing is not always zero.
 _SLOW_EVERY = 7.0
+#: A task of each example type in turn; one in that many asks for what cannot be, and is a dead letter at once.
+_TASK_EVERY, _TASK_WRONG = 1.5, 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class Request:
 
 class Command(BaseCommand):
     help = (
-        "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, duplicates, bursts, slow"
-        " ones, some that fail for a while and some that fail for ever. Ends with Ctrl-C, or after --seconds."
+        "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, tasks, duplicates, bursts,"
+        " slow ones, some that fail for a while and some that fail for ever. Ends with Ctrl-C, or after --seconds."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -136,7 +138,8 @@ class Sender:
 def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Request]:
     """What to send, each with the second after the start at which it is due."""
     vendor_alert = _VendorAlerts(chance)
-    burst, slow = _BURST_EVERY / 2, _SLOW_EVERY / 2
+    next_task = _Tasks(chance)
+    burst, slow, task = _BURST_EVERY / 2, _SLOW_EVERY / 2, _TASK_EVERY / 2
     for beat in itertools.count():
         at = beat * _BEAT
         if at >= seconds:
@@ -151,6 +154,9 @@ def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Reques
         if at >= slow:
             slow += _SLOW_EVERY
             yield Request("/api/v1/events", vendor_alert(fault="slow:2"), at)
+        if at >= task:
+            task += _TASK_EVERY
+            yield Request("/api/tasks", next_task(), at)
 
 
 def _burst(vendor_alert: "_VendorAlerts") -> list[dict[str, Any]]:
@@ -166,6 +172,31 @@ def _keep_alert(number: int, chance: random.Random) -> dict[str, Any]:
         "timestamp": time.time(),
         "description": f"This is test alert {number} with {severity} severity",
     }
+
+
+class _Tasks:
+    """Calling it makes the next task: one computes, one waits on the network, one tells how far it is."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._run = uuid.UUID(int=chance.getrandbits(128)).hex[:8]
+        self._numbers = itertools.count(1)
+
+    def __call__(self) -> dict[str, Any]:
+        number = next(self._numbers)
+        payloads: dict[str, dict[str, Any]] = {
+            "demo-primes": {"below": self._chance.randrange(10_000, 500_000)},
+            "demo-fetch": {"milliseconds": self._chance.randrange(50, 800)},
+            "demo-report": {"pages": self._chance.randrange(5, 60), "milliseconds": 150},
+        }
+        task_type = list(payloads)[number % len(payloads)]
+        payload = {"pages": -1} if number % _TASK_WRONG == 0 else payloads[task_type]
+        return {
+            "task_id": f"demo-{self._run}-task-{number}",
+            "task_type": "demo-report" if "pages" in payload else task_type,
+            "payload": payload,
+            "priority": self._chance.choice(("critical", "high", "normal", "low")),
+        }
 
 
 class _VendorAlerts:
