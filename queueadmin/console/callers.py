@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from ingest.api import keys
 from ingest.api.problems import Problem, ProblemError
-from queueadmin.console.permissions import can_operate, can_read
+from queueadmin.console.permissions import can_operate, can_read, can_reveal
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,24 @@ def operator(request: Request) -> Caller:
             Problem(403, "forbidden_role", "Not allowed", f"{user.actor} may look; this needs the group operator.")
         )
     return user
+
+
+def reader_or_operator(request: Request) -> Caller:
+    """Whoever may do what the method says: looking, or changing something. Raises ProblemError 401 or 403."""
+    return reader(request) if request.method in {"GET", "HEAD"} else operator(request)
+
+
+def revealer(request: Request) -> Caller:
+    """The caller, when it may see credentials: an admin's session with its CSRF token, or a key with scope admin.
+
+    Raises ProblemError 401 or 403.
+    """
+    caller = operator(request)
+    if _user(request) is not None and not can_reveal(request.user):
+        raise ProblemError(
+            Problem(403, "forbidden_role", "Not allowed", f"{caller.actor} may operate; this needs the group admin.")
+        )
+    return caller
 
 
 def _user(request: Request) -> Caller | None:

@@ -355,6 +355,14 @@ def _lists() -> dict[str, Schema]:
             },
             required=["items", "next"],
         ),
+        "Payload": _object(
+            {
+                "id": _ID,
+                "payload": {"description": "The event, any JSON value; null: it cannot be read."},
+                "masked": {**count, "description": "Values that may be credentials, and are covered."},
+                "size": {**count, "description": "Bytes of the event as it was sent."},
+            }
+        ),
         "Batch": _object(
             {
                 "batch_id": _ID,

@@ -14,6 +14,15 @@ from queueadmin.console.operations.mappings import (
 )
 from queueadmin.console.operations.marks import add_mark
 from queueadmin.console.operations.moving import GONE, UNKNOWN, Elsewhere, MoveResult
+from queueadmin.console.operations.payloads import (
+    AlreadyMoved,
+    ChangeResult,
+    CopyResult,
+    NotFound,
+    change_event,
+    duplicate,
+    reveal,
+)
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
 from queueadmin.console.operations.removals import (
@@ -47,13 +56,17 @@ __all__ = [
     "REASON_FROM",
     "UNKNOWN",
     "AlertResult",
+    "AlreadyMoved",
+    "ChangeResult",
     "CleanResult",
+    "CopyResult",
     "Elsewhere",
     "EmptyResult",
     "FrozenResult",
     "LossResult",
     "MappingResult",
     "MoveResult",
+    "NotFound",
     "PauseResult",
     "ReasonNeeded",
     "RecoverResult",
@@ -67,12 +80,14 @@ __all__ = [
     "acknowledge_loss",
     "add_mark",
     "cancel",
+    "change_event",
     "clean_finished",
     "create_key",
     "create_schedule",
     "delete_schedule",
     "discard",
     "discard_frozen",
+    "duplicate",
     "empty",
     "map_fields",
     "map_severity",
@@ -88,6 +103,7 @@ __all__ = [
     "retry",
     "retry_all",
     "retry_frozen",
+    "reveal",
     "revoke_key",
     "rotate_key",
     "run_now",
