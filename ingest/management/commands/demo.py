@@ -63,7 +63,7 @@ class Request:
 class Command(BaseCommand):
     help = (
         "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, tasks, messages, duplicates,"
-        " bursts, slow ones, some that fail for a while and some that fail for ever. Ends with Ctrl-C or after --seconds."
+        " bursts, slow ones, some that fail for a while, some for ever. Ends with Ctrl-C, or after --seconds."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
