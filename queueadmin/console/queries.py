@@ -172,7 +172,6 @@ def _shown(found: Job, rates: "_Rates") -> dict[str, Any]:
         "eta_basis": eta[1] if eta else None,
         "progress": masked(found.progress),
         "result": masked(found.result),
-        "replay": None,
         "links": _links(found),
     }
 
