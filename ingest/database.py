@@ -5,9 +5,11 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 T = TypeVar("T")
 
@@ -129,3 +131,10 @@ def reconnect() -> None:
         connection.close()
     with suppress(*ERRORS):
         connection.connect()  # also forgets a half-ended transaction
+
+
+def bound_transactions(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """A receiver of `connection_created`: on PostgreSQL a stopped worker must not hold its rows beyond its lease."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = %s", [settings.LEASE_SECONDS * 1000])

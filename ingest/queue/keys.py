@@ -54,8 +54,6 @@ PROGRESS: Final = "progress"
 #: The operator who moved the job last, and when, as RQ writes dates.
 MOVED_BY: Final = "moved_by"
 MOVED_AT: Final = "moved_at"
-#: The replay that requeued it last; absent: nobody did, or somebody else did since.
-REPLAY: Final = "replay"
 #: Present while the job is in the trash; RQ has no such state, so its status is `canceled` then.
 TRASHED_AT: Final = "trashed_at"
 #: Where it was before: queued, scheduled or failed, and the score that it had there.
@@ -204,6 +202,11 @@ QUEUES: Final = f"{PREFIX}:queues"
 def worker(name: str) -> str:
     """Hash: RQ's worker, with our fields beside."""
     return f"{PREFIX}:worker:{name}"
+
+
+def order(worker_name: str) -> str:
+    """String: `drain` or `restart`, as an operator told the worker (`ingest.worker.orders`)."""
+    return f"{PREFIX}:qa:order:{worker_name}"
 
 
 def counters(name: str) -> str:

@@ -14,6 +14,7 @@ from rq.utils import now, utcformat
 
 from ingest.queue import keys
 from ingest.worker.horse import Horse
+from ingest.worker.orders import COMMANDS, Orders
 
 logger = logging.getLogger("rq.worker")
 
@@ -27,6 +28,8 @@ class StockWorker(Worker):
 
     #: The process that runs a job of a kind with isolation="process", while there is one.
     _horse: Horse | None = None
+    #: What an operator told this worker.
+    orders: Orders
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -46,10 +49,18 @@ class StockWorker(Worker):
         return self.job_class.fetch(job_id, self.connection, self.serializer) if job_id else None
 
     def handle_payload(self, message: dict[str, Any]) -> None:
-        """`stop-job`, `stop-execution` and `kill-horse` end the job whose process they mean; `shutdown` is RQ's."""
+        """`stop-job`, `stop-execution` and `kill-horse` end the job whose process they mean; `shutdown` is RQ's.
+
+        `drain`, `resume` and `restart` are ours.
+        """
         command = parse_payload(message)
         if command["command"] == CANCEL:
             self._cancel(str(command.get("job_id")))
+            return
+        if command["command"] in COMMANDS:
+            logger.warning("Worker %s: told to %s", self.name, command["command"])
+            self.orders.hear(command["command"])
+            self.orders.tell(self.connection)
             return
         if command["command"] not in _ENDING:
             super().handle_payload(message)  # type: ignore[no-untyped-call]

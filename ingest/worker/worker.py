@@ -19,7 +19,6 @@ from typing import Any, ClassVar, Final
 import redis
 from django.conf import settings
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -41,7 +40,9 @@ from ingest.worker.entries import Entry
 from ingest.worker.foreign import run_foreign
 from ingest.worker.horse import Horse, HorseDied, HorseFailed, LeaseLost, ride
 from ingest.worker.leases import Leases
+from ingest.worker.orders import Orders
 from ingest.worker.pace import Pace
+from ingest.worker.presence import Presence
 from ingest.worker.reports import Reports
 from ingest.worker.settle import Settlement
 from ingest.worker.slots import Slots
@@ -54,6 +55,8 @@ logger = logging.getLogger("rq.worker")
 GRACE: Final = 5.0
 #: Seconds between two looks at RQ's `suspended` flag.
 SUSPENSION: Final = 1.0
+#: Seconds between two looks of a drained worker at whether it may go on.
+REST: Final = 0.2
 #: Seconds until the next claim while every slot for async jobs is in use, unless one gets free before.
 SLOT_WAIT: Final = 0.1
 #: Waits for Redis or the database to come back, in seconds, each twice the one before.
@@ -89,6 +92,8 @@ class BatchWorker(StockWorker):
             # One immediate try on a new connection, for those that a restart of Redis has cut; waiting
             # is done by the loop, which a signal can end. A try has the request id of the first.
             self.connection.set_retry(Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)))
+        self.orders = Orders(self.name, self._end_after_this)
+        self._presence = Presence(burst=False)
         self._alarm = Alarm()
         self._pace = Pace(settings.CLAIM_LIMIT)
         self._pending: tuple[str, int, int] | None = None  # a claim without an answer: its id and limits
@@ -119,9 +124,10 @@ class BatchWorker(StockWorker):
         `with_scheduler` and `dequeue_strategy` are RQ's and have no effect: maintenance promotes what
         is due, and the order of queues is strict.
         """
+        self._presence = Presence(burst=burst)
         signal.signal(signal.SIGINT, self.request_stop)
         signal.signal(signal.SIGTERM, self.request_stop)
-        connection_created.connect(_bound_transactions, dispatch_uid="ingest.worker")
+        connection_created.connect(database.bound_transactions, dispatch_uid="ingest.worker")
         connections.close_all()  # a pool forks its workers
         if any(kind.mode == "process" for kind in each_kind()):
             self.connection.connection_pool.disconnect()  # else its sockets stay open as long as the stable
@@ -156,6 +162,10 @@ class BatchWorker(StockWorker):
         while not self._stop_requested and (max_jobs is None or done < max_jobs):
             try:
                 self._keep_house(burst)
+                if self.orders.drained:
+                    self._rest()
+                    idle_since = time.monotonic()
+                    continue
                 # Before the claim: what waits may be for the slots, and what runs there may come back to its queue.
                 full, busy = not self._slots.free, self._slots.busy
                 claims = self._claim(None if max_jobs is None else max_jobs - done)
@@ -183,11 +193,18 @@ class BatchWorker(StockWorker):
                 break
         return done
 
+    def _rest(self) -> None:
+        """Drained: claim nothing, and notice within REST that it may go on. What runs in the slots goes on."""
+        self._give_back_pending()
+        self._say(WorkerStatus.BUSY if self._slots.busy else WorkerStatus.SUSPENDED)
+        self._pause(REST)
+
     def _begin(self, *logging_options: Any) -> None:
         """Register and listen for commands; an outage in the middle of it is waited for."""
         while not self._stop_requested:
             try:
                 self.unsubscribe()
+                self.orders.forget(self.connection)
                 self.bootstrap(*logging_options)
             except redis.RedisError as error:
                 self._back_off_redis(error)
@@ -333,6 +350,10 @@ class BatchWorker(StockWorker):
 
     request_force_stop = request_stop
 
+    def _end_after_this(self) -> None:
+        """Told to restart: all that is claimed is finished, and there is no grace time that could end it."""
+        self._stop_requested = True
+
     def _give_up(self, sentence: str) -> None:
         """This process can no longer do its work: it ends as at a SIGTERM, and its supervisor starts another."""
         logger.critical("Worker %s ends: %s", self.name, sentence)
@@ -373,12 +394,15 @@ class BatchWorker(StockWorker):
                 "waits_for": self._waits_for,
                 keys.TYPES: ",".join(self.task_types),
                 keys.WORKED: f"{self._worked_so_far():.1f}",
+                "order": self.orders.standing,
+                **self._presence.fields(),
             },
         )
         pipeline.expire(self.key, self.worker_ttl + 60)
         worker_registration.register(self, pipeline)
         self._register_queues(pipeline)
-        pipeline.execute()
+        self.orders.ask(pipeline)
+        self.orders.look(pipeline.execute()[-1])
 
     def _keep_house(self, burst: bool) -> None:
         if time.monotonic() - self._suspension_seen >= SUSPENSION:
@@ -391,6 +415,7 @@ class BatchWorker(StockWorker):
     def _leave(self) -> None:
         try:
             if not self._redis_away:  # else nobody can be told, and the entry expires by itself
+                self.orders.forget(self.connection)
                 self.teardown()  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
             logger.error("Redis does not answer (%s); this worker's entry expires by itself", error)
@@ -402,10 +427,3 @@ class BatchWorker(StockWorker):
             logging.shutdown()
             sys.stdout.flush()
             os._exit(0 if self._shutdown_requested_date else 1)
-
-
-def _bound_transactions(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    """On PostgreSQL a stopped worker must not hold its rows for longer than its lease."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET idle_in_transaction_session_timeout = %s", [settings.LEASE_SECONDS * 1000])

@@ -12,10 +12,10 @@ from queueadmin.console.api import (
     jobs,
     lists,
     lookups,
-    payloads,
     queues,
     schedules,
     statistics,
+    workers,
 )
 
 app_name = "console-api"
@@ -48,6 +48,11 @@ urlpatterns = [
     path("api/v1/schedules/<str:schedule>/pause", schedules.PauseScheduleView.as_view(), name="schedule-pause"),
     path("api/v1/schedules/<str:schedule>/resume", schedules.ResumeScheduleView.as_view(), name="schedule-resume"),
     path("api/v1/schedules/<str:schedule>/run-now", schedules.RunScheduleView.as_view(), name="schedule-run-now"),
+    path("api/v1/workers", workers.WorkersView.as_view(), name="workers"),
+    path("api/v1/workers/<path:worker>/drain", workers.DrainView.as_view(), name="worker-drain"),
+    path("api/v1/workers/<path:worker>/resume", workers.ResumeWorkerView.as_view(), name="worker-resume"),
+    path("api/v1/workers/<path:worker>/restart", workers.RestartView.as_view(), name="worker-restart"),
+    path("api/v1/workers/<path:worker>/kill", workers.KillView.as_view(), name="worker-kill"),
     path("api/v1/audit", audit.AuditView.as_view(), name="audit"),
     path("api/v1/devices", devices.DevicesView.as_view(), name="devices"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
@@ -58,7 +63,4 @@ urlpatterns = [
     path("api/v1/jobs/<str:job_id>/discard", jobs.DiscardView.as_view(), name="job-discard"),
     path("api/v1/jobs/<str:job_id>/restore", jobs.RestoreView.as_view(), name="job-restore"),
     path("api/v1/jobs/<str:job_id>/move", jobs.MoveToView.as_view(), name="job-move"),
-    path("api/v1/jobs/<str:job_id>/duplicate", jobs.DuplicateView.as_view(), name="job-duplicate"),
-    path("api/v1/jobs/<str:job_id>/payload", payloads.PayloadView.as_view(), name="job-payload"),
-    path("api/v1/jobs/<str:job_id>/payload/reveal", payloads.RevealView.as_view(), name="job-payload-reveal"),
 ]

@@ -93,7 +93,7 @@ def read(client: redis.Redis) -> Counts:
     pauses = {_text(name): ends for name, ends in answers["paused"] if ends > now}
     queues = [_queue_state(name, answers, pauses, live, now) for name in names]
     served = {name: float(at) for name, at in _decoded(answers["served"]).items()}
-    orders = [worker.get("queues", "").split(",") for worker in live]
+    orders = [worker.get("queues", "").split(",") for worker in live if not worker.get("order")]
     return Counts(
         at=now,
         redis=_redis_state(answers["info"], fsync, findings),
@@ -129,7 +129,8 @@ def _queue_state(
     now: float,
 ) -> QueueState:
     counts = {field: int(value) for field, value in _decoded(answers[name, "counters"]).items()}
-    working = [worker for worker in workers if name in worker.get("queues", "").split(",")]
+    known = [worker for worker in workers if name in worker.get("queues", "").split(",")]
+    working = [worker for worker in known if not worker.get("order")]
     # One that serves some task types takes nothing else.
     serving = [worker for worker in working if not types_of(worker)]
     lanes, others = _parked(answers[name, "parked"])
@@ -154,6 +155,7 @@ def _queue_state(
         wait_target=settings.WAIT_TARGETS[name],
         **{field: counts.get(field, 0) for field in _COUNTERS},
         workers=len(serving),
+        drained=len(known) - len(working),
         busy=sum(_busy(worker) for worker in serving),
     )
 
@@ -232,7 +234,9 @@ def forget_settings() -> None:
 def _alive(worker: Mapping[str, str], now: float) -> bool:
     """A worker that was killed leaves its hash behind for minutes; ours write it three times a lease."""
     beat = _moment(worker.get("last_heartbeat"))
-    if beat is None or worker.get("state") == "suspended":
+    if beat is None or worker.get("order") == "kill":
+        return False
+    if worker.get("state") == "suspended" and not worker.get("order"):
         return False
     return now - beat < (settings.LEASE_SECONDS if _ours(worker) else STOCK_WORKER_SILENT_SECONDS)
 

@@ -203,6 +203,8 @@ class QueueState:
     clears_in: float | str | None = None
     workers: int = 0
     busy: int = 0
+    #: Workers that would serve it, and were told to claim nothing more.
+    drained: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,10 +153,12 @@ def _findings(
         for sentence in redis.unsafe
     ]
     if alone := [q.name for q in queues if not q.workers]:
+        drained = any(q.drained for q in queues if not q.workers)
         found.append(
             _Finding(
                 f"No worker serves {listed(alone)}.",
-                f"Start one: manage.py rqworker {' '.join(q.name for q in queues)}",
+                ("Resume one that is drained, under Workers, or start" if drained else "Start")
+                + f" one: manage.py rqworker {' '.join(q.name for q in queues)}",
             )
         )
     if types := sorted({each for q in queues for each in q.unserved}):

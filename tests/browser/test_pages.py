@@ -18,6 +18,7 @@ PATHS = [
     "/settings/",
     "/devices/",
     "/schedules/",
+    "/workers/",
     "/audit/",
     "/schedules/new/",
     "/ingest/",

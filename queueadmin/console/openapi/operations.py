@@ -16,6 +16,7 @@ from queueadmin.console.openapi.schedules import schedules
 from queueadmin.console.openapi.sending import sending
 from queueadmin.console.openapi.statistics import statistics
 from queueadmin.console.openapi.tracking import tracking
+from queueadmin.console.openapi.workers import worker_operations
 
 TAGS: Final = {
     "Sending": "Taking events in. A 2xx answer means that they are on disk.",
@@ -24,6 +25,7 @@ TAGS: Final = {
     "Devices": "Where devices were last, by their points.",
     "Schedules": "Events that are sent again and again.",
     "Queues": "What waits, pausing and emptying.",
+    "Workers": "Who works, and telling them to drain, go on or end.",
     "Audit": "Who did what, and what came of it.",
     "Health": "Is all well?",
     "About": "This description.",
@@ -44,6 +46,7 @@ def operations() -> Operations:
         **schedules(),
         **queues(),
         **history_and_marks(),
+        **worker_operations(),
         **audit_log(),
         **health(),
         **about(),

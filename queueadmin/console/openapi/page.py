@@ -164,7 +164,11 @@ def _needs(security: list[dict[str, Any]]) -> str:
 
 def _curl(path: str, method: str, requests: tuple[Request, ...], address: str) -> str:
     shown = path.replace("{name}", "high").replace("{job_id}", "$ID").replace("{batch_id}", "$ID")
-    shown = shown.replace("{vendor}", "alertmanager").replace("{schedule}", "nightly-report")
+    shown = (
+        shown.replace("{vendor}", "alertmanager")
+        .replace("{schedule}", "nightly-report")
+        .replace("{worker}", "node-a-4121-9f2c")
+    )
     query = {"/api/v1/jobs": "?ids=$ID", "/api/v1/jobs/lookup": "?source=prometheus&id=disk-db-04"}.get(path, "")
     line = f"curl {address}{shown}" if not query else f'curl "{address}{shown}{query}"'
     if method == "get":

@@ -16,6 +16,7 @@ from queueadmin.console.openapi.parts import SECURITY_SCHEMES
 from queueadmin.console.openapi.schedules import schedule_shapes
 from queueadmin.console.openapi.shapes import components
 from queueadmin.console.openapi.statistics import statistics_shapes
+from queueadmin.console.openapi.workers import worker_shapes
 
 
 class Described(AutoSchema):
@@ -37,6 +38,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
         **schedule_shapes(),
         **audit_shapes(),
         **statistics_shapes(),
+        **worker_shapes(),
         **named.get("schemas", {}),
     }
     named["securitySchemes"] = {**named.get("securitySchemes", {}), **SECURITY_SCHEMES}

@@ -14,15 +14,6 @@ from queueadmin.console.operations.mappings import (
 )
 from queueadmin.console.operations.marks import add_mark
 from queueadmin.console.operations.moving import GONE, UNKNOWN, Elsewhere, MoveResult
-from queueadmin.console.operations.payloads import (
-    AlreadyMoved,
-    ChangeResult,
-    CopyResult,
-    NotFound,
-    change_event,
-    duplicate,
-    reveal,
-)
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
 from queueadmin.console.operations.removals import (
@@ -48,6 +39,15 @@ from queueadmin.console.operations.schedules import (
     update_schedule,
 )
 from queueadmin.console.operations.testing import SentEvent, send_test_event
+from queueadmin.console.operations.workers import (
+    CannotDo,
+    NoSuchWorker,
+    WorkerResult,
+    drain_worker,
+    kill_worker,
+    restart_worker,
+    resume_worker,
+)
 
 __all__ = [
     "GONE",
@@ -56,17 +56,15 @@ __all__ = [
     "REASON_FROM",
     "UNKNOWN",
     "AlertResult",
-    "AlreadyMoved",
-    "ChangeResult",
+    "CannotDo",
     "CleanResult",
-    "CopyResult",
     "Elsewhere",
     "EmptyResult",
     "FrozenResult",
     "LossResult",
     "MappingResult",
     "MoveResult",
-    "NotFound",
+    "NoSuchWorker",
     "PauseResult",
     "ReasonNeeded",
     "RecoverResult",
@@ -76,19 +74,20 @@ __all__ = [
     "RunResult",
     "ScheduleResult",
     "SentEvent",
+    "WorkerResult",
     "acknowledge_alert",
     "acknowledge_loss",
     "add_mark",
     "cancel",
-    "change_event",
     "clean_finished",
     "create_key",
     "create_schedule",
     "delete_schedule",
     "discard",
     "discard_frozen",
-    "duplicate",
+    "drain_worker",
     "empty",
+    "kill_worker",
     "map_fields",
     "map_severity",
     "move",
@@ -97,13 +96,14 @@ __all__ = [
     "purge",
     "recover_stalled",
     "resolve_alert",
+    "restart_worker",
     "restore",
     "resume",
     "resume_schedule",
+    "resume_worker",
     "retry",
     "retry_all",
     "retry_frozen",
-    "reveal",
     "revoke_key",
     "rotate_key",
     "run_now",

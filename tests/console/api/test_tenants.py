@@ -48,6 +48,11 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/jobs": {"get": ("read", "jobs")},
     "api/v1/jobs/lookup": {"get": ("read", "job")},
     "api/v1/audit": {"get": ("admin", "everyone")},
+    "api/v1/workers": {"get": ("read", "everyone")},
+    **{
+        f"api/v1/workers/<path:worker>/{verb}": {"post": ("admin", "worker")}
+        for verb in ("drain", "resume", "restart", "kill")
+    },
     "api/v1/alerts": {"get": ("read", "alerts")},
     "api/v1/alerts/<str:alert_id>": {"get": ("read", "job")},
     "api/v1/alerts/<str:alert_id>/acknowledge": {"post": ("admin", "job")},
@@ -67,9 +72,8 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/jobs/<str:job_id>": {"get": ("read", "job")},
     **{
         f"api/v1/jobs/<str:job_id>/{verb}": {"post": ("admin", "job")}
-        for verb in ("retry", "run-now", "cancel", "discard", "restore", "move", "duplicate", "payload/reveal")
+        for verb in ("retry", "run-now", "cancel", "discard", "restore", "move")
     },
-    "api/v1/jobs/<str:job_id>/payload": {"get": ("read", "job"), "put": ("admin", "job")},
 }
 #: What is asked for, where the path does not say it.
 QUERIES = {"api/v1/jobs": "?ids={job}", "api/v1/jobs/lookup": "?source=s3cret-source&id={job}"}
@@ -115,7 +119,7 @@ def send(empty_redis: redis.Redis) -> Send:
         path = path.replace("<str:alert_id>", job).replace("<str:batch_id>", job)
         path += QUERIES.get(route, "").replace("{job}", job) if query is None else query
         headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
-        path = path.replace("<str:schedule>", "hourly")
+        path = path.replace("<str:schedule>", "hourly").replace("<path:worker>", "x")
         if "/schedules" in path:
             rules.delete("hourly")
             rules.delete("made")
@@ -141,7 +145,7 @@ def test_who_may_call(send: Send, route: str, method: str) -> None:
             open_to_all or (needs[0] == "read" and has & {"read", "admin"}) or (needs[0] == "admin" and "admin" in has)
         )
         if allowed:
-            assert status in ({404} if needs and needs[1] == "job" else {200}), (scopes, response.content)
+            assert status in ({404} if needs and needs[1] in ("job", "worker") else {200}), (scopes, response.content)
         elif needs is None:
             assert status in {401, 403, 405}, (scopes, response.content)
         else:
@@ -168,7 +172,7 @@ def test_a_key_of_a_tenant_gets_nothing_of_the_others(
         needs = ENDPOINTS[route].get(method)
         if needs is None:
             assert response.status_code in {403, 404, 405}
-        elif needs[1] == "everyone":
+        elif needs[1] in ("everyone", "worker"):
             assert (response.status_code, response.json()["code"]) == (403, "forbidden_tenant")  # type: ignore[attr-defined]
         elif needs[1] == "job":
             unknown = send(route, method, scopes="read,admin", tenant="acme", job="0" * 32)

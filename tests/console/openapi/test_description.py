@@ -15,7 +15,7 @@ from ingest.api import intake
 from ingest.queue.transitions import Transitions
 from queueadmin.console.openapi import schema
 from tests.console.api.conftest import with_key  # noqa: F401 - a fixture
-from tests.console.conftest import Jobs, report
+from tests.console.conftest import Jobs, report, worker
 from tests.console.openapi.conftest import Check, operations
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def paths(resolver: URLResolver, before: str = "/") -> set[str]:
     for entry in resolver.url_patterns:
         route = before + str(entry.pattern)
         if isinstance(entry, URLPattern):
-            found.add(route.replace("<str:", "{").replace(">", "}"))
+            found.add(route.replace("<str:", "{").replace("<path:", "{").replace(">", "}"))
         elif entry.app_name in (None, "console-api"):
             found |= paths(entry, route)
     return found
@@ -115,6 +115,8 @@ class States:
     def __init__(self, jobs: Jobs, client: redis.Redis) -> None:
         self.jobs = jobs
         self.transitions = Transitions(client)
+        self.client = client
+        self.heard = client.pubsub()
 
     def prepare(self, path: str, operation_id: str, client: Client) -> str:
         if operation_id in ("getBatch", "lookupJob", "getJobs"):
@@ -132,6 +134,11 @@ class States:
             if "{schedule}" in path:
                 schedules.create("nightly-report", kind="alert", body="{}", cron="0 * * * *")
             return path.replace("{schedule}", "nightly-report")
+        if "{worker}" in path:
+            told = {"order": "drain"} if operation_id == "resumeWorker" else {}
+            worker(self.client, "w", held=0, supervisor="systemd", **told)
+            self.heard.subscribe("rq:pubsub:w")
+            return path.replace("{worker}", "w")
         if path.startswith(("/tracking/", "/scoring/")):
             return f"{path}?device_id=glider-7"
         if "{job_id}" not in path:

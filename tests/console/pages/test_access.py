@@ -16,7 +16,6 @@ pytestmark = pytest.mark.django_db
 
 #: Pages that ask before they do; the button sends to the same path.
 ASKING = [
-    "/jobs/x/edit/",
     "/ingest/fields/",
     "/schedules/new/",
     "/dead-letters/retry-all/",
@@ -30,7 +29,6 @@ PAGES = [
     "/jobs/",
     "/job-rows/",
     "/jobs/x/",
-    "/jobs/x/raw/",
     "/queues/low/",
     "/account/",
     "/ingest/",
@@ -39,6 +37,7 @@ PAGES = [
     "/devices/",
     "/schedules/",
     "/schedules/1/",
+    "/workers/",
     "/audit/",
     "/audit/export.csv",
     "/settings/",
@@ -53,13 +52,11 @@ BUTTONS = [
     "/ingest/severities/map/",
     "/ingest/fields/unmap/",
     *(f"/dead-letters/{verb}/" for verb in ("retry", "discard", "restore")),
-    *(
-        f"/jobs/x/{verb}/"
-        for verb in ("retry", "run-now", "cancel", "discard", "restore", "duplicate", "move", "reveal")
-    ),
+    *(f"/jobs/x/{verb}/" for verb in ("retry", "run-now", "cancel", "discard", "restore")),
     *(f"/schedules/1/{verb}/" for verb in ("pause", "resume", "run-now")),
     *(f"/chosen-jobs/{verb}/" for verb in ("retry", "run-now", "move", "restore", "cancel", "discard")),
     "/finished-jobs/clean/",
+    *(f"/workers/x/{verb}/" for verb in ("drain", "resume", "restart")),
     *(f"/alerts/x/{verb}/" for verb in ("acknowledge", "resolve")),
     *ASKING,
 ]

@@ -229,6 +229,8 @@ def test_redis_away_or_read_only_while_handlers_run(shop: Shop, outage: Callable
 def test_a_full_redis_takes_nothing_in_and_is_worked_empty(shop: Shop) -> None:
     """RQ11: noeviction; every change of state that a worker makes passes, so that memory gets free."""
     worker = shop.worker()
+    # One that begins writes its own hash, which a full Redis refuses.
+    wait_until(lambda: shop.redis.hget(keys.worker(shop.name()), "state") == b"idle", seconds=60)
     shop.work.transitions.pause(None)
     number = all_sorts(shop, 50)
     shop.redis.config_set("maxmemory", 1)

@@ -1,0 +1,130 @@
+"""The workers: read, and told what to do."""
+
+from queueadmin.console import workers
+from queueadmin.console.api import base
+from queueadmin.console.openapi.parts import (
+    Operations,
+    Schema,
+    body,
+    example,
+    json_answer,
+    nullable,
+    operation,
+    parameter,
+    ref,
+    text,
+)
+
+_TOLD = {
+    "drain": (
+        "drainWorker",
+        "Drain a worker",
+        "It finishes what it holds and claims nothing more until it is resumed.",
+    ),
+    "resume": ("resumeWorker", "Resume a worker", "A drained one claims again."),
+    "restart": (
+        "restartWorker",
+        "Start a worker anew",
+        "It finishes what it holds and ends, and what supervises it starts another; 409 where nothing does.",
+    ),
+    "kill": (
+        "killWorker",
+        "Kill a worker",
+        "SIGKILL where it runs on the console's machine, else RQ's shutdown command. What it held comes back when its "
+        "leases end. A session needs the group admin.",
+    ),
+}
+
+
+def worker_shapes() -> dict[str, Schema]:
+    """Components: Worker, WorkerList, WorkerTold."""
+    moment = nullable({"type": "string", "format": "date-time"})
+    number = {"type": "integer", "minimum": 0}
+    held: dict[str, Schema] = {
+        "jobs": number,
+        "kinds": {"type": "object", "additionalProperties": number, "description": "How many of each kind."},
+        "since": moment,
+        "lease_seconds": {"type": ["number", "null"], "description": "Until the first lease ends; below 0: it lapsed."},
+    }
+    worker: dict[str, Schema] = {
+        "name": text("Its own."),
+        "state": {"enum": list(workers.STATES), "description": "`lost`: not heard of for longer than a lease."},
+        "stock": {"type": "boolean", "description": "RQ's own worker, which tells less and can only be killed."},
+        "host": {"type": ["string", "null"]},
+        "pid": {"type": ["integer", "null"]},
+        "queues": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "In the order in which it serves them.",
+        },
+        "task_types": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "It serves these and takes nothing else; empty: it serves everything.",
+        },
+        "last_heartbeat": moment,
+        "since": {**moment, "description": "Its start."},
+        "held": {"type": "object", "required": list(held), "properties": held},
+        "processed": number,
+        "failed": number,
+        "memory": {"type": ["integer", "null"], "description": "Bytes."},
+        "cpu": {"type": ["number", "null"], "description": "Percent of one processor, since the heartbeat before."},
+        "supervisor": nullable(text("What starts it anew when it ends; null: nothing that it knows of.")),
+        "waits_for": nullable(text("`database` while it waits for that.")),
+        "can": {"type": "array", "items": {"enum": list(workers.VERBS)}, "description": "What it can be told now."},
+    }
+    told: dict[str, Schema] = {
+        "name": text("The worker's."),
+        "told": {"enum": list(workers.VERBS)},
+        "done": text("What it does now, in a sentence."),
+    }
+    return {
+        "Worker": {"type": "object", "required": list(worker), "properties": worker},
+        "WorkerList": {
+            "type": "object",
+            "required": ["items", "next", "complete"],
+            "properties": {
+                "items": {"type": "array", "items": ref("Worker")},
+                "next": {"type": "null"},
+                "complete": {
+                    "type": "boolean",
+                    "description": f"false: more than {workers.LOOKED_AT:,} jobs run, and not all were looked at.",
+                },
+            },
+        },
+        "WorkerTold": {"type": "object", "required": list(told), "properties": told},
+    }
+
+
+def worker_operations() -> Operations:
+    name = parameter("worker", "path", "Its name.", {"type": "string", "maxLength": 200, "example": "node-a-4121-9f2c"})
+    reason = nullable(text("For the audit log.", maxLength=base.MAX_REASON, pattern=r"^[^\u0000]*$"))
+    why = {"type": "object", "properties": {"reason": reason}}
+    found: Operations = {
+        "/api/v1/workers": {
+            "get": operation(
+                "getWorkers",
+                "Workers",
+                "Every worker",
+                "What each does now, what it holds and until when, what it takes of its machine.",
+                scope="read",
+                answers={200: json_answer("The workers, by name.", ref("WorkerList"))},
+                errors=(),
+            )
+        }
+    }
+    for verb, (operation_id, summary, description) in _TOLD.items():
+        found[f"/api/v1/workers/{{worker}}/{verb}"] = {
+            "post": operation(
+                operation_id,
+                "Workers",
+                summary,
+                f"{description} It is in the audit log.",
+                scope="admin",
+                parameters=[name],
+                request=body("Why.", why, examples={"why": example({"reason": "node-a is patched"})}),
+                answers={200: json_answer("What it was told.", ref("WorkerTold"))},
+                errors=(404, 409, 413, 415, 422),
+            )
+        }
+    return found

@@ -1,0 +1,99 @@
+"""The page /workers/ and its buttons: HTTP only. What it shows is in workers, what they do in operations."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import redis
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ingest.queue.connections import connection
+from queueadmin.console import metrics, operations, workers
+from queueadmin.console.answers import View, admin_required, answer, back_of, do, operator_required
+from queueadmin.console.forms import ReasonForm
+from queueadmin.console.lists import away
+from queueadmin.console.operations import WorkerResult
+from queueadmin.console.request import Request
+from queueadmin.console.workers import Worker
+
+#: The tabs: the parameter `state`, and the word.
+TABS: Final = (("", "All"), ("busy", "Busy"), ("drained", "Drained"), ("lost", "Lost"))
+_IN_TAB: Final[dict[str, Callable[[Worker], bool]]] = {
+    "": lambda worker: True,
+    "busy": lambda worker: worker.state in ("busy", "draining"),
+    "drained": lambda worker: worker.state in ("draining", "drained"),
+    "lost": lambda worker: worker.is_stale,
+}
+
+
+@never_cache
+@login_required
+@require_safe
+def worker_list(request: Request) -> HttpResponse:
+    tab = request.GET.get("state", "")
+    tab = tab if tab in _IN_TAB else ""
+    context: dict[str, Any] = {"page": "workers", "tab": tab}
+    try:
+        found = workers.read(connection())
+    except redis.RedisError as error:
+        return render(request, "console/workers.html", context | {"away": away(error)}, status=503)
+    snapshot = metrics.snapshot().as_dict()
+    context |= {
+        "snapshot": snapshot,
+        "workers": found,
+        "rows": [worker for worker in found.items if _IN_TAB[tab](worker)],
+        "tabs": [
+            {"name": name, "word": word, "count": sum(map(_IN_TAB[name], found.items)), "here": name == tab}
+            for name, word in TABS
+        ],
+        "alone": [queue["name"] for queue in snapshot["queues"] if not queue["workers"]],
+        "recovered": sum(queue["recovered"] for queue in snapshot["queues"]),
+    }
+    return render(request, "console/workers.html", context)
+
+
+def _button(operation: Callable[..., WorkerResult]) -> View:
+    @require_POST
+    @operator_required
+    def press(request: Request, worker: str) -> HttpResponse:
+        return _told(request, operation, worker)
+
+    return press
+
+
+drain = _button(operations.drain_worker)
+resume = _button(operations.resume_worker)
+restart = _button(operations.restart_worker)
+
+
+@never_cache
+@admin_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def kill(request: Request, worker: str) -> HttpResponse:
+    """GET asks, POST does."""
+    if request.method == "POST":
+        return _told(request, operations.kill_worker, worker)
+    try:
+        found = workers.find(connection(), worker)
+    except redis.RedisError as error:
+        return render(request, "console/away.html", {"away": away(error)}, status=503)
+    if found is None:
+        raise Http404("no such worker")
+    context = {"page": "workers", "worker": found, "is_here": workers.is_here(found)}
+    return render(request, "console/kill_worker.html", context)
+
+
+def _told(request: Request, operation: Callable[..., WorkerResult], worker: str) -> HttpResponse:
+    back = back_of(request) if "next" in request.POST else reverse("console:workers")
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return answer(request, "A reason has at most 500 characters.", messages.WARNING, back, 422)
+    try:
+        return do(request, lambda actor: operation(worker, actor=actor, reason=form.cleaned_data["reason"]), back)
+    except (operations.NoSuchWorker, operations.CannotDo) as error:
+        return answer(request, str(error), messages.WARNING, back, 409)
