@@ -1,21 +1,15 @@
 """One job moved, or its event replaced. Each raises NotFound, or AlreadyMoved when it is not where it could be."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
-
-from ingest.api.keys import Sender
-from ingest.api.schema import Rejected, read_event
 from ingest.client import calling
-from ingest.client.errors import AlreadyMoved, NotFound, changes
-from ingest.client.sending import INTERNAL, as_json
+from ingest.client.errors import AlreadyMoved, changes
+from ingest.client.events import replace_event, why_not
+from ingest.client.sending import as_json
 from ingest.queue import keys
-from ingest.queue import payload as envelope
 from ingest.queue.transitions import Transitions
-from ingest.reading import jobs
 from ingest.reading.fields import text
 
 #: Steps take the queue that the job is in, which somebody may change in between.
@@ -92,26 +86,7 @@ def update_payload(job_id: str, event: Mapping[str, Any]) -> None:
     The whole event is replaced; to change one field, give `payload(job_id) | {field: value}`. Its kind, id, source,
     tenant, queue and time stay what they are, whatever the new event says. Raises ValueError as `enqueue` does.
     """
-    data = calling.writer().hget(keys.job(job_id), "data")
-    if data is None:
-        raise _why_not(job_id)
-    try:
-        before = envelope.decode(data if isinstance(data, bytes) else data.encode(), job_id)
-    except envelope.Unreadable as error:
-        raise ValueError(f"The job's own event cannot be read: {error}") from None
-    body = as_json(event)
-    as_kind = body if "kind" in event else as_json({**event, "kind": before.kind})
-    sender = Sender("client", frozenset({"ingest"}), None, tenant=before.tenant, source=before.source)
-    read = read_event(as_kind, sender, INTERNAL)
-    if isinstance(read, Rejected):
-        raise ValueError(read.problem.detail)
-    if read.kind.name != before.kind:
-        raise ValueError(f"kind must stay {before.kind}, not become {read.kind.name}.")
-    after = envelope.encode(msgspec.structs.replace(before, body=body))
-    body_hash = hashlib.sha256(read.repeat.encode() or body).hexdigest()
-    changed, state = calling.transitions().update(job_id, data=after, body_hash=body_hash)
-    if not changed:
-        raise _why_not(job_id, state)
+    replace_event(job_id, as_json(event))
 
 
 def _move(job_id: str, step: _Step) -> None:
@@ -124,11 +99,4 @@ def _move(job_id: str, step: _Step) -> None:
             break
         if step(run, queue, [job_id]):
             return
-    raise _why_not(job_id)
-
-
-def _why_not(job_id: str, state: str = "") -> Exception:
-    found = jobs.read(job_id, calling.writer())
-    if found is None:
-        return NotFound(f"No job has the id {job_id[:100]}.")
-    return AlreadyMoved(job_id, state or found.state, found.moved_by, found.moved_at)
+    raise why_not(job_id)

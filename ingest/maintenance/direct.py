@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: Events of one transaction: 10 chunks of 1,000 points hold SQLite's one lock for 0.1 s, and senders wait 0.9 s.
 EVENTS: Final = 10
+#: After a look that found nothing, none for so many times as long.
+LOOKING: Final = 10.0
 #: Seconds of one step; the next one begins at once, or a second after this one began.
 LONGEST: Final = 5.0
 
@@ -36,16 +38,24 @@ class Direct:
         self._connection = connection
         #: Those that did not go; forgotten when Redis is back.
         self._left: set[str] = set()
+        #: time.monotonic() before which nothing is looked for.
+        self._quiet_until = 0.0
 
     def step(self) -> None:
         """Run what may be, for LONGEST seconds while Redis is away. Raises DatabaseAway and DatabaseError."""
-        end, count = time.monotonic() + LONGEST, 0
+        begun = time.monotonic()
+        if begun < self._quiet_until:
+            return
+        end, count = begun + LONGEST, 0
         while time.monotonic() < end and (entries := self._next()):
             if self._redis_answers():
                 self._left.clear()
                 break
             count += self._run(entries)
-        if count:
+        if not count:
+            # Among a million other spooled events a look takes a second.
+            self._quiet_until = time.monotonic() + LOOKING * (time.monotonic() - begun)
+        else:
             logger.info("Redis is away: %d spooled events were run without it", count)
 
     def _next(self) -> list[tuple[Kind, Payload]]:

@@ -256,8 +256,10 @@ def promote(queue: str, limit: int) -> Call:
     return Call("promote", ["", queue, limit])
 
 
-def requeue(queue: str, ids: Sequence[str], to: str, by: str, scores: Mapping[str, float], request_id: str) -> Call:
-    return Call("requeue", [request_id, queue, to, _clean(by), *_expected(ids, scores)])
+def requeue(
+    queue: str, ids: Sequence[str], to: str, by: str, replay: str, scores: Mapping[str, float], request_id: str
+) -> Call:
+    return Call("requeue", [request_id, queue, to, _clean(by), replay, *_expected(ids, scores)])
 
 
 def run_now(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
@@ -268,8 +270,8 @@ def discard(queue: str, ids: Sequence[str], by: str, scores: Mapping[str, float]
     return Call("discard", [request_id, queue, _clean(by), NEAR, *_expected(ids, scores)])
 
 
-def restore(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
-    return Call("restore", [request_id, queue, _clean(by), *ids])
+def restore(queue: str, ids: Sequence[str], by: str, scores: Mapping[str, float], request_id: str) -> Call:
+    return Call("restore", [request_id, queue, _clean(by), *_expected(ids, scores)])
 
 
 def purge(queue: str, ids: Sequence[str], request_id: str) -> Call:

@@ -54,6 +54,8 @@ PROGRESS: Final = "progress"
 #: The operator who moved the job last, and when, as RQ writes dates.
 MOVED_BY: Final = "moved_by"
 MOVED_AT: Final = "moved_at"
+#: The replay that requeued it last; absent: nobody did, or somebody else did since.
+REPLAY: Final = "replay"
 #: Present while the job is in the trash; RQ has no such state, so its status is `canceled` then.
 TRASHED_AT: Final = "trashed_at"
 #: Where it was before: queued, scheduled or failed, and the score that it had there.

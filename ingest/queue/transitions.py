@@ -197,16 +197,19 @@ class Transitions:
         *,
         to: str | None = None,
         by: str = "",
+        replay: str = "",
         scores: Mapping[str, float] = _ANY_SCORE,
         request_id: str | None = None,
     ) -> list[str]:
         """Failed → its queue, or the queue `to`, with all retries again. Return the ids that really moved.
 
         One that `scores` names moves only if it has that score among the dead letters: if it failed again since, it
-        is left.
+        is left. With the id of a `replay` they have one attempt, and say whose it was until the next requeue.
         """
         return self._each(
-            ids, request_id, lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, scores, request)
+            ids,
+            request_id,
+            lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, replay, scores, request),
         )
 
     def run_now(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
@@ -228,9 +231,20 @@ class Transitions:
         """
         return self._each(ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, scores, request))
 
-    def restore(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
-        """Trash → where the job came from. Return the ids that really moved."""
-        return self._each(ids, request_id, lambda chunk, request: calls.restore(queue, chunk, by, request))
+    def restore(
+        self,
+        queue: str,
+        ids: Iterable[str],
+        *,
+        by: str = "",
+        scores: Mapping[str, float] = _ANY_SCORE,
+        request_id: str | None = None,
+    ) -> list[str]:
+        """Trash → where the job came from. Return the ids that really moved.
+
+        One that `scores` names moves only if it has that score in the trash.
+        """
+        return self._each(ids, request_id, lambda chunk, request: calls.restore(queue, chunk, by, scores, request))
 
     def purge(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
         """Trash → gone for ever. Return the ids that really went."""

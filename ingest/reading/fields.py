@@ -33,6 +33,7 @@ FIELDS: Final = (
     keys.PROGRESS,
     keys.LANE,
     keys.STOPPING,
+    keys.REPLAY,
 )
 #: Beside FIELDS: what the hash says in its kind.
 TASK_TYPE: Final = "task_type"

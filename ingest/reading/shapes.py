@@ -60,3 +60,5 @@ class Job:
     task_type: str | None = None
     #: It runs, and was asked to end: it will be canceled, or finished if it is faster.
     stopping: bool = False
+    #: The number of the replay that put it back into its queue last, unless somebody else did since.
+    replay: int | None = None

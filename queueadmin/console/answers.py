@@ -20,7 +20,7 @@ from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import JOB_ID
 from queueadmin.console.lists import REDIS_AWAY, dead_list
 from queueadmin.console.operations import MoveResult, ReasonNeeded
-from queueadmin.console.permissions import can_administer, can_operate
+from queueadmin.console.permissions import can_administer, can_operate, can_reveal
 from queueadmin.console.request import Request
 
 View = Callable[..., HttpResponse]
@@ -54,6 +54,20 @@ def admin_required(view: View) -> View:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("console:ingest"))
         if not can_administer(request.user):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def revealer_required(view: View) -> View:
+    """Signed in and allowed to see credentials; others are refused, not asked to sign in again."""
+
+    @wraps(view)
+    def guarded(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(back_of(request))
+        if not can_reveal(request.user):
             raise PermissionDenied
         return view(request, *args, **kwargs)
 

@@ -12,6 +12,7 @@ from queueadmin.console.api import (
     jobs,
     lists,
     lookups,
+    payloads,
     queues,
     schedules,
     statistics,
@@ -63,4 +64,7 @@ urlpatterns = [
     path("api/v1/jobs/<str:job_id>/discard", jobs.DiscardView.as_view(), name="job-discard"),
     path("api/v1/jobs/<str:job_id>/restore", jobs.RestoreView.as_view(), name="job-restore"),
     path("api/v1/jobs/<str:job_id>/move", jobs.MoveToView.as_view(), name="job-move"),
+    path("api/v1/jobs/<str:job_id>/duplicate", jobs.DuplicateView.as_view(), name="job-duplicate"),
+    path("api/v1/jobs/<str:job_id>/payload", payloads.PayloadView.as_view(), name="job-payload"),
+    path("api/v1/jobs/<str:job_id>/payload/reveal", payloads.RevealView.as_view(), name="job-payload-reveal"),
 ]

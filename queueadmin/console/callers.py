@@ -1,5 +1,6 @@
 """Who calls the console's API: somebody logged in, a key, or a program on this machine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 
 from ingest.api import keys
 from ingest.api.problems import Problem, ProblemError
-from queueadmin.console.permissions import can_administer, can_operate, can_read
+from queueadmin.console.permissions import AnyUser, can_administer, can_operate, can_read, can_reveal
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,30 @@ def operator(request: Request) -> Caller:
     return user
 
 
-def administrator(request: Request) -> Caller:
-    """The caller, when it may administer: an admin's session with its CSRF token, or a key with scope admin.
+def reader_or_operator(request: Request) -> Caller:
+    """Whoever may do what the method says: looking, or changing something. Raises ProblemError 401 or 403."""
+    return reader(request) if request.method in {"GET", "HEAD"} else operator(request)
+
+
+def revealer(request: Request) -> Caller:
+    """The caller, when it may see credentials: an admin's session with its CSRF token, or a key with scope admin.
 
     Raises ProblemError 401 or 403.
     """
+    return _admin(request, can_reveal)
+
+
+def administrator(request: Request) -> Caller:
+    """The caller, when it may do what is for admins: an admin's session with its CSRF token, or a key with scope admin.
+
+    Raises ProblemError 401 or 403.
+    """
+    return _admin(request, can_administer)
+
+
+def _admin(request: Request, may: Callable[[AnyUser], bool]) -> Caller:
     caller = operator(request)
-    if _user(request) is not None and not can_administer(request.user):
+    if _user(request) is not None and not may(request.user):
         raise ProblemError(
             Problem(403, "forbidden_role", "Not allowed", f"{caller.actor} may operate; this needs the group admin.")
         )

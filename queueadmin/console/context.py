@@ -8,7 +8,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from queueadmin.console import metrics
-from queueadmin.console.permissions import can_administer, can_operate
+from queueadmin.console.permissions import can_administer, can_operate, can_reveal
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -16,6 +16,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     return {
         "snapshot": SimpleLazyObject(lambda: metrics.snapshot().as_dict()),
         "may_operate": SimpleLazyObject(lambda: can_operate(request.user)),
+        "may_reveal": SimpleLazyObject(lambda: can_reveal(request.user)),
         "may_administer": SimpleLazyObject(lambda: can_administer(request.user)),
         "users_url": SimpleLazyObject(lambda: _users_url(request)),
         # False: what needs Redis is not offered, and a sentence says so.

@@ -57,6 +57,22 @@ class ChosenForm(forms.Form):
     to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
 
 
+class MoveForm(forms.Form):
+    """The queue that a job goes to; `retry` for a dead letter."""
+
+    to = forms.ChoiceField(choices=lambda: [(name, name) for name in settings.PRIORITIES])
+    retry = forms.BooleanField(required=False)
+
+
+class EditForm(forms.Form):
+    """An edited event, the digest of the one that it was made from, and how far the edit is."""
+
+    event = forms.CharField(max_length=4 * 1024 * 1024, strip=False, error_messages={"required": "There is no event."})
+    of = forms.CharField(max_length=64)
+    step = forms.ChoiceField(required=False, choices=[("", ""), ("edit", ""), ("compare", ""), ("sure", "")])
+    reason = forms.CharField(required=False, max_length=500)
+
+
 class PauseForm(forms.Form):
     """For how many minutes; nothing: until somebody resumes it."""
 

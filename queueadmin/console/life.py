@@ -1,9 +1,11 @@
 """The life of one job as a line of moments, from the shape that `queries.job` gives. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from ingest.reading.runs import Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ REASONS = {
 }
 
 
-def life(job: Mapping[str, Any]) -> list[Moment]:
-    """Oldest first; what lies ahead stands at the end."""
+def life(job: Mapping[str, Any], attempts: Sequence[Attempt] = ()) -> list[Moment]:
+    """Oldest first; what lies ahead stands at the end. `attempts` are those that failed, as far as they are kept."""
     moments: list[Moment] = []
     source = " · ".join(part for part in (job["source"], job["tenant"]) if part)
     if job["received_at"]:
@@ -37,11 +39,13 @@ def life(job: Mapping[str, Any]) -> list[Moment]:
     if job["enqueued_at"]:
         detail = ", ".join(part for part in (_by(job, job["enqueued_at"]), _place(job)) if part)
         moments.append(Moment(job["enqueued_at"], f"Queued in {job['queue']}", detail, "layers"))
-    if job["started_at"]:
+    for each in attempts:
+        moments += _attempt(each)
+    if job["started_at"] and not any(each.started_at == job["started_at"] for each in attempts):
         run = f"attempt {job['attempts']}" if job["attempts"] else ""
         moments.append(Moment(job["started_at"], "Claimed by a worker", run, "cpu", "run"))
     error = job["error"]
-    if error and error["type"] and job["state"] != "finished":
+    if error and error["type"] and job["state"] != "finished" and not attempts:
         moments.append(Moment(error["at"], f"Failed: {error['type']}", _attempts(job), "circle-x", "bad"))
     moments.sort(key=lambda moment: moment.at.timestamp() if moment.at else 0)
     if job["state"] == "failed":
@@ -62,6 +66,21 @@ def life(job: Mapping[str, Any]) -> list[Moment]:
     if job["state"] == "finished":
         moments.append(Moment(job["finished_at"], "Finished", "its row is in the database", "circle-check", "ok"))
     return moments
+
+
+def _attempt(attempt: Attempt) -> list[Moment]:
+    """Its claim, where that is known, and its failure."""
+    number = f"attempt {attempt.number}" if attempt.number else ""
+    moments = []
+    ran = ""
+    if attempt.started_at:
+        worker = f"Claimed by {attempt.worker}" if attempt.worker else "Claimed by a worker"
+        moments.append(Moment(attempt.started_at, worker, number, "cpu", "run"))
+        ran = f"ran {max(0.0, (attempt.ended_at - attempt.started_at).total_seconds()):,.2f} s"
+    then = "then tried again" if attempt.retried else ""
+    detail = ", ".join(part for part in ("" if moments else number, ran, then) if part)
+    what = f"Failed: {attempt.error_type or attempt.reason}"
+    return [*moments, Moment(attempt.ended_at, what, detail, "circle-x", "bad")]
 
 
 def _by(job: Mapping[str, Any], at: datetime) -> str:

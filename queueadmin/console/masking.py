@@ -12,7 +12,7 @@ from django.conf import settings
 
 from ingest.credentials import IN_TEXT, cover, is_secret, masked_text
 
-__all__ = ["Part", "Shown", "is_secret", "masked_text", "masked_traceback", "show"]
+__all__ = ["Number", "Part", "Shown", "is_secret", "masked_text", "masked_traceback", "show"]
 
 Kind = Literal["plain", "key", "string", "number", "mask"]
 
@@ -36,21 +36,21 @@ class Shown:
     left_out: int
 
 
-class _Number(str):
+class Number(str):
     """A number as it was written."""
 
     __slots__ = ()
 
 
-def show(body: bytes | str) -> Shown:
-    """The payload as indented JSON in its own order; not JSON: as one masked text."""
+def show(body: bytes | str, *, revealed: bool = False, most: int = MAX_LINES) -> Shown:
+    """The payload as indented JSON in its own order; not JSON: as one masked text. `revealed`: nothing is masked."""
     try:
-        value = json.loads(body, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
-    except ValueError:
+        value = json.loads(body, parse_int=Number, parse_float=Number, parse_constant=Number)
+    except (ValueError, RecursionError):
         value = body.decode(errors="replace") if isinstance(body, bytes) else body
-    lines = [tuple(line) for line in _lines(value, 0, secret=False)]
+    lines = [tuple(line) for line in _lines(value, 0, secret=None if revealed else False)]
     masked = sum(part.kind == "mask" for line in lines for part in line)
-    return Shown(tuple(lines[:MAX_LINES]), masked, max(0, len(lines) - MAX_LINES))
+    return Shown(tuple(lines[:most]), masked, max(0, len(lines) - most))
 
 
 def masked_traceback(text: str) -> str:
@@ -58,15 +58,16 @@ def masked_traceback(text: str) -> str:
     return masked_text(text.replace(f"{settings.BASE_DIR}/", ""))
 
 
-def _lines(value: Any, depth: int, *, secret: bool) -> Iterator[list[Part]]:
-    """The lines of one value. A secret object or list masks every value in it."""
+def _lines(value: Any, depth: int, *, secret: bool | None) -> Iterator[list[Part]]:
+    """The lines of one value. A secret object or list masks every value in it; with None nothing is masked."""
     pad = "  " * depth
     if isinstance(value, dict | list) and value:
         pairs = list(value.items()) if isinstance(value, dict) else [(None, item) for item in value]
         opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
         yield [Part("plain", opening)]
         for index, (name, item) in enumerate(pairs):
-            inner = list(_lines(item, depth + 1, secret=secret or (name is not None and is_secret(name))))
+            hidden = None if secret is None else secret or (name is not None and is_secret(name))
+            inner = list(_lines(item, depth + 1, secret=hidden))
             head = [Part("plain", pad + "  ")]
             if name is not None:
                 head += [Part("key", _quoted(name)), Part("plain", ": ")]
@@ -79,14 +80,14 @@ def _lines(value: Any, depth: int, *, secret: bool) -> Iterator[list[Part]]:
         yield _scalar(value, secret=secret)
 
 
-def _scalar(value: Any, *, secret: bool) -> list[Part]:
+def _scalar(value: Any, *, secret: bool | None) -> list[Part]:
     if secret and value not in (None, "", True, False) and not isinstance(value, dict | list):
         length = len(value)
         return [Part("mask", f"masked, {length} character{'' if length == 1 else 's'}")]
-    if isinstance(value, _Number):
+    if isinstance(value, Number):
         return [Part("number", str(value))]
     if isinstance(value, str):
-        return _text(value)
+        return _text(value) if secret is not None else [Part("string", _quoted(value))]
     return [Part("plain", json.dumps(value))]
 
 

@@ -1,9 +1,7 @@
 """The pages: HTTP only. What they show is in queries and metrics."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 import redis
 from django.conf import settings
 from django.contrib import messages
@@ -15,13 +13,10 @@ from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ingest.reading import payloads
-from queueadmin.console import masking, metrics, queries, sessions
-from queueadmin.console.actions import BUTTONS, CANCEL_RUNNING, Button
+from queueadmin.console import metrics, queries, sessions
 from queueadmin.console.api.base import read_only
 from queueadmin.console.forms import DeadLettersForm, LoginForm
-from queueadmin.console.life import life
-from queueadmin.console.lists import away, dead_list
+from queueadmin.console.lists import dead_list
 from queueadmin.console.openapi import page, schema
 from queueadmin.console.request import Request, is_partial
 
@@ -48,43 +43,6 @@ def dead_letters(request: Request) -> HttpResponse:
     if not form.is_valid():
         raise Http404("no such list")
     return dead_list(request, form.cleaned_data["queue"], form.cleaned_data["cursor"])
-
-
-@never_cache
-@login_required
-@require_safe
-def job(request: Request, job_id: str) -> HttpResponse:
-    try:
-        found = queries.job(job_id)
-        carried = payloads.carried(job_id) if found else None
-        attempts = queries.attempts(job_id) if queries.has_runs(found) else []
-        log = queries.log(job_id) if queries.has_runs(found) else []
-    except redis.RedisError as gone:
-        return render(request, "console/away.html", {"away": away(gone)}, status=503)
-    if found is None or carried is None:
-        return render(request, "console/no_job.html", {"job_id": job_id}, status=404)
-    error = found["error"]
-    context = {
-        "page": "job",
-        "job": found,
-        "life": life(found),
-        "buttons": _buttons(found),
-        "payload": None if carried.body is None else masking.show(carried.body),
-        "size": len(carried.body or b""),
-        "attempts": attempts,
-        "log": log,
-        "result": None if found["result"] is None else masking.show(msgspec.json.encode(found["result"])),
-        # A stock worker's failure before RQ kept results has only this.
-        "traceback": masking.masked_traceback(carried.traceback),
-        "message": masking.masked_text((error or {}).get("message") or ""),
-    }
-    return render(request, "console/job.html", context)
-
-
-def _buttons(job: Mapping[str, Any]) -> list[Button]:
-    verbs = queries.actions(job["state"], job["kind"], stopping=job["stopping"])
-    buttons = [BUTTONS[verb] for verb in verbs if verb in BUTTONS]
-    return [CANCEL_RUNNING] if job["state"] == "started" and buttons else buttons
 
 
 @read_only

@@ -26,6 +26,11 @@ def can_operate(user: AnyUser) -> bool:
     return _is_in(user, OPERATOR, ADMIN)
 
 
+def can_reveal(user: AnyUser) -> bool:
+    """May see the credentials in an event; each time is in the audit log."""
+    return _is_in(user, ADMIN)
+
+
 def can_administer(user: AnyUser) -> bool:
     """May manage users and keys."""
     return _is_in(user, ADMIN)

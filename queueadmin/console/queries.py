@@ -13,14 +13,14 @@ from django.conf import settings
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
-from ingest.credentials import masked, masked_text
+from ingest.credentials import COVER, is_secret, masked, masked_text
 from ingest.kinds import KINDS
 from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
 from ingest.reading import several as reading_several
 from ingest.reading.cursors import BadCursor, as_cursor, moment_of, newest, read_cursor
-from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined
+from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined, text
 from ingest.reading.shapes import Job
 from ingest.spool import reading
 from queueadmin.console.masking import masked_traceback
@@ -31,6 +31,10 @@ __all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job",
 
 #: A page of dead letters at most.
 MAX_LIMIT: Final = 500
+#: States in which a job's event can be replaced.
+EDITABLE: Final = ("queued", "scheduled", "retrying", "failed")
+#: Characters shown of one field of a job's hash.
+RAW_LENGTH: Final = 2_000
 #: What operators can do with a job, by its state; the words are the ends of the API's paths.
 ACTIONS: Final = {
     "queued": ("move", "cancel", "discard"),
@@ -168,7 +172,6 @@ def _shown(found: Job, rates: "_Rates") -> dict[str, Any]:
         "eta_basis": eta[1] if eta else None,
         "progress": masked(found.progress),
         "result": masked(found.result),
-        "replay": None,
         "links": _links(found),
     }
 
@@ -189,6 +192,23 @@ def attempts(job_id: str) -> list[runs.Attempt]:
 def log(job_id: str) -> list[str]:
     """The last 100 lines that the job's handler logged, without credentials. Raises redis.RedisError."""
     return [masked_text(line) for line in runs.log(connection(), job_id)]
+
+
+def raw(job_id: str) -> dict[str, str] | None:
+    """The job's hash in Redis as it is, by field, without credentials; None: there is none. Raises redis.RedisError.
+
+    What cannot be read as text is told by its size.
+    """
+    if not settings.REDIS:
+        return None
+    found = connection().hgetall(keys.job(job_id))
+    return {text(name): _plain(text(name), value) for name, value in sorted(found.items())} or None
+
+
+def _plain(name: str, value: bytes | str) -> str:
+    if name in ("data", "exc_info"):
+        return f"{len(value):,} bytes, shown on the job's page"
+    return COVER if is_secret(name) else masked_text(text(value)[:RAW_LENGTH])
 
 
 def stored_results() -> int:

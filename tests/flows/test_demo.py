@@ -19,10 +19,13 @@ def events(requests: list[Request]) -> list[dict[str, object]]:
 
 def test_a_minute_holds_every_kind_of_traffic() -> None:
     sent = list(traffic(random.Random(1), 60))
-    alerts = events(sent)
+    messages = [event for event in events(sent) if "user_id" in event]
+    alerts = [event for event in events(sent) if "user_id" not in event]
     ids = [alert["id"] for alert in alerts if "id" in alert]
-    assert {request.path for request in sent} == {"/api/alerts/event", "/api/v1/events", "/api/tasks"}
+    assert {request.path for request in sent} == {"/api/alerts/event", "/api/v1/events", "/api/tasks", "/api/messages"}
     assert {"error:1", "error:2", "error", "permanent", "slow:1", "slow:2", None} == {a.get("fault") for a in alerts}
+    assert {"error:1", "permanent", None} == {message.get("fault") for message in messages}
+    assert len({message["ordering_key"] for message in messages}) > 5
     assert {"trigger", "resolve"} <= {alert.get("action") for alert in alerts}
     assert len(ids) > len(set(ids)), "no duplicates"
     assert {alert["task_type"] for alert in alerts if "task_type" in alert} == {

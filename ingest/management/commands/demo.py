@@ -1,4 +1,4 @@
-"""`manage.py demo`: a living mix of alerts and tasks, sent to a running instance over HTTP."""
+"""`manage.py demo`: a living mix of alerts, tasks and messages, sent to a running instance over HTTP."""
 
 import http.client
 import itertools
@@ -40,6 +40,17 @@ _BURST_EVERY, _BURST_SIZE, _BURST_SLOW_EVERY = 20.0, 500, 100
 _SLOW_EVERY = 7.0
 #: A task of each example type in turn; one in that many asks for what cannot be, and is a dead letter at once.
 _TASK_EVERY, _TASK_WRONG = 1.5, 23
+#: In each chat one message follows the other. One in so many fails once, and holds back what follows in its chat for
+#: ten seconds; one in so many is a dead letter at once.
+_MESSAGE_EVERY, _MESSAGE_FAILS, _MESSAGE_DIES = 0.5, 25, 90
+_CHATS: Final = ("telegram", "whatsapp", "web")
+_SENTENCES: Final = (
+    "Hello, world!",
+    "When do you open?",
+    "Where is my order?",
+    "Thank you!",
+    "Can I talk to a person?",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +62,8 @@ class Request:
 
 class Command(BaseCommand):
     help = (
-        "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, tasks, duplicates, bursts,"
-        " slow ones, some that fail for a while and some that fail for ever. Ends with Ctrl-C, or after --seconds."
+        "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, tasks, messages, duplicates,"
+        " bursts, slow ones, some that fail for a while, some for ever. Ends with Ctrl-C, or after --seconds."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -139,7 +150,8 @@ def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Reques
     """What to send, each with the second after the start at which it is due."""
     vendor_alert = _VendorAlerts(chance)
     next_task = _Tasks(chance)
-    burst, slow, task = _BURST_EVERY / 2, _SLOW_EVERY / 2, _TASK_EVERY / 2
+    next_message = _Messages(chance)
+    burst, slow, task, message = _BURST_EVERY / 2, _SLOW_EVERY / 2, _TASK_EVERY / 2, _MESSAGE_EVERY
     for beat in itertools.count():
         at = beat * _BEAT
         if at >= seconds:
@@ -157,6 +169,9 @@ def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Reques
         if at >= task:
             task += _TASK_EVERY
             yield Request("/api/tasks", next_task(), at)
+        if at >= message:
+            message += _MESSAGE_EVERY
+            yield Request("/api/messages", next_message(), at)
 
 
 def _burst(vendor_alert: "_VendorAlerts") -> list[dict[str, Any]]:
@@ -197,6 +212,35 @@ class _Tasks:
             "payload": payload,
             "priority": self._chance.choice(("critical", "high", "normal", "low")),
         }
+
+
+class _Messages:
+    """Calling it makes the next message of some chat."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._run = uuid.UUID(int=chance.getrandbits(128)).hex[:8]
+        self._numbers = itertools.count(1)
+
+    def __call__(self) -> dict[str, Any]:
+        number = next(self._numbers)
+        source, user = self._chance.choice(_CHATS), f"user-{self._chance.randrange(1, 6)}"
+        message: dict[str, Any] = {
+            "user_id": user,
+            "message": self._chance.choice(_SENTENCES),
+            "source_type": source,
+            "source_id": "demo-bot",
+            "chat_id": f"{source}-{user}",
+            "chat_type": "private",
+            "message_id": f"demo-{self._run}-{number}",
+            "response_token": f"demo-token-{self._run}",
+            "ordering_key": f"{source}-{user}",
+        }
+        if number % _MESSAGE_DIES == 0:
+            message["fault"] = "permanent"
+        elif number % _MESSAGE_FAILS == 0:
+            message["fault"] = "error:1"
+        return message
 
 
 class _VendorAlerts:

@@ -1,16 +1,17 @@
 -- failed (a dead letter) → the back of its queue, or of another one, with all its retries again.
--- ARGV: request, queue, queue that it goes to, operator, then for each job: id, score that it must have in the registry
---       ('' for any), since one that was retried and failed again is another failure
+-- ARGV: request, queue, queue that it goes to, operator, replay, then for each job: id, score that it must have in the
+--       registry ('' for any), since one that was retried and failed again is another failure
+-- With a replay it has one attempt, and its hash says which replay that was until it is requeued again.
 -- Reply: the ids that really moved
 
 local earlier = earlier_reply()
 if earlier then return earlier end
 
-local queue, to, by = ARGV[2], ARGV[3], ARGV[4]
+local queue, to, by, replay = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local failed = key('failed', queue)
 local moved, waiting = {}, {}
 
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local id, expected = ARGV[i], tonumber(ARGV[i + 1])
   local job = key('job', id)
   local same = not expected or number_or(redis.call('ZSCORE', failed, id), nil) == expected
@@ -21,10 +22,11 @@ for i = 5, #ARGV, 2 do
       count(queue, 'phantom', 1)
     else
       -- A stock client may have asked for more retries than it gave delays.
-      local retries = math.max(#retry_delays(found[5]), number_or(found[4], 0))
+      local retries = replay == '' and math.max(#retry_delays(found[5]), number_or(found[4], 0)) or 0
       redis.call('HSET', job, 'status', 'queued', 'origin', to, 'enqueued_at', NOW, 'retries_left', retries)
       redis.call('HDEL', job, 'started_at', 'ended_at', 'worker_name', 'exc_info', 'error_type', 'error_message',
-        'reason', 'lapsed')
+        'reason', 'lapsed', 'replay')
+      if replay ~= '' then redis.call('HSET', job, 'replay', replay) end
       -- Poison keeps its crashes and is claimed alone: at its first further crash it is dead again.
       if found[3] ~= 'poison' then redis.call('HDEL', job, 'crashes', 'alone') end
       redis.call('PERSIST', job)

@@ -1,5 +1,6 @@
 -- trash → where the job came from: its queue, scheduled or failed.
--- ARGV: request, queue, operator, job id …
+-- ARGV: request, queue, operator, then for each job: id, score that it must have in the trash ('' for any), since one
+--       that was restored and discarded again was discarded by somebody who may have meant it
 -- Reply: the ids that really moved
 
 local earlier = earlier_reply()
@@ -9,9 +10,10 @@ local queue, by = ARGV[2], ARGV[3]
 local trash = key('qa:trash', queue)
 local moved, waiting = {}, {}
 
-for i = 4, #ARGV do
-  local id = ARGV[i]
-  if redis.call('ZREM', trash, id) == 1 then
+for i = 4, #ARGV, 2 do
+  local id, expected = ARGV[i], tonumber(ARGV[i + 1])
+  local same = not expected or number_or(redis.call('ZSCORE', trash, id), nil) == expected
+  if same and redis.call('ZREM', trash, id) == 1 then
     local job = key('job', id)
     local found = redis.call('HMGET', job, 'trashed_from', 'trashed_score', 'kind', 'callback', 'data',
       'ordering_key')

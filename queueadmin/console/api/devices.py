@@ -16,12 +16,12 @@ class DevicesView(ConsoleView):
 
     def get(self, request: Request) -> Response:
         asked = request.query_params
-        text = asked.get("text", "").strip()
+        text = asked.get("text", "")
         if len(text) > TEXT_LENGTH:
             raise invalid_field("text", f"text has at most {TEXT_LENGTH} characters.")
         try:
             found = devices.page(
-                text=text,
+                text=text.strip(),
                 cursor=asked.get("cursor", ""),
                 limit=limit_of(asked.get("limit")),
                 tenant=self.caller.tenant,

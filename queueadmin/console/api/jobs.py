@@ -6,10 +6,18 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ingest.accept import Unavailable
 from ingest.api.problems import Problem, ProblemError
 from ingest.reading import ages
 from queueadmin.console import callers, operations, queries
-from queueadmin.console.api.base import ConsoleView, database_away, invalid_field, queue_of, reason_of
+from queueadmin.console.api.base import (
+    ConsoleView,
+    database_away,
+    invalid_field,
+    queue_of,
+    reason_of,
+    redis_away,
+)
 from queueadmin.console.callers import Caller
 from queueadmin.console.operations import MoveResult
 
@@ -18,7 +26,7 @@ class JobView(ConsoleView):
     minds_tenant = True
 
     def get(self, request: Request, job_id: str) -> Response:
-        return Response(_job_for(self.caller, job_id))
+        return Response(job_for(self.caller, job_id))
 
 
 class MoveView(ConsoleView):
@@ -34,7 +42,7 @@ class MoveView(ConsoleView):
         raise NotImplementedError
 
     def post(self, request: Request, job_id: str) -> Response:
-        before = _job_for(self.caller, job_id)
+        before = job_for(self.caller, job_id)
         result = self.move(request, job_id, actor=self.caller.actor, reason=reason_of(request))
         if result.moved:
             # By now a worker may have finished it, and nothing be left of it.
@@ -43,7 +51,7 @@ class MoveView(ConsoleView):
             return Response(queries.job(job_id) or before, status=202)
         found = result.already[job_id]
         if found.state == operations.GONE:
-            raise _not_found(job_id)
+            raise not_found(job_id)
         if found.state == operations.UNKNOWN:
             raise ProblemError(database_away())
         raise ProblemError(
@@ -105,15 +113,36 @@ class MoveToView(MoveView):
         return operations.move([job_id], to=to, actor=actor, reason=reason)
 
 
-def _job_for(caller: Caller, job_id: str) -> dict[str, Any]:
+class DuplicateView(ConsoleView):
+    """POST sends the job's event once more and answers with the new job."""
+
+    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    minds_tenant = True
+
+    def post(self, request: Request, job_id: str) -> Response:
+        job_for(self.caller, job_id)
+        reason = reason_of(request)
+        try:
+            copy = operations.duplicate(job_id, actor=self.caller.actor, reason=reason)
+        except operations.NotFound as error:
+            raise not_found(job_id) from error
+        except ValueError as error:
+            raise ProblemError(Problem(409, "not_repeatable", "Cannot be sent again", str(error))) from error
+        except Unavailable as error:
+            raise ProblemError(redis_away(writing=True)) from error
+        return Response(queries.job(copy.id) or {"id": copy.id, "queue": copy.queue})
+
+
+def job_for(caller: Caller, job_id: str) -> dict[str, Any]:
     """The job; another tenant's is as unknown as one that never was. Raises ProblemError 404."""
     job = queries.job(job_id)
     if job is None or (caller.tenant and job["tenant"] != caller.tenant):
-        raise _not_found(job_id)
+        raise not_found(job_id)
     return job
 
 
-def _not_found(job_id: str) -> ProblemError:
+def not_found(job_id: str) -> ProblemError:
+    """404, or 410 for an id that is past retention."""
     if ages.is_past(job_id):
         days = ages.RETENTION.days
         detail = f"The id is of a job that is older than {days} days; nothing is kept of it."

@@ -115,7 +115,7 @@ def _shown(
             "at": failed_at(score, found["ended_at"]),
         },
         "group": group_of(error_type, message),
-        "replay": None,
+        "replay": number(found[keys.REPLAY]) or None,
         "payload": event,
     }
 

@@ -32,7 +32,7 @@ def record(job: Job, raised: tuple[str, str] | None = None) -> dict[str, Any]:
     known = {name: getattr(job, name) for name in _FIELDS}
     error = job.error
     if error is None and raised is None:
-        return {**known, "error": None, "group": None, "replay": None}
+        return {**known, "error": None, "group": None, "replay": job.replay}
     error_type, message = raised or ((error and error.type) or "", (error and error.message) or "")
     return {
         **known,
@@ -43,7 +43,7 @@ def record(job: Job, raised: tuple[str, str] | None = None) -> dict[str, Any]:
             "at": (error and error.at) or job.finished_at,
         },
         "group": group_of(error_type, message),
-        "replay": None,
+        "replay": job.replay,
     }
 
 

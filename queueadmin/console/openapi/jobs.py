@@ -130,7 +130,9 @@ def jobs() -> Operations:
         "discard": ("discardJob", "Discard a job", "Into the trash, where it is kept for 24 hours.", {}, 200),
         "restore": ("restoreJob", "Restore a job", "Out of the trash, to where it came from.", {}, 200),
         "move": ("moveJob", "Move a job", "To the back of another queue.", {"queue": queue}, 200),
+        "duplicate": ("duplicateJob", "Send a job's event again", "As a new job, which is answered.", {}, 200),
     }
+    found |= _payloads(job_id, reason)
     links = job_links("getJob", *(operation_id for operation_id, *_ in moves.values()))
     for verb, (operation_id, summary, description, more, status) in moves.items():
         needed = ["queue"] if verb == "move" else []
@@ -153,3 +155,59 @@ def jobs() -> Operations:
             )
         }
     return found
+
+
+def _payloads(job_id: dict[str, Any], reason: dict[str, Any]) -> Operations:
+    change = {
+        "type": "object",
+        "properties": {
+            "payload": {"type": "object", "description": "The whole new event. What stays `•••` keeps its value."},
+            "reason": reason,
+            "retry": {"type": "boolean", "default": True, "description": "A dead letter goes back into its queue."},
+        },
+        "required": ["payload"],
+    }
+    sent = {"payload": {"title": "Disk full on db-2", "severity": "high"}, "reason": "it named the wrong host"}
+    return {
+        "/api/v1/jobs/{job_id}/payload": {
+            "get": operation(
+                "getJobPayload",
+                "Jobs",
+                "What a job carries",
+                "The event as it was sent; what may be a credential is `•••`.",
+                scope="read",
+                parameters=[job_id],
+                answers={200: json_answer("The event.", ref("Payload"))},
+                errors=(404, 410),
+            ),
+            "put": operation(
+                "changeJobPayload",
+                "Jobs",
+                "Change what a job carries, then retry it",
+                "While it waits or is a dead letter, which then goes back into its queue (202). Its kind, id, source "
+                "and tenant stay. It is in the audit log, with what changed. 409 `already_moved` for one that runs or "
+                "is over.",
+                scope="admin",
+                parameters=[job_id],
+                request=body("The event.", change, examples={"event": example(sent)}, required=True),
+                answers={
+                    200: json_answer("The job, which waits as before.", ref("Job")),
+                    202: json_answer("The job, which was put back into its queue.", ref("Job")),
+                },
+                errors=(404, 409, 410, 413, 415, 422),
+            ),
+        },
+        "/api/v1/jobs/{job_id}/payload/reveal": {
+            "post": operation(
+                "revealJobPayload",
+                "Jobs",
+                "What a job carries, credentials included",
+                "For admins and keys with the scope `admin`; each time is in the audit log.",
+                scope="admin",
+                parameters=[job_id],
+                request=body("Why.", {"type": "object", "properties": {"reason": reason}}),
+                answers={200: json_answer("The event.", ref("Payload"))},
+                errors=(404, 410, 413, 415, 422),
+            )
+        },
+    }

@@ -42,6 +42,7 @@ _JOB_FIELDS: Final = {
     "progress": "What its handler last said of it.",
     "result": "What its handler returned, while that is kept.",
     "task_type": "Of a task.",
+    "replay": "The replay that put it back into its queue last, unless somebody else did since.",
     "stopping": "It runs and was asked to end: it will be canceled, or finished if it is faster.",
     "eta_seconds": "Seconds until its turn comes, at the present rate.",
     "eta_basis": "What that rests on.",
@@ -306,7 +307,6 @@ def _read() -> dict[str, Schema]:
     job |= {
         "eta_seconds": {"type": ["number", "null"]},
         "eta_basis": {"type": ["string", "null"]},
-        "replay": {"type": "null"},
         "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
     }
     made["Job"]["required"] = list(job)
@@ -354,6 +354,14 @@ def _lists() -> dict[str, Schema]:
                 },
             },
             required=["items", "next"],
+        ),
+        "Payload": _object(
+            {
+                "id": _ID,
+                "payload": {"description": "The event, any JSON value; null: it cannot be read."},
+                "masked": {**count, "description": "Values that may be credentials, and are covered."},
+                "size": {**count, "description": "Bytes of the event as it was sent."},
+            }
         ),
         "Batch": _object(
             {

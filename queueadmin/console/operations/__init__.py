@@ -14,6 +14,15 @@ from queueadmin.console.operations.mappings import (
 )
 from queueadmin.console.operations.marks import add_mark
 from queueadmin.console.operations.moving import GONE, UNKNOWN, Elsewhere, MoveResult
+from queueadmin.console.operations.payloads import (
+    AlreadyMoved,
+    ChangeResult,
+    CopyResult,
+    NotFound,
+    change_event,
+    duplicate,
+    reveal,
+)
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
 from queueadmin.console.operations.removals import (
@@ -56,8 +65,11 @@ __all__ = [
     "REASON_FROM",
     "UNKNOWN",
     "AlertResult",
+    "AlreadyMoved",
     "CannotDo",
+    "ChangeResult",
     "CleanResult",
+    "CopyResult",
     "Elsewhere",
     "EmptyResult",
     "FrozenResult",
@@ -65,6 +77,7 @@ __all__ = [
     "MappingResult",
     "MoveResult",
     "NoSuchWorker",
+    "NotFound",
     "PauseResult",
     "ReasonNeeded",
     "RecoverResult",
@@ -79,6 +92,7 @@ __all__ = [
     "acknowledge_loss",
     "add_mark",
     "cancel",
+    "change_event",
     "clean_finished",
     "create_key",
     "create_schedule",
@@ -86,6 +100,7 @@ __all__ = [
     "discard",
     "discard_frozen",
     "drain_worker",
+    "duplicate",
     "empty",
     "kill_worker",
     "map_fields",
@@ -104,6 +119,7 @@ __all__ = [
     "retry",
     "retry_all",
     "retry_frozen",
+    "reveal",
     "revoke_key",
     "rotate_key",
     "run_now",

@@ -17,6 +17,7 @@ READING = [
     "/api/v1/queues",
     "/api/v1/history",
     "/api/v1/jobs/x",
+    "/api/v1/jobs/x/payload",
     "/api/v1/jobs?ids=x",
     "/api/v1/jobs/lookup?id=x",
     "/api/v1/batches/x",
@@ -32,6 +33,8 @@ OPERATING = [
     "/api/v1/queues/resume",
     *(f"/api/v1/queues/high/{verb}" for verb in ("pause", "resume", "empty")),
     *(f"/api/v1/jobs/x/{verb}" for verb in ("retry", "run-now", "cancel", "discard", "restore", "move")),
+    "/api/v1/jobs/x/duplicate",
+    "/api/v1/jobs/x/payload/reveal",
 ]
 #: Those that work without Redis too.
 SCHEDULING = ["/api/v1/schedules", *(f"/api/v1/schedules/x/{verb}" for verb in ("pause", "resume", "run-now"))]

@@ -72,8 +72,9 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/jobs/<str:job_id>": {"get": ("read", "job")},
     **{
         f"api/v1/jobs/<str:job_id>/{verb}": {"post": ("admin", "job")}
-        for verb in ("retry", "run-now", "cancel", "discard", "restore", "move")
+        for verb in ("retry", "run-now", "cancel", "discard", "restore", "move", "duplicate", "payload/reveal")
     },
+    "api/v1/jobs/<str:job_id>/payload": {"get": ("read", "job"), "put": ("admin", "job")},
 }
 #: What is asked for, where the path does not say it.
 QUERIES = {"api/v1/jobs": "?ids={job}", "api/v1/jobs/lookup": "?source=s3cret-source&id={job}"}

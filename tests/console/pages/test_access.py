@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 #: Pages that ask before they do; the button sends to the same path.
 ASKING = [
+    "/jobs/x/edit/",
     "/ingest/fields/",
     "/schedules/new/",
     "/dead-letters/retry-all/",
@@ -29,6 +30,7 @@ PAGES = [
     "/jobs/",
     "/job-rows/",
     "/jobs/x/",
+    "/jobs/x/raw/",
     "/queues/low/",
     "/account/",
     "/ingest/",
@@ -52,7 +54,10 @@ BUTTONS = [
     "/ingest/severities/map/",
     "/ingest/fields/unmap/",
     *(f"/dead-letters/{verb}/" for verb in ("retry", "discard", "restore")),
-    *(f"/jobs/x/{verb}/" for verb in ("retry", "run-now", "cancel", "discard", "restore")),
+    *(
+        f"/jobs/x/{verb}/"
+        for verb in ("retry", "run-now", "cancel", "discard", "restore", "duplicate", "move", "reveal")
+    ),
     *(f"/schedules/1/{verb}/" for verb in ("pause", "resume", "run-now")),
     *(f"/chosen-jobs/{verb}/" for verb in ("retry", "run-now", "move", "restore", "cancel", "discard")),
     "/finished-jobs/clean/",

@@ -102,7 +102,7 @@ def test_each_vendor_is_told_its_url_and_what_to_do_there(admin: Client, vendor:
 
 def test_every_hook_can_be_chosen() -> None:
     paths = {vendor.path for vendor in VENDORS}
-    assert {*HOOKS, *ENDPOINTS} - {"/api/alerts/event", "/api/tasks"} == paths
+    assert {*HOOKS, *ENDPOINTS} - {"/api/alerts/event", "/api/tasks", "/api/messages"} == paths
 
 
 def test_a_program_of_ones_own_needs_a_name(admin: Client) -> None:

@@ -8,9 +8,13 @@ import pytest
 from django.db import transaction
 
 from ingest import database, spool
-from ingest.kinds import KINDS, Context, Kind
+from ingest.accept import Incoming
+from ingest.accept.jobs import new_jobs
+from ingest.kinds import KINDS, POINT, Context, Kind
 from ingest.models import Alert, Event, SpooledEvent, SpoolLease
+from ingest.priorities import Priority, Severity
 from ingest.queue.payload import Payload
+from ingest.reading import jobs as reading
 from ingest.spool import lease, turns
 from ingest.standalone import running
 from ingest.standalone.running import Running
@@ -46,6 +50,19 @@ def due() -> None:
 
 def states() -> dict[str, str]:
     return dict(SpooledEvent.objects.values_list("id", "state"))
+
+
+def test_points_are_kept_and_their_counts_told() -> None:
+    """C4: with REDIS=false as well."""
+    body = (
+        b'{"points":[{"device_id":"a","time":1795348798,"lat":1,"lon":2},{"device_id":"a","time":1,"lat":1,"lon":2}]}'
+    )
+    [made] = new_jobs([Incoming(POINT, body, "", "", None, Severity(None, Priority.LOW, "default"))])
+    spool.store([made])
+    assert turn() == 1
+    found = reading.read(made.id)
+    assert found is not None
+    assert (found.state, found.result) == ("finished", {"inserted": 1, "duplicates": 0, "rejected": 1})
 
 
 def test_a_bad_event_fails_alone_and_the_others_are_run_together() -> None:

@@ -89,6 +89,22 @@ def test_a_dead_letter_is_requeued_into_another_queue(queue: Queue) -> None:
     assert queue.counters("critical")["moved_in"] == 1
 
 
+def test_x1_a_replayed_job_has_one_attempt_and_says_whose_it_was(queue: Queue) -> None:
+    """X1: its first failure counts; requeued by hand afterwards, it has its retries again and is nobody's."""
+    job_id = queue.add(retry_delays=(0, 60))
+    queue.transitions.fail("high", queue.claim().id, "w1", [Failure(job_id, "boom", retry=False)])
+    assert queue.transitions.requeue("high", [job_id], replay="17") == [job_id]
+    claim = queue.claim()
+    assert claim.jobs[0].retries_left == 0
+    assert queue.transitions.fail("high", claim.id, "w1", [Failure(job_id, "boom")]) == {job_id: "dead"}
+    assert (queue.places(job_id), queue.hash(job_id)["replay"]) == (["failed"], "17")
+    queue.transitions.requeue("high", [job_id])
+    assert "replay" not in queue.hash(job_id)
+    claim = queue.claim()
+    assert claim.jobs[0].retries_left == 2
+    assert queue.transitions.fail("high", claim.id, "w1", [Failure(job_id, "boom")]) == {job_id: "retry"}
+
+
 def test_everything_can_be_paused_and_resumed(queue: Queue) -> None:
     queue.add()
     queue.transitions.pause(None)

@@ -62,6 +62,16 @@ def test_a_restored_job_takes_its_old_place_in_a_long_list(queue: Queue, monkeyp
     assert [job.id for job in queue.claim().jobs] == [first, second, third]
 
 
+def test_x1_one_that_was_discarded_again_is_not_restored_with_the_first_ones(queue: Queue) -> None:
+    again, same = queue.add(), queue.add()
+    queue.transitions.discard("high", [again, same])
+    scores = {job_id: float(queue.redis.zscore(keys.trash("high"), job_id)) for job_id in (again, same)}
+    queue.transitions.restore("high", [again])
+    queue.transitions.discard("high", [again])
+    assert queue.transitions.restore("high", [again, same], scores=scores) == [same]
+    assert queue.places(again) == ["trash"]
+
+
 @pytest.mark.parametrize("status", ["started", "finished"])
 def test_what_runs_or_is_done_is_not_discarded(queue: Queue, status: str) -> None:
     job_id = queue.add(result_ttl=60)

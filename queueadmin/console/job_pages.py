@@ -1,0 +1,185 @@
+"""The page of one job, its event shown whole, edited and sent again, and its hash as it is: HTTP only."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import redis
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ingest.reading import payloads
+from queueadmin.console import editing, masking, operations, queries
+from queueadmin.console.actions import BUTTONS, CANCEL_RUNNING
+from queueadmin.console.answers import answer, do, operator_required, revealer_required
+from queueadmin.console.audit import AuditUnavailable
+from queueadmin.console.filters import Filter
+from queueadmin.console.filters.terms import Field
+from queueadmin.console.fingerprint import group_of
+from queueadmin.console.forms import EditForm, MoveForm
+from queueadmin.console.life import life
+from queueadmin.console.lists import away
+from queueadmin.console.queries import EDITABLE
+from queueadmin.console.request import Request
+
+
+@never_cache
+@login_required
+@require_safe
+def job(request: Request, job_id: str) -> HttpResponse:
+    return _page(request, job_id)
+
+
+@never_cache
+@require_POST
+@revealer_required
+def reveal(request: Request, job_id: str) -> HttpResponse:
+    """The same page with the credentials in the event; on the record."""
+    try:
+        body = operations.reveal(job_id, actor=request.user.get_username())
+    except AuditUnavailable as error:
+        return answer(request, str(error), messages.ERROR, reverse("console:job", args=[job_id]), 503)
+    except redis.RedisError as gone:
+        return render(request, "console/away.html", {"away": away(gone)}, status=503)
+    return _page(request, job_id, revealed=body)
+
+
+@never_cache
+@login_required
+@require_safe
+def raw(request: Request, job_id: str) -> HttpResponse:
+    """The job's hash in Redis, field by field, without credentials."""
+    try:
+        found = queries.raw(job_id)
+    except redis.RedisError as gone:
+        return render(request, "console/away.html", {"away": away(gone)}, status=503)
+    if found is None:
+        return render(request, "console/no_job.html", {"job_id": job_id, "in_redis": True}, status=404)
+    return render(request, "console/job_raw.html", {"page": "job", "job_id": job_id, "raw": found})
+
+
+@never_cache
+@operator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: Request, job_id: str) -> HttpResponse:
+    """GET shows the event to be edited; POST shows what the edit changes, and with `sure` does it."""
+    try:
+        found = queries.job(job_id)
+        body = payloads.carried(job_id).body if found else None
+    except redis.RedisError as gone:
+        return render(request, "console/away.html", {"away": away(gone)}, status=503)
+    if found is None:
+        return render(request, "console/no_job.html", {"job_id": job_id}, status=404)
+    back = reverse("console:job", args=[job_id])
+    if found["state"] not in EDITABLE or body is None or not queries.actions(found["state"], found["kind"]):
+        sentence = "Its event cannot be read." if body is None else f"A job that is {found['state']} keeps its event."
+        return answer(request, sentence, messages.WARNING, back, 409)
+    shown: dict[str, Any] = {"page": "job", "job": found, "of": hashlib.sha256(body).hexdigest()}
+    form = EditForm(request.POST)
+    try:
+        if request.method != "POST":
+            return render(request, "console/edit_job.html", shown | {"text": editing.editable(body)})
+        if not form.is_valid():
+            raise editing.EditError(" ".join(str(error) for told in form.errors.values() for error in told))
+        return _edited(request, shown, form.cleaned_data, body)
+    except (editing.EditError, ValueError) as error:
+        return render(
+            request,
+            "console/edit_job.html",
+            shown | {"text": request.POST.get("event", ""), "wrong": error},
+            status=422,
+        )
+
+
+def _edited(request: Request, shown: dict[str, Any], said: dict[str, Any], body: bytes) -> HttpResponse:
+    text: str = said["event"]
+    if said["step"] == "edit":
+        return render(request, "console/edit_job.html", shown | {"text": text})
+    if said["of"] != shown["of"]:
+        raise editing.EditError("Somebody changed the event meanwhile. Open it anew, then edit it.")
+    if said["step"] != "sure":
+        told = editing.difference(body, editing.edited(text, body))
+        if not told.changed:
+            raise editing.EditError("Nothing was changed.")
+        return render(request, "console/edit_job.html", shown | {"text": text, "told": told})
+    job_id = shown["job"]["id"]
+    try:
+        return do(
+            request,
+            lambda actor: operations.change_event(job_id, text, actor=actor, reason=said["reason"], of=body),
+            reverse("console:job", args=[job_id]),
+        )
+    except (operations.NotFound, operations.AlreadyMoved) as error:
+        return answer(request, f"Nothing was changed: {error}.", messages.WARNING, request.path, 409)
+
+
+@require_POST
+@operator_required
+def duplicate(request: Request, job_id: str) -> HttpResponse:
+    """Send the event once more, and go to the new job."""
+    here = reverse("console:job", args=[job_id])
+
+    def send(actor: str) -> operations.CopyResult:
+        nonlocal here
+        copy = operations.duplicate(job_id, actor=actor)
+        here = reverse("console:job", args=[copy.id])
+        return copy
+
+    try:
+        answered = do(request, send, here)
+    except (operations.NotFound, ValueError) as error:
+        return answer(request, f"It cannot be sent once more: {error}", messages.WARNING, here, 409)
+    return redirect(here) if answered.status_code == 302 else answered
+
+
+@require_POST
+@operator_required
+def move(request: Request, job_id: str) -> HttpResponse:
+    """To another queue: what waits to its back, a dead letter with all its retries."""
+    form, here = MoveForm(request.POST), reverse("console:job", args=[job_id])
+    if not form.is_valid():
+        return answer(request, "Choose the queue that it goes to.", messages.WARNING, here, 422)
+    to, is_dead = form.cleaned_data["to"], form.cleaned_data["retry"]
+    operation = operations.retry if is_dead else operations.move
+    return do(request, lambda actor: operation([job_id], to=to, actor=actor), here)
+
+
+def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> HttpResponse:
+    try:
+        found = queries.job(job_id)
+        carried = payloads.carried(job_id) if found else None
+        attempts = queries.attempts(job_id) if queries.has_runs(found) else []
+        log = queries.log(job_id) if queries.has_runs(found) else []
+    except redis.RedisError as gone:
+        return render(request, "console/away.html", {"away": away(gone)}, status=503)
+    if found is None or carried is None:
+        return render(request, "console/no_job.html", {"job_id": job_id}, status=404)
+    error = found["error"]
+    body = carried.body if revealed is None else revealed
+    verbs = queries.actions(found["state"], found["kind"], stopping=found["stopping"])
+    is_running = found["state"] == "started"
+    context = {
+        "page": "job",
+        "job": found,
+        "life": life(found, attempts),
+        "buttons": [CANCEL_RUNNING if is_running else BUTTONS[verb] for verb in verbs if verb in BUTTONS],
+        "may_move": bool({"move", "retry"} & set(verbs)) and queries.has_runs(found),
+        "may_edit": found["state"] in EDITABLE and bool(verbs) and queries.has_runs(found) and body is not None,
+        "payload": None if body is None else masking.show(body, revealed=revealed is not None),
+        "revealed": revealed is not None,
+        "source_filter": str(Filter((Field("source", (found["source"] or "",)),))),
+        "size": len(body or b""),
+        "attempts": attempts,
+        "log": log,
+        "result": None if found["result"] is None else masking.show(msgspec.json.encode(found["result"])),
+        "group": group_of(error["type"] or "", error["message"] or "") if error and found["state"] == "failed" else "",
+        # A stock worker's failure before RQ kept results has only this.
+        "traceback": masking.masked_traceback(carried.traceback),
+        "message": masking.masked_text((error or {}).get("message") or ""),
+    }
+    return render(request, "console/job.html", context)
