@@ -6,6 +6,7 @@ from typing import Any, Final
 from zoneinfo import available_timezones
 
 import msgspec
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -46,7 +47,7 @@ def schedule_list(request: Request) -> HttpResponse:
     except (DatabaseError, InterfaceError):
         return render(request, "console/schedules.html", context | {"away": DATABASE_AWAY}, status=503)
     context["rows"] = [(each, schedules.words(each)) for each in found.items]
-    context |= {"cursor": cursor, "next": found.next, "leader": snapshot.maintenance.leader}
+    context |= {"cursor": cursor, "next": found.next, "leader": settings.REDIS and snapshot.maintenance.leader}
     return render(request, "console/schedules.html", context)
 
 

@@ -24,7 +24,8 @@ def root(sign_in: Callable[..., Client], settings: Settings) -> Iterator[Client]
 def test_every_page_is_there(root: Client) -> None:
     jobs = [spooled("dead", "failed"), spooled("kept"), finished("done")]
     paths = ["/", "/dead-letters/", "/ingest/", "/ingest/add/", "/ingest/keys/new/", "/account/", "/queues/pause/"]
-    paths += ["/queues/high/pause/", "/dead-letters/retry-all/", "/api/docs/", *(f"/jobs/{job}/" for job in jobs)]
+    paths += ["/queues/high/pause/", "/dead-letters/retry-all/", "/api/docs/", "/schedules/", "/schedules/new/"]
+    paths += ["/devices/", *(f"/jobs/{job}/" for job in jobs)]
     for path in paths:
         answer = root.get(path)
         assert answer.status_code == 200, path
@@ -38,6 +39,17 @@ def test_the_overview_says_what_needs_redis_and_offers_none_of_it(root: Client) 
     for offered in ("Recover stalled", "Pause all", "Pause high", "Dequeued", 'data-f="in"', "pause-high"):
         assert offered not in page, offered
     assert "Retry" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_schedules_are_kept_and_run_now_and_the_page_says_that_none_fires(root: Client) -> None:
+    form = {"name": "x", "kind": "alert", "cron": "* * * * *", "priority": "low", "catch_up": "skip"}
+    made = root.post("/schedules/new/", form)["Location"]
+    page = text_of(root.get("/schedules/"))
+    assert "Nothing fires:" in page
+    assert "it needs Redis" in page
+    assert root.post(f"{made}run-now/").status_code == 302
+    assert SpooledEvent.objects.get().kind == "alert"
 
 
 def test_dead_letters_are_retried_and_nothing_else(root: Client) -> None:
