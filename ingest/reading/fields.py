@@ -31,6 +31,7 @@ FIELDS: Final = (
     keys.TRASHED_AT,
     keys.TRASHED_FROM,
     keys.PROGRESS,
+    keys.ORDERING_KEY,
     keys.LANE,
     keys.STOPPING,
     keys.REPLAY,

@@ -86,7 +86,8 @@ def _read(job_id: str, client: redis.Redis) -> Job | None:
     length, gone = lengths[-2:]
     if behind is not None:
         # Its turn comes at the back of the list, after those that wait for theirs before it.
-        return placed(job, max(0, length - gone) + behind, waiting)
+        turn = client.hget(keys.TURNS, found[keys.ORDERING_KEY])
+        return placed(replace(job, waits_for=text(turn) or None), max(0, length - gone) + behind, waiting)
     index = from_end if from_head is None else from_head
     if index is None:
         return replace(job, position=f">{POSITION_CAP}") if length > POSITION_CAP else job

@@ -60,5 +60,7 @@ class Job:
     task_type: str | None = None
     #: It runs, and was asked to end: it will be canceled, or finished if it is faster.
     stopping: bool = False
+    #: Of one that waits for its turn: the job of its ordering key that has it; only `read` looks for it.
+    waits_for: str | None = None
     #: The number of the replay that put it back into its queue last, unless somebody else did since.
     replay: int | None = None

@@ -91,9 +91,10 @@ def _by(job: Mapping[str, Any], at: datetime) -> str:
 def _place(job: Mapping[str, Any]) -> str:
     if job["state"] != "queued" or job["position"] is None:
         return ""
+    behind = f", waits for {job['waits_for']} of its ordering key" if job["waits_for"] else ""
     if job["ahead"] is None:
-        return f"position {job['position']}"
-    return f"position {job['position']}, {job['ahead']:,} ahead"
+        return f"position {job['position']}{behind}"
+    return f"position {job['position']}, {job['ahead']:,} ahead{behind}"
 
 
 def _attempts(job: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ def _job(**fields: Any) -> dict[str, Any]:
             "moved_at",
             "trashed_at",
             "trashed_from",
+            "waits_for",
         )
     )
     return (
@@ -50,6 +51,8 @@ def test_a_queued_job_tells_its_place() -> None:
     assert [m.what for m in moments] == ["Received", "Queued in high"]
     assert moments[0].detail == "from zabbix"
     assert moments[1].detail == "position 2, 1,200 ahead"
+    behind = life(_job(enqueued_at=NOW, position=2, ahead=1, waits_for="abc"))[-1]
+    assert behind.detail == "position 2, 1 ahead, waits for abc of its ordering key"
 
 
 def test_a_dead_letter_ends_with_its_reason() -> None:

@@ -55,6 +55,7 @@ def test_d10_what_waits_for_its_turn_has_the_places_behind_the_queue(face: Any, 
     in_order = [ids[0], other, *ids[1:]]
     assert [face.position(job_id) for job_id in in_order] == [1, 2, 3, 4]
     assert [job.position for job in several.read(in_order).values()] == [1, 2, 3, 4]
+    assert [face.get(job_id).waits_for for job_id in in_order] == [None, None, ids[0], ids[0]]
     for limit in (1, 2, 3, 50):
         assert pages(face, "queued", limit=limit) == in_order
     assert face.counts().queued == 4
