@@ -48,7 +48,8 @@ def copy_of(job_id: str) -> Incoming:
     read = _read(body, found.kind, found.tenant or "", found.source or "")
     severity = replace(read.severity, mapped=Priority(found.priority or read.severity.mapped.value))
     # Nothing that it could be taken for a second copy by.
-    return replace(read, event_id=None, own_id="", repeat="", delay=0.0, severity=severity, resolves="")
+    anew = replace(read, event_id=None, own_id="", identity=(), window=0, repeat="")
+    return replace(anew, delay=0.0, severity=severity, resolves="")
 
 
 def why_not(job_id: str, state: str = "") -> Exception:

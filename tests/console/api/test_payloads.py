@@ -134,3 +134,18 @@ def test_a_copy_that_cannot_be_made_is_a_problem(
     monkeypatch.setattr(operations, "duplicate", away)
     problem_of(admin.post(f"/api/v1/jobs/{dead}/duplicate"), 503, "redis_unavailable")
     assert queries.job(dead) is not None
+
+
+@pytest.mark.parametrize("message_id", [None, "m1"])
+def test_a_message_is_sent_again_however_its_copies_are_told(
+    with_key: Callable[..., Client], empty_redis: redis.Redis, message_id: str | None
+) -> None:
+    admin = with_key("ingest,read,admin")
+    said = {"user_id": "u", "message": "Hello", "message_id": message_id, "ordering_key": "chat"}
+    ids = [admin.post("/api/messages", said, content_type="application/json").json()["id"]]
+    for _ in range(2):
+        copy = admin.post(f"/api/v1/jobs/{ids[0]}/duplicate")
+        assert copy.status_code == 200, copy.content
+        ids.append(copy.json()["id"])
+    assert len(set(ids)) == 3
+    assert [admin.get(f"/api/v1/jobs/{each}").json()["waits_for"] for each in ids] == [None, ids[0], ids[0]]
