@@ -76,7 +76,8 @@ MOVES: dict[str, tuple[Callable[[Any, str], None], dict[str, str]]] = {
     "move": (lambda face, job_id: face.move(job_id, "high"), {"queued": "queued"}),
     "cancel": (
         lambda face, job_id: face.cancel(job_id),
-        dict.fromkeys(["queued", "scheduled", "retrying"], "canceled"),
+        # One that runs is asked to end, which takes its worker's doing.
+        dict.fromkeys(["queued", "scheduled", "retrying"], "canceled") | {"started": "started"},
     ),
     "remove": (
         lambda face, job_id: face.remove(job_id),
