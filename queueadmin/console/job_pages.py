@@ -172,6 +172,7 @@ def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> Ht
         "may_edit": found["state"] in EDITABLE and bool(verbs) and queries.has_runs(found) and body is not None,
         "payload": None if body is None else masking.show(body, revealed=revealed is not None),
         "revealed": revealed is not None,
+        "audit_filter": str(Filter((Field("target", (job_id,)),))),
         "source_filter": str(Filter((Field("source", (found["source"] or "",)),))),
         "size": len(body or b""),
         "attempts": attempts,

@@ -56,7 +56,7 @@ def test_b7_state_progress_log_and_attempts_come_without_a_reload(page: Page, in
         expect(state).to_have_text("dead letter")
         expect(page.locator("details", has_text="Attempt 2")).to_have_attribute("open", "")
         expect(first).not_to_have_attribute("open", "")
-        expect(page.get_by_role("button", name="Retry")).to_be_visible()
+        expect(page.get_by_role("button", name="Retry", exact=True)).to_be_visible()
         assert page.evaluate("window.same"), "the page was loaded again"
         transitions.discard(QUEUE, [job_id])
         transitions.purge(QUEUE, [job_id])
@@ -79,3 +79,40 @@ def test_on_the_phone_nothing_is_wider_than_the_page(open_page, send: Send) -> N
     page.goto(f"/jobs/{job_id}/")
     expect(page.locator("#job .st")).to_have_text("dead letter")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_x6_an_event_is_edited_looked_at_and_retried(page: Page, send: Send) -> None:
+    job_id = send(severity="high", fault="permanent", title="before", api_token="s3cret")
+    page.goto(f"/jobs/{job_id}/")
+    live(page)
+    expect(page.locator("#job .st")).to_have_text("dead letter")
+    page.get_by_role("link", name="Edit and retry").click()
+    box = page.get_by_label("The event")
+    text = box.input_value()
+    assert "s3cret" not in text
+    box.fill(text.replace("before", "after").replace('"permanent"', "null"))
+    page.get_by_role("button", name="Show what changes").click()
+    expect(page.locator(".diff .add", has_text="after")).to_have_count(1)
+    page.get_by_role("button", name="Edit further").click()
+    page.get_by_role("button", name="Show what changes").click()
+    page.get_by_label("Why").fill("the fault is gone")
+    page.get_by_role("button", name="Retry with 2 changes").click()
+    expect(page.locator("#toast")).to_contain_text("The event was changed in 2 lines; 1 job put back into the queue.")
+    expect(page.locator("#job .st")).to_have_text("finished")
+    page.get_by_role("button", name="Reveal secrets").click()
+    expect(page.locator("#payload")).to_contain_text('"api_token": "s3cret"')
+    page.get_by_role("link", name="Mask again").click()
+    expect(page.locator("#payload")).not_to_contain_text("s3cret")
+
+
+def test_a_job_is_sent_again_and_its_hash_looked_at(page: Page, send: Send) -> None:
+    job_id = send(severity="high", delay_seconds=3600)
+    page.goto(f"/jobs/{job_id}/")
+    live(page)
+    page.get_by_role("button", name="Duplicate").click()
+    expect(page.locator("#toast")).to_contain_text("Sent once more as")
+    assert job_id not in page.url
+    expect(page.locator("#job .st")).to_have_text("finished")
+    page.goto(f"/jobs/{job_id}/")
+    page.get_by_role("link", name="raw hash").click()
+    expect(page.locator("h1")).to_have_text("Raw hash")

@@ -94,6 +94,16 @@ def test_a_queues_page_pauses_and_goes_on_and_its_numbers_live(page: Page, send:
     expect(page.locator('main [data-f="paused"]')).to_have_text("paused, 15 min left")
 
 
+def test_the_keyboard_alone_chooses_and_discards(page: Page, send: Send) -> None:
+    ids = [send(severity="low", source="list-6") for _ in range(3)]
+    _open(page, "list-6")
+    for key in ("j", "j", "x", "k", "x", "#"):
+        page.keyboard.press(key)
+    expect(page.locator("#toast")).to_contain_text("2 jobs moved to the trash")
+    expect(_row(page, ids[1])).to_contain_text("in the trash")
+    expect(_row(page, ids[2])).to_contain_text("queued")
+
+
 def test_keys_lead_to_the_jobs_and_the_phone_has_them_under_more(page: Page, open_page: Callable[..., Page]) -> None:
     page.goto("/")
     live(page)

@@ -51,7 +51,7 @@ def test_every_page_is_live_and_has_no_fault_that_a_tool_can_find(page: Page, op
     dead = send(fault="permanent", severity="high")
     for theme in ("light", "dark"):
         shown = open_page(color_scheme=theme)
-        for path in (*PATHS, f"/jobs/{dead}/"):
+        for path in (*PATHS, *(f"/jobs/{dead}/{part}" for part in ("", "edit/", "raw/"))):
             shown.goto(path)
             live(shown)
             found = Axe().run(shown)
@@ -63,7 +63,7 @@ def test_no_page_is_wider_than_the_screen(width: int, open_page: OpenPage, send:
     long = "x" * 200
     dead = send(title=f"{long} {long}", source=long, fault="permanent", labels={"label": long * 3})
     page = open_page(**PHONE | {"viewport": {"width": width, "height": 844}})
-    for path in (*PATHS, f"/jobs/{dead}/", "/jobs/nobody/"):
+    for path in (*PATHS, *(f"/jobs/{dead}/{part}" for part in ("", "edit/", "raw/")), "/jobs/nobody/"):
         page.goto(path)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{path} is {wide} px wide"
