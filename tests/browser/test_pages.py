@@ -41,7 +41,7 @@ def test_login_refuses_a_wrong_password_in_words_and_takes_the_right_one(open_pa
     sign_in(page)
     expect(page.locator("h1")).to_have_text("Overview")
     page.goto("/account/")
-    page.locator("main").get_by_role("button", name="Sign out").click()
+    page.locator("main").get_by_role("button", name="Sign out", exact=True).click()
     expect(page).to_have_url("/login/")
     page.goto("/")
     expect(page).to_have_url("/login/?next=/")

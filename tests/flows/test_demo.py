@@ -6,6 +6,7 @@ import sys
 
 import requests
 
+from ingest.kinds.points import read_point
 from ingest.management.commands.demo import Request, traffic
 from tests.conftest import wait_until
 from tests.instance import REPOSITORY, Instance, free_port
@@ -22,7 +23,11 @@ def test_a_minute_holds_every_kind_of_traffic() -> None:
     messages = [event for event in events(sent) if "user_id" in event]
     alerts = [event for event in events(sent) if "user_id" not in event]
     ids = [alert["id"] for alert in alerts if "id" in alert]
-    assert {request.path for request in sent} == {"/api/alerts/event", "/api/v1/events", "/api/tasks", "/api/messages"}
+    assert {request.path for request in sent} == {
+        "/api/alerts/event", "/api/v1/events", "/api/tasks", "/api/messages", "/tracking/live", "/tracking/upload",
+    }  # fmt: skip
+    for point in (event for event in events(sent) if "device_id" in event):
+        read_point(point)
     assert {"error:1", "error:2", "error", "permanent", "slow:1", "slow:2", None} == {a.get("fault") for a in alerts}
     assert {"error:1", "permanent", None} == {message.get("fault") for message in messages}
     assert len({message["ordering_key"] for message in messages}) > 5

@@ -1,4 +1,4 @@
-"""`manage.py demo`: a living mix of alerts, tasks and messages, sent to a running instance over HTTP."""
+"""`manage.py demo`: a living mix of alerts, tasks, messages and points, sent to a running instance over HTTP."""
 
 import http.client
 import itertools
@@ -43,6 +43,9 @@ _TASK_EVERY, _TASK_WRONG = 1.5, 23
 #: In each chat one message follows the other. One in so many fails once, and holds back what follows in its chat for
 #: ten seconds; one in so many is a dead letter at once.
 _MESSAGE_EVERY, _MESSAGE_FAILS, _MESSAGE_DIES = 0.5, 25, 90
+#: Gliders that circle say where they are; now and then one hands in its whole track, of which most is known.
+_POINTS_EVERY, _TRACK_EVERY = 1.0, 15.0
+_GLIDERS, _TRACK = 8, 300
 _CHATS: Final = ("telegram", "whatsapp", "web")
 _SENTENCES: Final = (
     "Hello, world!",
@@ -62,8 +65,9 @@ class Request:
 
 class Command(BaseCommand):
     help = (
-        "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, tasks, messages, duplicates,"
-        " bursts, slow ones, some that fail for a while, some for ever. Ends with Ctrl-C, or after --seconds."
+        "Sends traffic of all kinds to the running instance: test alerts, vendors' alerts, tasks, messages, points,"
+        " duplicates, bursts, slow ones, some that fail for a while, some for ever."
+        " Ends with Ctrl-C, or after --seconds."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -134,7 +138,8 @@ class Sender:
             return
         receipt = json.loads(answer)
         repeated = int(receipt.get("duplicate", False))
-        self._answers["accepted"] += receipt.get("accepted", 1 - repeated)
+        # Of points it is how many were queued.
+        self._answers["accepted"] += receipt.get("accepted", receipt.get("queued", 1 - repeated))
         self._answers["duplicates"] += receipt.get("duplicates", repeated)
         self._answers["refused"] += receipt.get("rejected", 0)
 
@@ -151,7 +156,9 @@ def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Reques
     vendor_alert = _VendorAlerts(chance)
     next_task = _Tasks(chance)
     next_message = _Messages(chance)
+    gliders = _Gliders()
     burst, slow, task, message = _BURST_EVERY / 2, _SLOW_EVERY / 2, _TASK_EVERY / 2, _MESSAGE_EVERY
+    points, track = _POINTS_EVERY, _TRACK_EVERY
     for beat in itertools.count():
         at = beat * _BEAT
         if at >= seconds:
@@ -172,6 +179,12 @@ def traffic(chance: random.Random, seconds: float = math.inf) -> Iterator[Reques
         if at >= message:
             message += _MESSAGE_EVERY
             yield Request("/api/messages", next_message(), at)
+        if at >= points:
+            points += _POINTS_EVERY
+            yield Request("/tracking/live", gliders.now(), at)
+        if at >= track:
+            track += _TRACK_EVERY
+            yield Request("/tracking/upload", gliders.track(), at)
 
 
 def _burst(vendor_alert: "_VendorAlerts") -> list[dict[str, Any]]:
@@ -187,6 +200,35 @@ def _keep_alert(number: int, chance: random.Random) -> dict[str, Any]:
         "timestamp": time.time(),
         "description": f"This is test alert {number} with {severity} severity",
     }
+
+
+class _Gliders:
+    """Where each is at a second: it circles, and climbs for some minutes before it sinks again."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.cycle(range(_GLIDERS))
+
+    def now(self) -> list[dict[str, Any]]:
+        second = int(time.time())
+        return [self._point(number, second) for number in range(_GLIDERS)]
+
+    def track(self) -> list[dict[str, Any]]:
+        """The last minutes of the next one."""
+        number, second = next(self._numbers), int(time.time())
+        return [self._point(number, second - ago) for ago in range(_TRACK, 0, -1)]
+
+    @staticmethod
+    def _point(number: int, second: int) -> dict[str, Any]:
+        turn = (second / 25 + number / _GLIDERS) * math.tau
+        return {
+            "device_id": f"demo-glider-{number + 1}",
+            "time": second,
+            "lat": round(46.5 + number / 20 + math.sin(turn) / 500, 6),
+            "lon": round(7.25 + number / 30 + math.cos(turn) / 350, 6),
+            "alt": round(1_800 + 600 * math.sin(second / 300 + number), 1),
+            "speed": round(26 + 4 * math.sin(turn), 1),
+            "heading": round(turn * 360 / math.tau) % 360,
+        }
 
 
 class _Tasks:
