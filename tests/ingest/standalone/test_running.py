@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from ingest import database, spool
+from ingest import client, database, spool
 from ingest.accept import Incoming
 from ingest.accept.jobs import new_jobs
-from ingest.kinds import KINDS, POINT, Context, Kind
+from ingest.kinds import KINDS, POINT, Context, Kind, Task, tasks
 from ingest.models import Alert, Event, SpooledEvent, SpoolLease
 from ingest.priorities import Priority, Severity
 from ingest.queue.payload import Payload
@@ -74,6 +74,26 @@ def test_a_bad_event_fails_alone_and_the_others_are_run_together() -> None:
     assert Event.objects.count() == 20
     assert Alert.objects.get().occurrences == 20
     assert (lease.holder().completed, lease.holder().dead) == (20, 1)
+
+
+def test_tasks_are_run_by_their_types_with_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Redis too: by what the name means here; of a type that is gone there is a dead letter."""
+    ran: list[tuple[str, str]] = []
+
+    async def later(given: Task, context: Context) -> None:
+        ran.append((given.task_type, given.task_id))
+
+    monkeypatch.setattr(tasks, "TYPES", {})
+    tasks.task("now")(lambda given, context: ran.append((given.task_type, given.task_id)))
+    tasks.task("later", own_workers=True)(later)
+    tasks.task("scratch", dead_letters=False, retries=0)(lambda given, context: 1 / 0)
+    sent = {name: client.enqueue("task", task_type=name, task_id=name).id for name in ("now", "later", "scratch")}
+    tasks.task("gone")(later)
+    sent["gone"] = client.enqueue("task", task_type="gone").id
+    del tasks.TYPES["gone"]
+    assert turn() == 4
+    assert sorted(ran) == [("later", "later"), ("now", "now")]
+    assert states() == {sent["scratch"]: "trash", sent["gone"]: "failed"}
 
 
 def test_events_of_one_ordering_key_run_one_at_a_time_in_their_order_also_behind_a_retry() -> None:
