@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 import redis
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from ingest.maintenance.beside import Beside
 from ingest.maintenance.direct import Direct
@@ -46,6 +48,10 @@ class Maintenance:
         self.retention = Retention(single_try(connection, connections=1))
         self.draining = Draining(single_try(connection, connections=1), lambda: self._leadership.leads)
         self.direct = Direct(single_try(connection, connections=1))
+        self._more = [
+            (what, import_string(path)(single_try(connection, connections=1)).step)
+            for what, path in settings.MAINTENANCE_STEPS.items()
+        ]
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Round after round until `stopped()`; then the lease is given up, so that a standby takes over."""
@@ -57,6 +63,7 @@ class Maintenance:
             # Nobody leads while Redis is away; two who do it at once double nothing.
             Beside("running spooled events without Redis", self.direct.step, lambda: True),
         ]
+        beside += [Beside(what, step, lambda: self._leadership.leads) for what, step in self._more]
         for each in beside:
             each.start()
         try:

@@ -1,4 +1,4 @@
-"""The audit log."""
+"""The audit log, and replays."""
 
 from typing import ClassVar
 
@@ -50,3 +50,120 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"
+
+
+class Replay(models.Model):
+    """Many jobs moved as one watched operation, in small steps, by maintenance (`queueadmin.console.replays`).
+
+    Each change of a row says which `version` it is of, so that two who do the same step at once count nothing twice.
+    """
+
+    class Kind(models.TextChoices):
+        #: Dead letters back into their queues, or into another one.
+        RETRY = "retry"
+        #: Dead letters into the trash.
+        DISCARD = "discard"
+        #: Out of the trash, back to where they were.
+        RESTORE = "restore"
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        PAUSED = "paused"
+        #: By one of its own rules: `why` says which.
+        STOPPED = "stopped"
+        CANCELED = "canceled"
+        DONE = "done"
+
+    kind = models.CharField(max_length=7, choices=Kind.choices)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
+    #: Who pressed, as in the audit log, and why.
+    actor = models.CharField(max_length=200)
+    reason = models.CharField(max_length=500, blank=True)
+    #: With moments in the place of `2h`.
+    filter = models.CharField(max_length=2_500, blank=True)
+    #: Retry into this queue; empty: each into its own.
+    to = models.CharField(max_length=8, blank=True)
+    include_poison = models.BooleanField(default=False)
+    #: The moment it was pressed, by Redis' clock: what failed later is not in it.
+    created_at = models.DateTimeField()
+    #: When the whole set was written down; null: it still is.
+    frozen_at = models.DateTimeField(null=True)
+    #: When it stopped, was canceled or was done.
+    ended_at = models.DateTimeField(null=True)
+
+    #: Jobs that go first, all at once; the rest waits until they have ended.
+    canary = models.PositiveIntegerField(default=0)
+    #: Rates one after the other, in jobs a second; 0: as fast as it goes.
+    ramp = models.JSONField(default=list)
+    #: Seconds that each rate but the last holds.
+    step_seconds = models.PositiveIntegerField(default=30)
+    #: It stops when more than this share of the last 200 fail again, in percent; null: never.
+    stop_percent = models.PositiveSmallIntegerField(null=True)
+    #: It stops when so many fail with errors that the set did not have; 0: never.
+    stop_new_errors = models.PositiveIntegerField(default=0)
+    #: It stops when a queue that it puts jobs into waits longer than its target.
+    stop_wait = models.BooleanField(default=False)
+
+    version = models.PositiveBigIntegerField(default=0)
+    size = models.PositiveIntegerField(default=0)
+    #: Poison jobs that matched and are not in the set.
+    poison_left = models.PositiveIntegerField(default=0)
+    #: Queues that the set is of, and the groups of its errors.
+    queues = models.JSONField(default=list)
+    groups = models.JSONField(default=list)
+    #: Where it is: the chunk and the member of it that go next; the highest number goes first.
+    chunk = models.IntegerField(default=-1)
+    position = models.PositiveIntegerField(default=0)
+    #: So many from there are being moved, since then: what a crash leaves open.
+    going = models.PositiveIntegerField(default=0)
+    going_at = models.DateTimeField(null=True)
+    #: What became of the members so far. `already`: had moved, or failed anew, before their turn came; `taken`: moved
+    #: by somebody else meanwhile; `lost`: nothing is left of them.
+    released = models.PositiveIntegerField(default=0)
+    already = models.PositiveIntegerField(default=0)
+    in_flight = models.PositiveIntegerField(default=0)
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    taken = models.PositiveIntegerField(default=0)
+    lost = models.PositiveIntegerField(default=0)
+    #: How the last 200 ended, the newest last: s or f.
+    recent = models.CharField(max_length=200, blank=True)
+    #: Group → type, message, count, new: what failed again.
+    errors = models.JSONField(default=dict)
+    #: Place in the ramp, -1: the canary; since when; and what each step did so far.
+    step = models.SmallIntegerField(default=-1)
+    step_began_at = models.DateTimeField(null=True)
+    steps = models.JSONField(default=list)
+    #: Why it stopped itself, a sentence.
+    why = models.CharField(max_length=500, blank=True)
+    #: The audit log has its outcome: nothing is left to do.
+    settled = models.BooleanField(default=False)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["settled"], name="replay_settled")]
+
+    def __str__(self) -> str:
+        return f"replay {self.pk}"
+
+
+class ReplayChunk(models.Model):
+    """Up to 500 members of a replay, all of one queue. Gone once nothing is left to do."""
+
+    replay = models.ForeignKey(Replay, on_delete=models.CASCADE)
+    number = models.PositiveIntegerField()
+    queue = models.CharField(max_length=8)
+    #: JSON: [id, score that it had] …, the longest dead first.
+    places = models.TextField()
+    #: One character a member: `queueadmin.console.replays.marks`.
+    marks = models.TextField()
+    #: How many of them are released and have not ended.
+    in_flight = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["replay", "number"], name="replay_chunk")]
+        indexes: ClassVar = [
+            models.Index(fields=["replay"], name="replay_chunk_flight", condition=models.Q(in_flight__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay {self.replay_id}, chunk {self.number}"

@@ -21,6 +21,8 @@ from ingest.reading.runs import unpacked
 from queueadmin.console.filters import Filter
 from queueadmin.console.fingerprint import group_of
 
+#: Why a job that killed its worker three times is dead. Many at once leave these out unless asked.
+POISON: Final = "poison"
 #: Entries of a registry in one question.
 _PAGE: Final = 250
 #: Jobs whose events are read in one question: an event may have a MiB.
@@ -46,36 +48,42 @@ class Record:
     shown: Mapping[str, Any]
 
 
-def matching(client: redis.Redis, chosen: Filter, *, now: datetime, events: bool = False) -> Iterator[Record]:
-    """The dead letters that match, of those that failed before `now` (Redis' time).
+def matching(
+    client: redis.Redis, chosen: Filter, *, now: datetime, events: bool = False, trash: bool = False
+) -> Iterator[Record]:
+    """The dead letters that match, of those that failed before `now` (Redis' time); with `trash` those in the trash,
+    of those that were discarded before it.
 
     `events` reads titles and payloads even if the filter does not ask for them. Raises redis.RedisError when
     Redis is away.
     """
     events = events or chosen.reads_payload
     names = [name for name in settings.PRIORITIES if chosen.allows("queue", name)]
-    if not chosen.allows("state", "failed"):
+    if not chosen.allows("state", "trash" if trash else "failed"):
         return
-    latest = now.timestamp() + keys.SCORE_OFFSET
-    entries = heapq.merge(*(_entries(client, name, latest) for name in names), key=lambda entry: -entry[2])
+    latest = now.timestamp() + (0 if trash else keys.SCORE_OFFSET)
+    place = keys.trash if trash else keys.failed
+    entries = heapq.merge(*(_entries(client, name, place(name), latest) for name in names), key=lambda e: -e[2])
     while page := list(islice(entries, _EVENTS if events else _PAGE)):
-        for record in _records(client, page, events=events):
+        for record in _records(client, page, events=events, trash=trash):
             if chosen.matches(record.shown, now=now):
                 yield record
 
 
-def _entries(client: redis.Redis, name: str, latest: float) -> Iterator[tuple[str, str, float]]:
+def _entries(client: redis.Redis, name: str, key: str, latest: float) -> Iterator[tuple[str, str, float]]:
     """(queue, id, score) of one queue, the newest first; what fails meanwhile is not met."""
     stood: tuple[float, str] | None = None
-    while page := newest(client, keys.failed(name), stood, _PAGE):
+    while page := newest(client, key, stood, _PAGE):
         for job_id, score in page:
             if score <= latest:
                 yield name, job_id, score
         stood = (page[-1][1], page[-1][0])
 
 
-def _records(client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, events: bool) -> Iterator[Record]:
-    """The records of these entries; one whose job has gone is left out."""
+def _records(
+    client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, events: bool, trash: bool
+) -> Iterator[Record]:
+    """The records of these entries; one whose job has gone, or that the trash has from elsewhere, is left out."""
     hashes = pipelined(client, "hmget", [keys.job(job_id) for _, job_id, _ in entries], FIELDS)
     data = pipelined(client, "hget", [keys.job(job_id) for _, job_id, _ in entries], "data") if events else []
     known = list(map(fields, hashes))
@@ -86,7 +94,7 @@ def _records(client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, 
     ]
     raised = dict(zip(foreign, raised_by(client, foreign), strict=True))
     for index, ((name, job_id, score), found) in enumerate(zip(entries, known, strict=True)):
-        if found["status"]:
+        if found["status"] and (not trash or found[keys.TRASHED_FROM] == "failed"):
             event = event_of(data[index]) if events else None
             yield Record(job_id, name, score, _shown(name, job_id, score, found, raised.get(job_id), event))
 
@@ -101,7 +109,7 @@ def _shown(
         "kind": found[keys.KIND] or None,
         "source": found[keys.SOURCE] or None,
         "tenant": found[keys.TENANT] or None,
-        "state": "failed",
+        "state": "trash" if found[keys.TRASHED_AT] else "failed",
         "queue": name,
         "title": title_of(event),
         "attempts": number(found[keys.ATTEMPTS]),
@@ -112,7 +120,7 @@ def _shown(
             "type": error_type or None,
             "message": masked_text(message) or None,
             "reason": found[keys.REASON] or "error",
-            "at": failed_at(score, found["ended_at"]),
+            "at": moment(found["ended_at"]) if found[keys.TRASHED_AT] else failed_at(score, found["ended_at"]),
         },
         "group": group_of(error_type, message),
         "replay": number(found[keys.REPLAY]) or None,

@@ -1,5 +1,6 @@
 """Every write of an operator. Each takes its actor, is audited, and says what it really did."""
 
+from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.operations.alerts import AlertResult, acknowledge_alert, resolve_alert
 from queueadmin.console.operations.api_keys import RevokeResult, create_key, revoke_key, rotate_key
 from queueadmin.console.operations.frozen import FrozenResult, discard_frozen, retry_frozen
@@ -36,7 +37,15 @@ from queueadmin.console.operations.removals import (
     purge,
     restore,
 )
-from queueadmin.console.operations.retries import POISON, RetryAllResult, retry, retry_all
+from queueadmin.console.operations.replays import (
+    NothingMatches,
+    ReplayResult,
+    cancel_replay,
+    pause_replay,
+    resume_replay,
+    start_replay,
+)
+from queueadmin.console.operations.retries import RetryAllResult, retry, retry_all
 from queueadmin.console.operations.schedules import (
     RunResult,
     ScheduleResult,
@@ -78,9 +87,11 @@ __all__ = [
     "MoveResult",
     "NoSuchWorker",
     "NotFound",
+    "NothingMatches",
     "PauseResult",
     "ReasonNeeded",
     "RecoverResult",
+    "ReplayResult",
     "ResumeResult",
     "RetryAllResult",
     "RevokeResult",
@@ -92,6 +103,7 @@ __all__ = [
     "acknowledge_loss",
     "add_mark",
     "cancel",
+    "cancel_replay",
     "change_event",
     "clean_finished",
     "create_key",
@@ -107,6 +119,7 @@ __all__ = [
     "map_severity",
     "move",
     "pause",
+    "pause_replay",
     "pause_schedule",
     "purge",
     "recover_stalled",
@@ -114,6 +127,7 @@ __all__ = [
     "restart_worker",
     "restore",
     "resume",
+    "resume_replay",
     "resume_schedule",
     "resume_worker",
     "retry",
@@ -125,6 +139,7 @@ __all__ = [
     "run_now",
     "run_schedule",
     "send_test_event",
+    "start_replay",
     "unmap_fields",
     "unmap_severity",
     "update_schedule",

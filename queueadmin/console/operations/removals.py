@@ -22,8 +22,9 @@ REASON_FROM: Final = 100
 class ReasonNeeded(ValueError):
     """So many jobs are not removed (or retried) without saying why. Nothing was done."""
 
-    def __init__(self, count: int, done: str = "removed") -> None:
-        super().__init__(f"{jobs(count)} would be {done}; over {REASON_FROM} need a reason.")
+    def __init__(self, count: int, done: str = "removed", *, at_least: bool = False) -> None:
+        many = f"{'at least ' if at_least else ''}{jobs(count)}"
+        super().__init__(f"{many[0].upper()}{many[1:]} would be {done}; over {REASON_FROM} need a reason.")
         self.count = count
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -13,13 +13,11 @@ from ingest.queue.transitions import Transitions
 from ingest.reading.fields import pipelined, text
 from ingest.spool import reading
 from queueadmin.console.audit import audited
+from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.operations import spooled
 from queueadmin.console.operations.moving import MoveResult, move_jobs
 from queueadmin.console.operations.naming import CHUNK, known
 from queueadmin.console.words import jobs, joined
-
-#: A job that killed its worker three times. Bulk retries leave these out unless asked.
-POISON: Final = "poison"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""Replays: begun, paused, going on, canceled. Maintenance does the work (`queueadmin.console.replays`)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+from django.db.models import F
+
+from ingest.queue.connections import connection, server_time
+from queueadmin.console.audit import audited
+from queueadmin.console.dead_letters.reading import matching
+from queueadmin.console.filters import Filter
+from queueadmin.console.models import Replay
+from queueadmin.console.operations.naming import known
+from queueadmin.console.operations.removals import REASON_FROM, ReasonNeeded
+from queueadmin.console.replays import Options
+from queueadmin.console.replays.rules import waiting
+
+_ASKING: Final = {Replay.Kind.RETRY: "retried", Replay.Kind.DISCARD: "removed", Replay.Kind.RESTORE: "restored"}
+#: States in which something may still be released.
+_OPEN: Final = (Replay.State.RUNNING, Replay.State.PAUSED, Replay.State.STOPPED)
+
+
+class NothingMatches(ValueError):
+    """No job is left that the filter chooses. Nothing was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """The replay as it is now; `changed`: whether this call did it."""
+
+    replay: Replay
+    sentence: str
+    changed: bool = True
+
+
+def start_replay(
+    chosen: Filter,
+    *,
+    kind: Replay.Kind = Replay.Kind.RETRY,
+    options: Options | None = None,
+    to: str | None = None,
+    include_poison: bool = False,
+    actor: str,
+    reason: str = "",
+) -> ReplayResult:
+    """Begin with exactly what matches at this moment; with `to` dead letters go into that queue.
+
+    Raises NothingMatches, ReasonNeeded for more than REASON_FROM jobs without a reason, ValueError for an unknown
+    queue, redis.RedisError when Redis is away, AuditUnavailable or DatabaseError when the database is.
+    """
+    client = connection()
+    now = server_time(client)
+    if to is not None:
+        known(to)
+    found = matching(client, chosen, now=now, trash=kind == Replay.Kind.RESTORE)
+    least = sum(1 for _ in islice(found, REASON_FROM + 1))
+    if not least:
+        raise NothingMatches("Nothing matches; nothing was begun.")
+    if least > REASON_FROM and not reason.strip():
+        raise ReasonNeeded(least, _ASKING[kind], at_least=True)
+    wanted = options or Options()
+    fixed = str(chosen.fixed(now))
+    with audited(actor=actor, action=f"start_{kind}", target=fixed or "all", reason=reason) as outcome:
+        replay = Replay.objects.create(
+            kind=kind,
+            actor=actor[:200],
+            reason=reason[:500],
+            filter=fixed,
+            to=to or "",
+            include_poison=include_poison,
+            created_at=now,
+            canary=wanted.canary,
+            ramp=list(wanted.ramp),
+            step_seconds=wanted.step_seconds,
+            stop_percent=wanted.stop_percent,
+            stop_new_errors=wanted.stop_new_errors,
+            stop_wait=wanted.stop_wait,
+        )
+        outcome.sentence = f"Replay {replay.pk} begun."
+    return ReplayResult(replay, outcome.sentence)
+
+
+def pause_replay(replay_id: int, *, actor: str, reason: str = "") -> ReplayResult:
+    """Nothing more is released; what is in flight ends.
+
+    Raises Replay.DoesNotExist, AuditUnavailable or DatabaseError when the database is away, and RedisError; so do the
+    others.
+    """
+    return _to(replay_id, "pause", Replay.State.PAUSED, (Replay.State.RUNNING,), "paused", actor, reason)
+
+
+def resume_replay(replay_id: int, *, actor: str, reason: str = "") -> ReplayResult:
+    """Go on where it was paused or stopped itself; what it stopped for counts no more."""
+    return _to(
+        replay_id,
+        "resume",
+        Replay.State.RUNNING,
+        (Replay.State.PAUSED, Replay.State.STOPPED),
+        "goes on",
+        actor,
+        reason,
+    )
+
+
+def cancel_replay(replay_id: int, *, actor: str, reason: str = "") -> ReplayResult:
+    """Nothing more is released, ever; what waits stays where it is, and what is in flight ends."""
+    return _to(replay_id, "cancel", Replay.State.CANCELED, _OPEN, "canceled", actor, reason)
+
+
+def _to(
+    replay_id: int,
+    verb: str,
+    state: Replay.State,
+    allowed: tuple[Replay.State, ...],
+    done: str,
+    actor: str,
+    reason: str,
+) -> ReplayResult:
+    replay = Replay.objects.get(pk=replay_id)
+    if replay.state not in allowed:
+        return ReplayResult(replay, f"Replay {replay_id} is {replay.state}; nothing was changed.", changed=False)
+    now = server_time(connection())
+    with audited(actor=actor, action=f"{verb}_replay", target=str(replay), reason=reason) as outcome:
+        changed = False
+        while not changed and replay.state in allowed:
+            changed = _changed(replay, state, now)
+            replay.refresh_from_db()
+        sentence = f"Replay {replay_id} {done}." if changed else f"Replay {replay_id} is {replay.state}."
+        if changed and state != Replay.State.RUNNING:
+            flying = f" {replay.in_flight:,} in flight end;" if replay.in_flight else ""
+            sentence = f"Replay {replay_id} {done}.{flying} {waiting(replay):,} stay where they are."
+        outcome.count, outcome.sentence = int(changed), sentence
+    return ReplayResult(replay, sentence, changed)
+
+
+def _changed(replay: Replay, state: Replay.State, now: datetime) -> bool:
+    """Whether the row was still as it was read."""
+    values: dict[str, Any] = {"state": state, "settled": False, "version": F("version") + 1}
+    if state == Replay.State.CANCELED:
+        values["ended_at"] = now
+    if state == Replay.State.RUNNING:
+        # Whoever lets it go on has seen what it stopped for.
+        values |= {"ended_at": None, "why": "", "recent": "", "step_began_at": now}
+        values["errors"] = {group: {**error, "accepted": True} for group, error in replay.errors.items()}
+    return bool(Replay.objects.filter(pk=replay.pk, version=replay.version).update(**values))

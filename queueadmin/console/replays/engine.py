@@ -1,0 +1,186 @@
+"""The leading maintenance process's step: every replay that is not settled, one after the other, a little each."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+import redis
+from django.db import transaction
+
+from ingest.queue.connections import server_time
+from ingest.queue.transitions import Transitions
+from queueadmin.console import counts
+from queueadmin.console.audit import audited
+from queueadmin.console.models import Replay, ReplayChunk
+from queueadmin.console.replays import freezing, moving, rules, settling, versions
+from queueadmin.console.replays.freezing import Freezing
+from queueadmin.console.replays.reading import outcome
+from queueadmin.console.replays.rules import CANARY, WINDOW, Pace
+from queueadmin.console.replays.versions import Overtaken
+
+#: Seconds that one replay may take of a step, so that another one's rate holds beside it.
+TURN: Final = 0.5
+#: Seconds between two looks at what is in flight, of one that goes as fast as it can.
+_LOOK: Final = 0.1
+#: Members moved in one go at most: ten script calls.
+_GO: Final = 500
+
+_PROGRESS: Final = (
+    *("in_flight", "succeeded", "failed", "taken", "lost", "recent", "errors", "steps", "step", "step_began_at"),
+    *("state", "why", "ended_at", "settled"),
+)
+
+
+class Engine:
+    """Made once a process, with a client of its own; `step` about once a second while it leads."""
+
+    def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._clock = client, clock
+        self._transitions = Transitions(client)
+        self._freezing: dict[int, Freezing] = {}
+        self._paces: dict[int, Pace] = {}
+
+    def step(self) -> None:
+        """Raises RedisError and DatabaseError; what was done until then is kept."""
+        replays = list(Replay.objects.filter(settled=False).order_by("id"))
+        known = {replay.pk for replay in replays}
+        self._freezing = {key: value for key, value in self._freezing.items() if key in known}
+        self._paces = {key: value for key, value in self._paces.items() if key in known}
+        if not replays:
+            return
+        now = server_time(self._client)
+        waits = self._waits(replays)
+        for replay in replays:
+            try:
+                self._one(replay, waits, now)
+            except Overtaken:
+                # An operator pressed meanwhile, or another one leads: the next step reads what is true.
+                self._freezing.pop(replay.pk, None)
+
+    def _waits(self, replays: list[Replay]) -> Mapping[str, tuple[float, int]]:
+        """Queue → seconds that it waits, and its target."""
+        if not any(replay.stop_wait and replay.state == Replay.State.RUNNING for replay in replays):
+            return {}
+        return {queue.name: (queue.oldest_wait, queue.wait_target) for queue in counts.read(self._client).queues}
+
+    def _one(self, replay: Replay, waits: Mapping[str, tuple[float, int]], now: datetime) -> None:
+        if replay.going:
+            moving.finish(self._client, self._transitions, replay)
+        if replay.frozen_at is None and replay.state != Replay.State.CANCELED:
+            self._freeze(replay, now)
+        looked = 0.0
+        for _ in self._turns(replay):
+            changed: list[ReplayChunk] = []
+            if replay.in_flight and time.monotonic() - looked >= _LOOK:
+                changed, looked = settling.settle(self._client, replay), time.monotonic()
+            ended = self._judge(replay, waits, now)
+            if changed or ended:
+                self._save(replay, changed)
+            if not self._release(replay, now):
+                break
+
+    def _freeze(self, replay: Replay, now: datetime) -> None:
+        writing = self._freezing.get(replay.pk)
+        if writing is None or writing.version != replay.version:
+            freezing.begin(replay)
+            writing = self._freezing[replay.pk] = Freezing(self._client, replay)
+        writing.step(replay, now, TURN)
+        if replay.frozen_at is not None:
+            del self._freezing[replay.pk]
+
+    def _turns(self, replay: Replay) -> Iterator[None]:
+        """Once, and as long as the turn lasts for one that goes as fast as it can."""
+        until = time.monotonic() + TURN
+        yield
+        while rules.is_unlimited(replay) and time.monotonic() < until:
+            if replay.in_flight >= WINDOW:
+                time.sleep(_LOOK)
+            yield
+
+    def _judge(self, replay: Replay, waits: Mapping[str, tuple[float, int]], now: datetime) -> bool:
+        """Stop it, take it to its next step, or end it; whether anything of this was due."""
+        if replay.frozen_at is None:
+            if replay.state == Replay.State.CANCELED:
+                replay.settled = True
+            return replay.settled
+        over = replay.state in (Replay.State.STOPPED, Replay.State.CANCELED)
+        if not replay.in_flight and (over or (replay.state == Replay.State.RUNNING and not rules.waiting(replay))):
+            if not over:
+                replay.state, replay.ended_at = Replay.State.DONE, now
+            replay.settled = True
+            return True
+        if replay.state != Replay.State.RUNNING:
+            return False
+        if replay.kind == Replay.Kind.RETRY and (why := rules.must_stop(replay, waits)) and rules.waiting(replay):
+            replay.state, replay.why, replay.ended_at = Replay.State.STOPPED, why, now
+            return True
+        return _advance(replay, now)
+
+    def _release(self, replay: Replay, now: datetime) -> bool:
+        """Let go those whose turn has come; whether there may be more at once."""
+        if replay.state != Replay.State.RUNNING or replay.frozen_at is None or replay.chunk < 0:
+            return False
+        if replay.kind != Replay.Kind.RETRY:
+            moving.move(self._client, self._transitions, replay, _GO, now)
+            return True
+        if not replay.steps:
+            _begin_step(replay, now)
+        room = max(WINDOW - replay.in_flight, 0)
+        rate = rules.rate_of(replay)
+        if rate is None:
+            room = min(room, replay.canary - replay.released)
+        elif not rules.is_unlimited(replay):
+            clock = self._clock()
+            # As if it had gone on for the second before: a first step moves what each step does.
+            pace = self._paces.setdefault(replay.pk, Pace(clock - 1))
+            room = min(room, pace.allows(rate, clock))
+        left = room
+        while left > 0 and replay.chunk >= 0:
+            moved = moving.move(self._client, self._transitions, replay, min(left, _GO), now)
+            # One that had moved already costs no time of a worker.
+            left -= moved
+            if rate:
+                self._paces[replay.pk].spend(moved)
+            if rules.is_unlimited(replay):
+                break
+        return rules.is_unlimited(replay) and replay.chunk >= 0
+
+    def _save(self, replay: Replay, chunks: list[ReplayChunk]) -> None:
+        with transaction.atomic():
+            versions.save(replay, *_PROGRESS)
+            ReplayChunk.objects.bulk_update(chunks, ["marks", "in_flight"])
+            if not replay.settled:
+                return
+            if replay.state != Replay.State.STOPPED:
+                ReplayChunk.objects.filter(replay=replay).delete()
+            # In the same transaction: it is told once, whoever dies.
+            with audited(actor=replay.actor, action=f"end_{replay.kind}", target=str(replay)) as told:
+                told.count, told.sentence = replay.succeeded, outcome(replay)
+
+
+def _advance(replay: Replay, now: datetime) -> bool:
+    """To the next step of the ramp, when its time has come; whether it has."""
+    if replay.kind != Replay.Kind.RETRY or not replay.steps:
+        return False
+    if replay.step == CANARY:
+        if replay.in_flight or replay.released < min(replay.canary, replay.size - replay.already):
+            return False
+    elif replay.step + 1 == len(replay.ramp) or _lasted(replay, now) < replay.step_seconds:
+        return False
+    replay.step += 1
+    _begin_step(replay, now)
+    return True
+
+
+def _begin_step(replay: Replay, now: datetime) -> None:
+    if replay.steps:
+        replay.steps[-1]["seconds"] = round(_lasted(replay, now))
+    elif replay.step == CANARY and not replay.canary:
+        replay.step = 0
+    replay.step_began_at = now
+    replay.steps.append({"step": replay.step, "rate": rules.rate_of(replay)})
+
+
+def _lasted(replay: Replay, now: datetime) -> float:
+    return (now - replay.step_began_at).total_seconds() if replay.step_began_at else 0.0

@@ -1,0 +1,100 @@
+"""Moves the members whose turn has come: written down before, done by one script, counted after.
+
+A crash in between leaves what was written down. It is done again then, under the same request id: within five minutes
+the script answers as it did the first time, and later each job itself tells whether it moved.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final
+
+import redis
+from django.db import transaction
+
+from ingest.queue.transitions import Transitions
+from queueadmin.console.models import Replay, ReplayChunk
+from queueadmin.console.replays import marks, settling, versions
+from queueadmin.console.replays.settling import Seen
+
+_COUNTED: Final = ("chunk", "position", "going", "going_at", "released", "already", "in_flight", "succeeded", "steps",
+                   "step", "step_began_at")  # fmt: skip
+
+
+def move(client: redis.Redis, transitions: Transitions, replay: Replay, most: int, now: datetime) -> int:
+    """Move up to `most` members of one chunk; how many really moved. Raises Overtaken, RedisError and DatabaseError."""
+    chunk = ReplayChunk.objects.get(replay=replay, number=replay.chunk)
+    replay.going = min(most, len(chunk.marks) - replay.position)
+    replay.going_at = now
+    versions.save(replay, "going", "going_at")
+    return finish(client, transitions, replay, chunk)
+
+
+def finish(client: redis.Redis, transitions: Transitions, replay: Replay, chunk: ReplayChunk | None = None) -> int:
+    """Do what is written down, for the first time or again; how many moved. Raises as `move`."""
+    chunk = chunk or ReplayChunk.objects.get(replay=replay, number=replay.chunk)
+    last = replay.position + replay.going
+    scores = {str(job_id): float(score) for job_id, score in json.loads(chunk.places)[replay.position : last]}
+    moved = set(_script(transitions, replay, chunk, scores))
+    moved |= _moved_before(client, replay, [job_id for job_id in scores if job_id not in moved])
+    mark = marks.IN_FLIGHT if replay.kind == Replay.Kind.RETRY else marks.SUCCEEDED
+    written = "".join(mark if job_id in moved else marks.ALREADY for job_id in scores)
+    chunk.marks = chunk.marks[: replay.position] + written + chunk.marks[last:]
+    replay.released += len(moved)
+    replay.already += len(scores) - len(moved)
+    settling.note_step(replay, "released", len(moved))
+    if mark == marks.IN_FLIGHT:
+        chunk.in_flight += len(moved)
+        replay.in_flight += len(moved)
+    else:
+        replay.succeeded += len(moved)
+    replay.position, replay.going, replay.going_at = last, 0, None
+    if last == len(chunk.marks):
+        replay.chunk, replay.position = replay.chunk - 1, 0
+    with transaction.atomic():
+        versions.save(replay, *_COUNTED)
+        chunk.save(update_fields=["marks", "in_flight"])
+    return len(moved)
+
+
+def _script(
+    transitions: Transitions, replay: Replay, chunk: ReplayChunk, scores: Mapping[str, float]
+) -> Collection[str]:
+    request = f"replay:{replay.pk}:{chunk.number}:{replay.position}:{replay.going}"
+    match replay.kind:
+        case Replay.Kind.RETRY:
+            return transitions.requeue(
+                chunk.queue,
+                scores,
+                to=replay.to or None,
+                by=replay.actor,
+                replay=str(replay.pk),
+                scores=scores,
+                request_id=request,
+            )
+        case Replay.Kind.DISCARD:
+            return transitions.discard(chunk.queue, scores, by=replay.actor, scores=scores, request_id=request)
+        case _:
+            return transitions.restore(chunk.queue, scores, by=replay.actor, scores=scores, request_id=request)
+
+
+def _moved_before(client: redis.Redis, replay: Replay, ids: list[str]) -> set[str]:
+    """Of these, which the script left, those that this replay moved all the same, before a crash."""
+    if not ids:
+        return set()
+    seen = settling.look(client, ids)
+    moved = {job_id for job_id, job in seen.items() if _is_of(replay, job)}
+    if replay.kind == Replay.Kind.RETRY and (gone := [job_id for job_id in ids if not seen[job_id].status]):
+        moved |= settling.done_since(gone, replay.going_at)
+    return moved
+
+
+def _is_of(replay: Replay, job: Seen) -> bool:
+    if replay.kind == Replay.Kind.RETRY:
+        return job.replay == str(replay.pk) and _is_since(replay, job)
+    is_there = job.trashed if replay.kind == Replay.Kind.DISCARD else bool(job.status) and not job.trashed
+    return is_there and job.moved_by == replay.actor and _is_since(replay, job)
+
+
+def _is_since(replay: Replay, job: Seen) -> bool:
+    return job.moved_at is not None and replay.going_at is not None and job.moved_at >= replay.going_at
