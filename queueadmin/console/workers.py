@@ -110,6 +110,11 @@ class Workers:
         """Those that hold jobs which nobody finishes."""
         return [each for each in self.items if each.held.lease is not None and each.held.lease < 0]
 
+    @property
+    def silent(self) -> Sequence[Worker]:
+        """Those that were lost and hold nothing any more."""
+        return [each for each in self.items if each.state == "lost" and not each.held.count]
+
 
 def read(client: redis.Redis) -> Workers:
     """All of them, by their names. Raises redis.RedisError."""

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 #: Seconds between two looks at what waits.
 STEP: Final = 1.0
 #: Seconds between two checks of the entries that are new, and of all: 100,000 take about 1.5 s of a processor.
-NEW_SECONDS: Final = 60.0
+NEW_SECONDS: Final = 5.0
 ALL_SECONDS: Final = 6 * 3600.0
 
 

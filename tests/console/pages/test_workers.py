@@ -29,7 +29,17 @@ def test_it_shows_what_each_does_and_takes(operator: Client, two: redis.Redis, j
     jobs.enqueue(3)
     jobs.transitions.claim("qa-w1", ["high"], claim_id=new_id(), limit=10, lease=30)
     page = text_of(operator.get("/workers/"))
-    for text in ("qa-w1", "node-a · 4121", "3 alerts", "s left", "214,118", "212 MB", "61 %", "RQ’s own"):
+    for text in (
+        "qa-w1",
+        "node-a · 4121",
+        "3 alerts",
+        "s left",
+        "214,118",
+        "212 MB",
+        "61 % CPU",
+        "61 failed",
+        "RQ’s own",
+    ):
         assert text in page, text
     assert "every queue has a worker" in page
 
@@ -48,6 +58,13 @@ def test_a_lost_worker_and_a_queue_without_one_are_warnings(
     assert 'class="stale"' in page
     assert "qa-w3" in text_of(operator.get("/workers/?state=lost"))
     assert "No worker is busy." in text_of(operator.get("/workers/?state=busy"))
+
+
+def test_a_lost_worker_that_holds_nothing_any_more_is_one_too(operator: Client, two: redis.Redis) -> None:
+    worker(two, "qa-w3", silent=60, **OURS)
+    page = text_of(operator.get("/workers/"))
+    assert "1 worker lost:" in page
+    assert "What it held is back in its queue" in page
 
 
 def test_without_workers_it_says_how_to_start_one(operator: Client) -> None:
