@@ -13,6 +13,7 @@ from ingest.api import keyring, mappings
 from ingest.api.keys import SCOPES
 from ingest.kinds import KINDS
 from ingest.models import LONGEST_INTERVAL, Schedule
+from queueadmin.console.actions import BULK
 from queueadmin.console.operations import MAX_MINUTES
 from queueadmin.console.vendors import VENDORS
 
@@ -53,6 +54,16 @@ class SelectionForm(forms.Form):
 class ChosenForm(forms.Form):
     """What is said beside a selection: why, and for a move the queue that it goes to."""
 
+    reason = forms.CharField(required=False, max_length=500)
+    to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
+
+
+class MatchingForm(forms.Form):
+    """What is done with all jobs that matched a filter at an instant."""
+
+    filter = forms.CharField(required=False, max_length=2_000)
+    at = forms.DateTimeField(input_formats=["%Y-%m-%dT%H:%M:%S.%f%z"])
+    verb = forms.ChoiceField(choices=lambda: [(verb, verb) for verb in BULK])
     reason = forms.CharField(required=False, max_length=500)
     to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
 

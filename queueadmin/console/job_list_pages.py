@@ -127,6 +127,7 @@ def _with_rows(
     ids = [row.job["id"] for row in found]
     verbs = {verb for row in found for verb in row.verbs}
     shown |= {
+        "whole": str(wanted),
         "list": page,
         "rows": found,
         "next": _address(shown["address"], chosen, size, page.next) if page.next else "",

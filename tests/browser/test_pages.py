@@ -14,6 +14,7 @@ PATHS = [
     "/jobs/",
     "/jobs/?filter=state:failed,queued%20-source:none",
     "/queues/high/",
+    "/matching-jobs/?filter=state:failed",
     "/account/",
     "/settings/",
     "/devices/",

@@ -4,6 +4,7 @@ For the API and for pages. A page's cost is bounded, whatever the number of jobs
 """
 
 from ingest.reading.cursors import BadCursor
+from queueadmin.console.job_lists.frozen import MOST, Matching, matching
 from queueadmin.console.job_lists.pages import MAX_LIMIT, Page, page
 
-__all__ = ["MAX_LIMIT", "BadCursor", "Page", "page"]
+__all__ = ["MAX_LIMIT", "MOST", "BadCursor", "Matching", "Page", "matching", "page"]

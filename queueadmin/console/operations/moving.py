@@ -67,16 +67,25 @@ class MoveResult:
 
 
 def move_jobs(
-    ids: Sequence[str], *, actor: str, action: str, done: str, reason: str, step: Step, ask: Step | None = None
+    ids: Sequence[str],
+    *,
+    actor: str,
+    action: str,
+    done: str,
+    reason: str,
+    step: Step,
+    ask: Step | None = None,
+    of: str = "",
 ) -> MoveResult:
     """Move these jobs by `step`, which gets up to 100 of one queue and returns those that moved; audited.
 
-    Of those that did not, `ask` returns the ones that were asked to end.
+    Of those that did not, `ask` returns the ones that were asked to end. `of` is how they were chosen, for the audit
+    log in the place of their ids.
 
     Raises redis.RedisError when Redis is away, AuditUnavailable when both it and the database are.
     """
     wanted = list(dict.fromkeys(ids))
-    named = target(wanted)
+    named = of or target(wanted)
     with audited(actor=actor, action=action, target=named, count=len(wanted), reason=reason, in_redis=True) as outcome:
         client = connection()
         transitions = Transitions(client)

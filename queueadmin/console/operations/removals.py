@@ -48,7 +48,7 @@ def need_reason(ids: Sequence[str], reason: str, done: str = "removed") -> None:
         raise ReasonNeeded(len(set(ids)), done)
 
 
-def discard(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
+def discard(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -> MoveResult:
     """Move these jobs, which wait or are dead letters, to the trash.
 
     Raises redis.RedisError when Redis is away, AuditUnavailable when it and the database are; so do the others. This
@@ -61,11 +61,12 @@ def discard(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
         action="discard",
         done="moved to the trash, kept for 24 h",
         reason=reason,
+        of=of,
         step=lambda transitions, name, chunk: transitions.discard(name, chunk, by=actor),
     )
 
 
-def restore(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
+def restore(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -> MoveResult:
     """Take these jobs out of the trash, back to where they were."""
     return move_jobs(
         ids,
@@ -73,6 +74,7 @@ def restore(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
         action="restore",
         done="restored",
         reason=reason,
+        of=of,
         step=lambda transitions, name, chunk: transitions.restore(name, chunk, by=actor),
     )
 

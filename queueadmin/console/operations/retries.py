@@ -35,7 +35,7 @@ class RetryAllResult:
         return joined(parts) if parts else "There was no dead letter to retry."
 
 
-def retry(ids: Sequence[str], *, to: str | None = None, actor: str, reason: str = "") -> MoveResult:
+def retry(ids: Sequence[str], *, to: str | None = None, actor: str, reason: str = "", of: str = "") -> MoveResult:
     """Put these dead letters back into their queues, or into the queue `to`, with all their retries.
 
     Raises ValueError for an unknown queue, redis.RedisError when Redis is away, AuditUnavailable when the
@@ -53,6 +53,7 @@ def retry(ids: Sequence[str], *, to: str | None = None, actor: str, reason: str 
         action="retry",
         done="put back into the queue" if to is None else f"put into {to}",
         reason=reason,
+        of=of,
         step=lambda transitions, name, chunk: transitions.requeue(name, chunk, to=to, by=actor),
     )
 

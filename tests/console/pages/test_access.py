@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 #: Pages that ask before they do; the button sends to the same path.
 ASKING = [
     "/jobs/x/edit/",
+    "/matching-jobs/",
     "/ingest/fields/",
     "/schedules/new/",
     "/dead-letters/retry-all/",
