@@ -24,6 +24,7 @@ GROUPS = (
     "scripts",
     "snapshot",
     "alerts",
+    "pages",
     "posts",
     "bulk",
     "points",
