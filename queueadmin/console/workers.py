@@ -125,6 +125,17 @@ def read(client: redis.Redis) -> Workers:
     return Workers(sorted(found, key=lambda worker: worker.name), more=len(members) > LOOKED_AT)
 
 
+def listening(client: redis.Redis, queue: str) -> list[Worker]:
+    """Those that serve the queue and were heard of, by their names; what they hold is not looked at.
+
+    Raises redis.RedisError.
+    """
+    seconds, micros = client.time()
+    hashes = zip(*_hashes(client), strict=True)
+    found = [_worker(name, fields, Held(), seconds + micros / 1e6) for name, fields in hashes if fields]
+    return sorted((each for each in found if queue in each.queues and not each.is_stale), key=lambda each: each.name)
+
+
 def find(client: redis.Redis, name: str) -> Worker | None:
     """The worker of that name. Raises redis.RedisError."""
     return next((worker for worker in read(client).items if worker.name == name), None)

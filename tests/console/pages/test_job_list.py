@@ -11,7 +11,7 @@ from django.urls import reverse
 from ingest.queue.connections import connection
 from ingest.reading import lists
 from queueadmin.console import queries
-from tests.console.conftest import Jobs, outcome
+from tests.console.conftest import Jobs, outcome, worker
 from tests.console.job_lists.conftest import everywhere, finished
 from tests.console.pages.conftest import HTMX, message_after, said, text_of
 
@@ -228,6 +228,17 @@ def test_a_queues_page_has_its_numbers_and_its_jobs(operator: Client, jobs: Jobs
     assert "/queues/low/empty/" in text
     assert operator.get("/queues/low/", {"more": "state:queued"})["Location"] == "/queues/low/?filter=state%3Aqueued"
     assert operator.get("/queues/nowhere/").status_code == 404
+
+
+def test_a_queues_page_names_the_workers_that_listen(operator: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    assert "manage.py rqworker low" in text_of(operator.get("/queues/low/"))
+    worker(empty_redis, "alpha", queues="high,low", held="")
+    worker(empty_redis, "beta", queues="high", held="")
+    worker(empty_redis, "gone", queues="low", held="", silent=10_000)
+    page = text_of(operator.get("/queues/low/")).split("Listening:")[1].split("All workers")[0]
+    assert "alpha" in page
+    assert "beta" not in page
+    assert "gone" not in page
 
 
 @pytest.mark.usefixtures("no_redis")
