@@ -79,8 +79,8 @@ class Replay(models.Model):
     #: Who pressed, as in the audit log, and why.
     actor = models.CharField(max_length=200)
     reason = models.CharField(max_length=500, blank=True)
-    #: With moments in the place of `2h`.
-    filter = models.CharField(max_length=2_500, blank=True)
+    #: As it was given: `2h` in it is before `created_at`.
+    filter = models.TextField(blank=True)
     #: Retry into this queue; empty: each into its own.
     to = models.CharField(max_length=8, blank=True)
     include_poison = models.BooleanField(default=False)

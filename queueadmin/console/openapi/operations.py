@@ -12,6 +12,7 @@ from queueadmin.console.openapi.jobs import jobs
 from queueadmin.console.openapi.messages import messages
 from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
+from queueadmin.console.openapi.replays import dead_letters
 from queueadmin.console.openapi.schedules import schedules
 from queueadmin.console.openapi.sending import sending
 from queueadmin.console.openapi.statistics import statistics
@@ -21,6 +22,7 @@ from queueadmin.console.openapi.workers import worker_operations
 TAGS: Final = {
     "Sending": "Taking events in. A 2xx answer means that they are on disk.",
     "Jobs": "What became of an event, and moving it.",
+    "Dead letters": "Failures of one cause together, and many of them moved as one watched operation.",
     "Alerts": "The problems that alerts are about, each in one state.",
     "Devices": "Where devices were last, by their points.",
     "Schedules": "Events that are sent again and again.",
@@ -40,6 +42,7 @@ def operations() -> Operations:
         **tracking(),
         **messages(),
         **jobs(),
+        **dead_letters(),
         **statistics(),
         **alerts(),
         **devices(),

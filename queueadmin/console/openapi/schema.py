@@ -13,6 +13,7 @@ from queueadmin.console.openapi.audit import audit_shapes
 from queueadmin.console.openapi.devices import device_shapes
 from queueadmin.console.openapi.operations import TAGS, operations
 from queueadmin.console.openapi.parts import SECURITY_SCHEMES
+from queueadmin.console.openapi.replays import replay_shapes
 from queueadmin.console.openapi.schedules import schedule_shapes
 from queueadmin.console.openapi.shapes import components
 from queueadmin.console.openapi.statistics import statistics_shapes
@@ -37,6 +38,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
         **device_shapes(),
         **schedule_shapes(),
         **audit_shapes(),
+        **replay_shapes(),
         **statistics_shapes(),
         **worker_shapes(),
         **named.get("schemas", {}),

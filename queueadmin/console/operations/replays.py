@@ -61,13 +61,13 @@ def start_replay(
     if least > REASON_FROM and not reason.strip():
         raise ReasonNeeded(least, _ASKING[kind], at_least=True)
     wanted = options or Options()
-    fixed = str(chosen.fixed(now))
-    with audited(actor=actor, action=f"start_{kind}", target=fixed or "all", reason=reason) as outcome:
+    target = str(chosen.fixed(now)) or "all"
+    with audited(actor=actor, action=f"start_{kind}", target=target, reason=reason) as outcome:
         replay = Replay.objects.create(
             kind=kind,
             actor=actor[:200],
             reason=reason[:500],
-            filter=fixed,
+            filter=str(chosen),
             to=to or "",
             include_poison=include_poison,
             created_at=now,

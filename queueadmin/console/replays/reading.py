@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from queueadmin.console.filters import parse
 from queueadmin.console.models import Replay
 from queueadmin.console.replays import rules
 from queueadmin.console.words import joined
@@ -62,7 +63,7 @@ def shown(replay: Replay) -> dict[str, Any]:
         "state": replay.state,
         "why": replay.why or None,
         "outcome": outcome(replay),
-        "filter": replay.filter,
+        "filter": fixed_filter(replay),
         "queue": replay.to or None,
         "include_poison": replay.include_poison,
         "actor": replay.actor,
@@ -93,6 +94,11 @@ def shown(replay: Replay) -> dict[str, Any]:
             "failed_again": failed_again(replay),
         },
     }
+
+
+def fixed_filter(replay: Replay) -> str:
+    """What it was chosen by, with moments in the place of `2h`."""
+    return str(parse(replay.filter).fixed(replay.created_at))
 
 
 def failed_again(replay: Replay) -> str:

@@ -47,6 +47,10 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/statistics": {"get": ("read", "everyone")},
     "api/v1/jobs": {"get": ("read", "jobs")},
     "api/v1/jobs/lookup": {"get": ("read", "job")},
+    "api/v1/dlq/groups": {"get": ("read", "everyone")},
+    **{f"api/v1/dlq/{verb}": {"post": ("admin", "worker")} for verb in ("retry", "discard", "restore")},
+    "api/v1/replays/<str:replay>": {"get": ("read", "worker")},
+    **{f"api/v1/replays/<str:replay>/{verb}": {"post": ("admin", "worker")} for verb in ("pause", "resume", "cancel")},
     "api/v1/audit": {"get": ("admin", "everyone")},
     "api/v1/workers": {"get": ("read", "everyone")},
     **{
@@ -80,6 +84,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
 QUERIES = {"api/v1/jobs": "?ids={job}", "api/v1/jobs/lookup": "?source=s3cret-source&id={job}"}
 #: What is sent, where an endpoint does nothing without it.
 BODIES: dict[str, Any] = {
+    **{f"api/v1/dlq/{verb}": {"filter": ""} for verb in ("retry", "discard", "restore")},
     "api/v1/marks": {"text": "deploy 4f2c91e"},
     "api/v1/jobs/<str:job_id>/move": {"queue": "low"},
     "api/v1/schedules": {"name": "made", "kind": "alert", "body": {}, "interval_seconds": 60},
@@ -120,7 +125,7 @@ def send(empty_redis: redis.Redis) -> Send:
         path = path.replace("<str:alert_id>", job).replace("<str:batch_id>", job)
         path += QUERIES.get(route, "").replace("{job}", job) if query is None else query
         headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
-        path = path.replace("<str:schedule>", "hourly").replace("<path:worker>", "x")
+        path = path.replace("<str:schedule>", "hourly").replace("<path:worker>", "x").replace("<str:replay>", "1")
         if "/schedules" in path:
             rules.delete("hourly")
             rules.delete("made")

@@ -1,0 +1,195 @@
+"""Dead letters by the hundred: their groups, and what moves many of them as one background operation."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, ClassVar, Final
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ingest.api.problems import Problem, ProblemError
+from ingest.queue.connections import connection, server_time
+from queueadmin.console import callers, operations, replays
+from queueadmin.console.api.base import ConsoleView, invalid_field, member, queue_of, reason_of
+from queueadmin.console.api.lists import filter_of, limit_of
+from queueadmin.console.callers import Caller
+from queueadmin.console.dead_letters import Record, grouped, matching
+from queueadmin.console.dead_letters.groups import Group
+from queueadmin.console.filters import Filter, parse
+from queueadmin.console.models import Replay
+from queueadmin.console.replays import BadOption, Options
+
+#: Dead letters looked at for one answer, the newest; some 2 seconds.
+LOOKED_AT: Final = 20_000
+#: The largest number that can be a replay's.
+_MOST_ID: Final = 2**63 - 1
+_OPTIONS: Final = ("canary", "step_seconds", "stop_percent", "stop_new_errors")
+
+
+class GroupsView(ConsoleView):
+    """The largest first, of the newest LOOKED_AT dead letters that match."""
+
+    def get(self, request: Request) -> Response:
+        asked = request.query_params
+        chosen = filter_of(parse, asked.get("filter", ""))
+        limit = limit_of(asked.get("limit"))
+        client = connection()
+        found = matching(client, chosen, now=server_time(client))
+        scanned = 0
+
+        def counted() -> Any:
+            nonlocal scanned
+            for record in islice(found, LOOKED_AT):
+                scanned += 1
+                yield record
+
+        groups = grouped(counted())
+        more: Record | None = next(found, None) if scanned == LOOKED_AT else None
+        return Response(
+            {
+                "items": [_group(group) for group in groups[:limit]],
+                "groups": len(groups),
+                "scanned": scanned,
+                "complete": more is None,
+            }
+        )
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "id": group.id,
+        "error": {"type": group.error_type or None, "message": group.message or None},
+        "count": group.count,
+        "first_at": group.first_at,
+        "last_at": group.last_at,
+        "queues": group.queues,
+        "reasons": group.reasons,
+    }
+
+
+class StartView(ConsoleView):
+    """POST begins with exactly what matches now, and answers 202 with the replay."""
+
+    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    kind: ClassVar[Replay.Kind]
+
+    def post(self, request: Request) -> Response:
+        text = member(request, "filter")
+        if not isinstance(text, str):
+            raise invalid_field("filter", "filter is missing: a text; an empty one chooses all.")
+        retry = self.kind == Replay.Kind.RETRY
+        try:
+            begun = operations.start_replay(
+                filter_of(_kept, text),
+                kind=self.kind,
+                options=_options(request) if retry else None,
+                to=queue_of(request) if retry else None,
+                include_poison=_flag(request, "include_poison", False) if retry else False,
+                actor=self.caller.actor,
+                reason=reason_of(request),
+            )
+        except operations.NothingMatches as error:
+            raise ProblemError(
+                Problem(404, "nothing_matches", "Nothing matches", str(error), field="filter")
+            ) from error
+        except operations.ReasonNeeded as error:
+            raise ProblemError(
+                Problem(422, "reason_needed", "A reason is needed", str(error), field="reason", count=error.count)
+            ) from error
+        shown = replays.shown(begun.replay)
+        return Response(shown, status=202, headers={"Location": shown["links"]["self"]})
+
+
+class RetryView(StartView):
+    kind = Replay.Kind.RETRY
+
+
+class DiscardView(StartView):
+    kind = Replay.Kind.DISCARD
+
+
+class RestoreView(StartView):
+    kind = Replay.Kind.RESTORE
+
+
+class ReplayView(ConsoleView):
+    def get(self, request: Request, replay: str) -> Response:
+        return Response(replays.shown(_replay(replay)))
+
+
+class SteerView(ConsoleView):
+    """POST answers with the replay; 409 when it is in no state for that."""
+
+    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    operation: ClassVar[Callable[..., operations.ReplayResult]]
+
+    def post(self, request: Request, replay: str) -> Response:
+        found, reason = _replay(replay), reason_of(request)
+        done = type(self).operation(found.pk, actor=self.caller.actor, reason=reason)
+        if not done.changed:
+            raise ProblemError(Problem(409, "replay_over", "Not now", done.sentence, state=done.replay.state))
+        return Response(replays.shown(done.replay))
+
+
+class PauseView(SteerView):
+    operation = staticmethod(operations.pause_replay)
+
+
+class ResumeView(SteerView):
+    operation = staticmethod(operations.resume_replay)
+
+
+class CancelView(SteerView):
+    operation = staticmethod(operations.cancel_replay)
+
+
+def _kept(text: str) -> Filter:
+    """Also as it is written down it must be within the limits. Raises FilterError."""
+    return parse(str(parse(text)))
+
+
+def _replay(number: str) -> Replay:
+    """Raises ProblemError 404."""
+    is_number = number.isascii() and number.isdecimal() and len(number) <= 19 and int(number) <= _MOST_ID
+    found = Replay.objects.filter(pk=int(number)).first() if is_number else None
+    if found is None:
+        raise ProblemError(
+            Problem(404, "replay_not_found", "No such replay", f"No replay has the number {number[:50]}.")
+        )
+    return found
+
+
+def _options(request: Request) -> Options:
+    """Raises ProblemError 422."""
+    given: dict[str, Any] = {}
+    for name in _OPTIONS:
+        value = member(request, name)
+        if value is not None:
+            given[name] = _whole(name, value)
+    if (ramp := member(request, "ramp")) is not None:
+        if not isinstance(ramp, list):
+            raise invalid_field("ramp", "ramp must be an array of rates, in jobs a second.")
+        given["ramp"] = tuple(_whole("ramp", rate) for rate in ramp)
+    given["stop_wait"] = _flag(request, "stop_wait", True)
+    # 100 % cannot be exceeded.
+    if given.get("stop_percent") == 100:
+        given["stop_percent"] = None
+    try:
+        return Options(**given)
+    except BadOption as error:
+        raise invalid_field(error.field, str(error)) from error
+
+
+def _whole(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise invalid_field(name, f"{name} must be {'whole numbers' if name == 'ramp' else 'a whole number'}.")
+    return value
+
+
+def _flag(request: Request, name: str, default: bool) -> bool:
+    value = member(request, name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise invalid_field(name, f"{name} must be true or false.")
+    return value

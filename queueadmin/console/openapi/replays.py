@@ -1,0 +1,262 @@
+"""Dead letters by groups, and replays: many of them moved as one background operation."""
+
+from typing import Any, Final
+
+from django.conf import settings
+
+from queueadmin.console import job_lists
+from queueadmin.console.api import base, lists
+from queueadmin.console.models import Replay
+from queueadmin.console.openapi.parts import (
+    Operations,
+    Schema,
+    body,
+    example,
+    json_answer,
+    nullable,
+    operation,
+    parameter,
+    ref,
+    text,
+)
+from queueadmin.console.replays import options
+
+_TAG: Final = "Dead letters"
+_NO_NUL: Final = r"^[^\u0000]*$"
+_FILTER: Final = text(
+    "Terms with spaces between, as in lists of jobs; an empty one chooses all.",
+    maxLength=2_000,
+    pattern=_NO_NUL,
+)
+
+
+def replay_shapes() -> dict[str, Schema]:
+    """Components: DeadLetterGroup, DeadLetterGroups, Replay, ReplayOptions."""
+    moment = {"type": "string", "format": "date-time"}
+    count = {"type": "integer", "minimum": 0}
+    counts = {"type": "object", "additionalProperties": count}
+    kind_of_error = {
+        "type": "object",
+        "properties": {"type": nullable(text("The exception's.")), "message": nullable(text("Of its newest job."))},
+    }
+    group: dict[str, Schema] = {
+        "id": text("In filters `group:<id>`."),
+        "error": kind_of_error,
+        "count": count,
+        "first_at": nullable(moment),
+        "last_at": nullable(moment),
+        "queues": {**counts, "description": "How many by queue."},
+        "reasons": {**counts, "description": "How many by reason."},
+    }
+    groups: dict[str, Schema] = {
+        "items": {"type": "array", "items": ref("DeadLetterGroup")},
+        "groups": {**count, "description": "How many there are, shown or not."},
+        "scanned": {**count, "description": "Dead letters that were looked at, the newest."},
+        "complete": {"type": "boolean", "description": "false: there are more than were looked at."},
+    }
+    error = {
+        "type": "object",
+        "properties": {
+            "group": text("In filters `group:<id>`."),
+            "type": text("The exception's."),
+            "message": text("An example."),
+            "count": count,
+            "new": {"type": "boolean", "description": "No job of the set had failed so before."},
+            "accepted": {"type": "boolean", "description": "Somebody let it go on nevertheless."},
+        },
+    }
+    replay: dict[str, Schema] = {
+        "id": {"type": "integer", "description": "Its number; in filters `replay:<id>`."},
+        "kind": {"enum": list(Replay.Kind.values)},
+        "state": {"enum": list(Replay.State.values), "description": "`stopped`: by one of its own rules."},
+        "why": nullable(text("Why it stopped itself.")),
+        "outcome": text("What came of it so far, in a sentence."),
+        "filter": text("What it was chosen by, with moments in the place of `2h`."),
+        "queue": nullable(text("Where the jobs go; null: each into its own.")),
+        "include_poison": {"type": "boolean"},
+        "actor": text("Who began it."),
+        "reason": nullable(text("Why.")),
+        "created_at": {**moment, "description": "What failed later is not in it."},
+        "frozen_at": {**nullable(moment), "description": "When the whole set was written down; null: it still is."},
+        "ended_at": nullable(moment),
+        "settled": {"type": "boolean", "description": "Nothing is left to do, and nothing in flight."},
+        "size": {**count, "description": "Jobs of the set, as far as it is written down."},
+        "poison_left": {**count, "description": "Jobs that matched and were left out, being poison."},
+        "waiting": {**count, "description": "Their turn has not come."},
+        "in_flight": {**count, "description": "Released, and not ended yet."},
+        "succeeded": count,
+        "failed_again": {**count, "description": "Back among the dead letters."},
+        "already_moved": {**count, "description": "Had moved, or failed anew, before their turn came."},
+        "moved_by_others": {**count, "description": "Retried, canceled or discarded by somebody after their turn."},
+        "lost": {**count, "description": "Nothing is left of them."},
+        "errors": {"type": "array", "items": error, "description": "What failed again, the most frequent first."},
+        "step": {"type": "integer", "description": "Place in the ramp, from 0; -1: the canary."},
+        **_options(null=False),
+        "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
+    }
+    return {
+        "DeadLetterGroup": {"type": "object", "required": list(group), "properties": group},
+        "DeadLetterGroups": {"type": "object", "required": list(groups), "properties": groups},
+        "Replay": {"type": "object", "required": list(replay), "properties": replay},
+        "ReplayOptions": {
+            "type": "object",
+            "required": ["filter"],
+            "properties": {
+                "filter": _FILTER,
+                "reason": _reason(),
+                "queue": {"enum": [*settings.PRIORITIES, "", None], "description": "Retry into this queue."},
+                "include_poison": {"type": ["boolean", "null"], "description": "Also jobs that killed their workers."},
+                **_options(null=True),
+            },
+        },
+    }
+
+
+def _options(*, null: bool) -> dict[str, Schema]:
+    def whole(description: str, least: int, most: int, *, or_null: bool = null) -> Schema:
+        kind: Any = ["integer", "null"] if or_null else "integer"
+        return {"type": kind, "minimum": least, "maximum": most, "description": description}
+
+    flag: Any = ["boolean", "null"] if null else "boolean"
+    rate = {"type": "integer", "minimum": 0, "maximum": options.MOST_RATE}
+    return {
+        "canary": whole("Jobs that go first, all at once; the rest waits until they ended.", 0, options.MOST_CANARY),
+        "ramp": {
+            "type": ["array", "null"] if null else "array",
+            "items": rate,
+            "minItems": 1,
+            "maxItems": options.MOST_STEPS,
+            "description": "Rates one after the other, in jobs a second; 0, as the last: as fast as it goes.",
+        },
+        "step_seconds": whole("Seconds that each rate but the last holds.", 1, options.MOST_STEP_SECONDS),
+        "stop_percent": whole(
+            "It stops when more than this share of the last 200 fail again. 100, or null in an answer: never.",
+            0,
+            100,
+            or_null=True,
+        ),
+        "stop_new_errors": whole(
+            "It stops when so many fail with errors that the set did not have; 0: never.", 0, options.MOST_NEW_ERRORS
+        ),
+        "stop_wait": {"type": flag, "description": "It stops when a queue waits longer than its target."},
+    }
+
+
+def _reason() -> Schema:
+    return nullable(
+        text("For the audit log; needed for more than 100 jobs.", maxLength=base.MAX_REASON, pattern=_NO_NUL)
+    )
+
+
+def dead_letters() -> Operations:
+    number = parameter("replay", "path", "Its number.", {"type": "string", "maxLength": 19, "example": "17"})
+    begun = json_answer(
+        "Begun.",
+        ref("Replay"),
+        headers={"Location": {"description": "Where it is.", "schema": {"type": "string"}}},
+    )
+    chosen = {"type": "object", "required": ["filter"], "properties": {"filter": _FILTER, "reason": _reason()}}
+    why = {"type": "object", "properties": {"reason": _reason()}}
+
+    def start(operation_id: str, summary: str, description: str, request: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "post": operation(
+                operation_id,
+                _TAG,
+                summary,
+                f"{description} Maintenance does it step by step, each job once; what fails later is never in it. "
+                "It is in the audit log.",
+                scope="admin",
+                request=request,
+                answers={202: begun},
+                errors=(404, 413, 415, 422),
+            )
+        }
+
+    def steer(operation_id: str, summary: str, description: str) -> dict[str, Any]:
+        return {
+            "post": operation(
+                operation_id,
+                _TAG,
+                summary,
+                f"{description} It is in the audit log.",
+                scope="admin",
+                parameters=[number],
+                request=body("Why.", why, examples={"why": example({"reason": "the receiver is down again"})}),
+                answers={200: json_answer("The replay, as it is now.", ref("Replay"))},
+                errors=(404, 409, 413, 415, 422),
+            )
+        }
+
+    few = body("Which.", chosen, examples={"which": example({"filter": "source:old-probe", "reason": "sold"})},
+               required=True)  # fmt: skip
+    return {
+        "/api/v1/dlq/groups": {
+            "get": operation(
+                "getDeadLetterGroups",
+                _TAG,
+                "Dead letters of one cause together",
+                "Failures with the same exception and, but for numbers, ids, hosts and the like, the same message; the "
+                "largest group first. The newest 20,000 that match are looked at.",
+                scope="read",
+                parameters=[
+                    parameter("filter", "query", "As in lists of jobs.", {"type": "string", "example": "queue:high"}),
+                    parameter(
+                        "limit",
+                        "query",
+                        "Groups of the answer.",
+                        {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT},
+                    ),
+                ],
+                answers={200: json_answer("The groups.", ref("DeadLetterGroups"))},
+                errors=(422,),
+            )
+        },
+        "/api/v1/dlq/retry": start(
+            "retryDeadLetters",
+            "Replay dead letters",
+            "Exactly those that match now go back into their queues: a canary first, then faster and faster, each with "
+            "one attempt. It stops itself when too many fail again, a new error appears, or a queue waits too long.",
+            body(
+                "Which, and how.",
+                ref("ReplayOptions"),
+                examples={
+                    "default": example({"filter": "error:ConnectTimeout since:2h", "reason": "the receiver is back"}),
+                    "gently": example({"filter": "group:9f2c41d08b7a", "canary": 5, "ramp": [1, 5], "stop_percent": 2}),
+                },
+                required=True,
+            ),
+        ),
+        "/api/v1/dlq/discard": start(
+            "discardDeadLetters", "Discard dead letters", "Exactly those that match now go to the trash, for 24 h.", few
+        ),
+        "/api/v1/dlq/restore": start(
+            "restoreDeadLetters",
+            "Restore discarded dead letters",
+            "Exactly those in the trash that match now, and were dead letters, are dead letters again.",
+            few,
+        ),
+        "/api/v1/replays/{replay}": {
+            "get": operation(
+                "getReplay",
+                _TAG,
+                "A replay",
+                "How far it is, what failed again, and why it stopped, if it did.",
+                scope="read",
+                parameters=[number],
+                answers={200: json_answer("The replay.", ref("Replay"))},
+                errors=(404,),
+            )
+        },
+        "/api/v1/replays/{replay}/pause": steer(
+            "pauseReplay", "Pause a replay", "Nothing more is released; what is in flight ends."
+        ),
+        "/api/v1/replays/{replay}/resume": steer(
+            "resumeReplay",
+            "Let a replay go on",
+            "Where it was paused or stopped itself; what it stopped for counts no more.",
+        ),
+        "/api/v1/replays/{replay}/cancel": steer(
+            "cancelReplay", "Cancel a replay", "What waits stays where it is; what is in flight ends."
+        ),
+    }
