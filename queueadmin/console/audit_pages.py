@@ -55,7 +55,9 @@ def audit_log(request: Request) -> HttpResponse:
         context["chain"], context["waiting"] = _kept()
         context["chips"] = _chips(text, action)
         context["rows"] = audit.page(asked, cursor=context["cursor"], limit=PAGE_SIZE)
-        context["count"] = audit.count(asked)
+        # A text that nothing has takes 160 ms of SQLite to look for among 100,000 operations: not twice.
+        whole = not context["cursor"] and context["rows"].next is None
+        context["count"] = len(context["rows"].items) if whole else audit.count(asked)
     except FilterError as error:
         context["wrong"] = str(error)
     except audit.BadCursor:
