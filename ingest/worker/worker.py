@@ -48,6 +48,7 @@ from ingest.worker.settle import Settlement
 from ingest.worker.slots import Slots
 from ingest.worker.stable import Stable, StableLost
 from ingest.worker.stock import StockWorker
+from ingest.worker.waits import Waits
 
 logger = logging.getLogger("rq.worker")
 
@@ -59,9 +60,6 @@ SUSPENSION: Final = 1.0
 REST: Final = 0.2
 #: Seconds until the next claim while every slot for async jobs is in use, unless one gets free before.
 SLOT_WAIT: Final = 0.1
-#: Waits for Redis or the database to come back, in seconds, each twice the one before.
-SHORTEST_WAIT: Final = 0.5
-LONGEST_WAIT: Final = 10.0
 
 
 class BatchWorker(StockWorker):
@@ -102,7 +100,7 @@ class BatchWorker(StockWorker):
         self._busy_since: float | None = None
         self._bells = [keys.lane_bell(each) for each in self.task_types] or [keys.BELL]
         self._waits_for = ""
-        self._wait = SHORTEST_WAIT
+        self._waits = Waits(lambda: self._stop_requested)
         self._redis_away = False
         self._stable: Stable | None = None
 
@@ -178,7 +176,7 @@ class BatchWorker(StockWorker):
                 else:
                     self._say(WorkerStatus.BUSY if self._slots.busy else WorkerStatus.IDLE)
                     self.connection.blpop(self._bells, 1)
-                    self._wait = SHORTEST_WAIT
+                    self._waits.over()
                 self._redis_away = False
                 if claims or self._slots.busy:
                     idle_since = time.monotonic()
@@ -188,16 +186,17 @@ class BatchWorker(StockWorker):
                 self._back_off_redis(error)
             except Exception:
                 logger.exception("Worker %s: a batch could not be run; it is back in its queue", self.name)
-                self._back_off()
+                self._waits.back_off()
             if max_idle_time is not None and time.monotonic() - idle_since > max_idle_time:
                 break
         return done
 
     def _rest(self) -> None:
         """Drained: claim nothing, and notice within REST that it may go on. What runs in the slots goes on."""
-        self._give_back_pending()
+        self._release_pending()
+        self._redis_away = False
         self._say(WorkerStatus.BUSY if self._slots.busy else WorkerStatus.SUSPENDED)
-        self._pause(REST)
+        self._waits.pause(REST)
 
     def _begin(self, *logging_options: Any) -> None:
         """Register and listen for commands; an outage in the middle of it is waited for."""
@@ -268,7 +267,7 @@ class BatchWorker(StockWorker):
         except Halt:
             logger.warning("Worker %s: the grace time is over; what was not finished is back in its queue", self.name)
         else:
-            self._wait = SHORTEST_WAIT
+            self._waits.over()
         return batch.jobs_run
 
     def _cancel(self, job_id: str) -> None:
@@ -304,38 +303,31 @@ class BatchWorker(StockWorker):
         """Return when the database takes writes again or the worker is to stop; the jobs wait in their queue."""
         self._waits_for = "database"
         while not self._stop_requested:
-            logger.error("The database is away (%s); again in %.1f s", error, self._wait)
-            self._back_off()
+            logger.error("The database is away (%s); again in %.1f s", error, self._waits.next)
+            self._waits.back_off()
             if database.answers():
                 break
         self._waits_for = ""
 
     def _give_back_pending(self) -> None:
-        """A claim that had no answer may have taken jobs: ask once more, and release what it holds."""
-        if self._pending is None:
-            return
         try:
-            for claim in self._claim(1):
-                ids = [job.id for job in claim.jobs]
-                self._transitions.release(claim.queue, claim.id, ids)
-                self._leases.drop(claim, ids)
+            self._release_pending()
         except redis.RedisError as error:
             logger.error("Redis does not answer (%s); what the last claim holds is recovered by maintenance", error)
 
+    def _release_pending(self) -> None:
+        """A claim that had no answer may have taken jobs: ask once more, and release what it holds."""
+        if self._pending is None:
+            return
+        for claim in self._claim(1):
+            ids = [job.id for job in claim.jobs]
+            self._transitions.release(claim.queue, claim.id, ids)
+            self._leases.drop(claim, ids)
+
     def _back_off_redis(self, error: redis.RedisError) -> None:
         self._redis_away = True
-        logger.error("Redis does not answer (%s); again in %.1f s", error, self._wait)
-        self._back_off()
-
-    def _back_off(self) -> None:
-        self._pause(self._wait)
-        self._wait = min(self._wait * 2, LONGEST_WAIT)
-
-    def _pause(self, seconds: float) -> None:
-        """Sleep, and notice a signal within a tenth of a second."""
-        until = time.monotonic() + seconds
-        while not self._stop_requested and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+        logger.error("Redis does not answer (%s); again in %.1f s", error, self._waits.next)
+        self._waits.back_off()
 
     # --- signals: they set flags only ---------------------------------------------------------
 

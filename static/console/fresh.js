@@ -1,14 +1,32 @@
 // Parts of a page that are read anew every few seconds: data-fresh, fetched by htmx at the event `moved`.
-import { onSnapshot } from './live.js';
+import { live, onSnapshot, onState, sayInstead } from './live.js';
 
 const EVERY = 5000; // ms
 let asked = Date.now();
 
-onSnapshot(() => {
-  if (document.hidden || Date.now() - asked < EVERY) return;
+function refresh() {
+  if (document.hidden) return;
   asked = Date.now();
   for (const place of document.querySelectorAll('[data-fresh]')) {
     // What somebody is about to press stays where it is.
     if (!place.contains(document.activeElement) && !place.matches(':has(:active)')) window.htmx.trigger(place, 'moved');
   }
+}
+onSnapshot(() => { if (Date.now() - asked >= EVERY) refresh(); });
+
+/* --- no socket: fetched all the same, and said so ------------------------------------------------ */
+let silent = 0;
+function poll() {
+  clearTimeout(silent);
+  silent = setTimeout(poll, EVERY);
+  if (live.paused) sayInstead('paused'); else refresh();
+}
+onState(({ name }) => {
+  const on = name === 'reconnecting' || name === 'connecting';
+  if (on && !silent) silent = setTimeout(poll, EVERY);
+  if (!on) { clearTimeout(silent); silent = 0; sayInstead(null); }
+});
+document.addEventListener('htmx:afterRequest', event => {
+  // The event's own element is no longer in the page when it was swapped.
+  if (silent && event.detail.requestConfig?.elt?.matches('[data-fresh]')) sayInstead(event.detail.successful ? `every ${EVERY / 1000} s` : null);
 });
