@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ingest.reading.runs import Attempt
 from queueadmin.console.life import life
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
@@ -84,3 +85,30 @@ def test_who_put_it_back_discarded_or_canceled_it_is_told() -> None:
     assert dropped.detail == "from the dead letters"
     canceled = life(_job(state="canceled", finished_at=NOW, moved_by="ada", moved_at=NOW))[-1]
     assert (canceled.what, canceled.detail) == ("Canceled", "by ada")
+
+
+def _attempt(number: int, worker: str, *, retried: bool, begun: int | None = None) -> Attempt:
+    ended = NOW + timedelta(seconds=10 * number)
+    started = None if begun is None else NOW + timedelta(seconds=begun)
+    return Attempt(number, "error", "OSError", "no way", "", worker, started, ended, retried)
+
+
+def test_every_attempt_that_is_kept_is_told_once_and_in_its_place() -> None:
+    error = {"type": "OSError", "reason": "error", "at": NOW + timedelta(seconds=20)}
+    job = _job(state="failed", enqueued_at=NOW, started_at=NOW + timedelta(seconds=15), attempts=2, error=error)
+    newest_first = [_attempt(2, "b", retried=False, begun=15), _attempt(1, "a", retried=True, begun=5)]
+    told = [(moment.what, moment.detail) for moment in life(job, newest_first)]
+    assert told == [
+        ("Received", ""),
+        ("Queued in high", ""),
+        ("Claimed by a", "attempt 1"),
+        ("Failed: OSError", "ran 5.00 s, then tried again"),
+        ("Claimed by b", "attempt 2"),
+        ("Failed: OSError", "ran 5.00 s"),
+        ("Dead letter", "no attempts left"),
+    ]
+
+
+def test_an_attempt_whose_beginning_is_not_known_is_told_by_its_end() -> None:
+    told = life(_job(attempts=1), [_attempt(1, "", retried=True)])
+    assert (told[-1].what, told[-1].detail) == ("Failed: OSError", "attempt 1, then tried again")

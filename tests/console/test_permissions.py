@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 
-from queueadmin.console.permissions import can_administer, can_operate, can_read
+from queueadmin.console.permissions import can_administer, can_operate, can_read, can_reveal
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,11 @@ def test_a_barred_user_may_nothing(make_user: Callable[..., User]) -> None:
 def test_nobody_may_nothing() -> None:
     nobody = AnonymousUser()
     assert (can_read(nobody), can_operate(nobody), can_administer(nobody)) == (False, False, False)
+
+
+@pytest.mark.parametrize(("group", "may"), [("viewer", False), ("operator", False), ("admin", True), (None, False)])
+def test_credentials_are_for_admins(make_user: Callable[..., User], group: str | None, may: bool) -> None:
+    assert can_reveal(make_user("somebody", group)) is may
 
 
 @pytest.mark.django_db
