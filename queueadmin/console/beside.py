@@ -1,4 +1,5 @@
-"""What is looked at less often than the counts: whether each job is in one place, and what it is that waits.
+"""What is looked at less often than the counts: whether each job is in one place, what it is that waits, and how long
+jobs took.
 
 A thread beside the publisher's second. It only reads, bounded amounts: 200 jobs every 15 s, 400 every 5 s.
 """
@@ -19,6 +20,7 @@ from ingest import conservation
 from ingest.queue import keys
 from ingest.reading.fields import kind as kind_of
 from ingest.reading.fields import pipelined, text
+from queueadmin.console.percentiles import Lately
 from queueadmin.console.snapshot import Accounts, Beside, Share, Waiting
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Looks:
         self._stopped = threading.Event()
         self._wanted = threading.Event()
         self._seen = Beside()
+        self._lately = Lately()
         self._thread: threading.Thread | None = None
 
     def seen(self) -> Beside:
@@ -70,7 +73,7 @@ class Looks:
                 if time.monotonic() >= accounts_due:
                     accounts_due = time.monotonic() + ACCOUNTS_EVERY
                     accounts = accounted(self._client)
-                self._seen = Beside(accounts, waiting(self._client))
+                self._seen = Beside(accounts, waiting(self._client), self._lately.look(self._client))
             self._stopped.wait(WAITING_EVERY)
 
 

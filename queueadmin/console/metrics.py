@@ -55,7 +55,7 @@ def snapshot() -> Snapshot:
     last = read.published
     if last is None:
         return build(read, _rates_of(read), facts, seq=0)
-    return build(read, _rates_of(read), facts, Beside(last.accounts, last.waiting), seq=last.seq)
+    return build(read, _rates_of(read), facts, Beside(last.accounts, last.waiting, last.took), seq=last.seq)
 
 
 def build(
@@ -87,6 +87,7 @@ def build(
         spool=facts.spool,
         accounts=beside.accounts,
         waiting=beside.waiting,
+        took=beside.took,
     )
     return _last
 

@@ -116,11 +116,23 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds that jobs of one queue waited for their claim and ran, of those of the last minutes; None: none did."""
+
+    queue: str
+    wait_p50: float | None = None
+    wait_p95: float | None = None
+    run_p50: float | None = None
+    run_p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Beside:
     """What is looked at less often than the counts."""
 
     accounts: Accounts | None = None
     waiting: Waiting = Waiting()
+    took: tuple[Took, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +269,7 @@ class Snapshot:
     spool: Spool = Spool()
     accounts: Accounts | None = None
     waiting: Waiting = Waiting()
+    took: tuple[Took, ...] = ()
     #: False: Redis was never reached by this process, so the counts say nothing; show a dash.
     known: bool = True
     type: Literal["snapshot"] = "snapshot"

@@ -1,7 +1,7 @@
 // The overview: every number of a snapshot into its place, sparks and the two charts.
 import { Chart, spark } from './charts.js';
 import './composition.js';
-import { change, clearsIn, duration, number, pauseLeft, rate } from './format.js';
+import { change, clearsIn, duration, millis, number, pauseLeft, rate } from './format.js';
 import { onSnapshot } from './live.js';
 import { tabulate } from './numbers.js';
 import { painter, palette, schedule, setText } from './paint.js';
@@ -77,13 +77,13 @@ function marks(row, q, at) {
   show($('[data-f="pause"]', row), !q.paused_itself);
   show($('[data-f="resume"]', row), q.paused_itself);
 }
-function queue(q, at) {
+function queue(q, at, took) {
   const row = $(`[data-q="${CSS.escape(q.name)}"]`);
   if (!row) return;
   const texts = {
     depth: number(q.depth), in: rate(q.in_rate), out: rate(q.out_rate), wait: duration(q.oldest_wait ?? 0), started: number(q.started),
     scheduled: number(q.scheduled), eta: clearsIn(q.clears_in), workers: `${number(q.busy)} of ${number(q.workers)}`, failed: number(q.failed),
-    stalled: q.stalled ? `${number(q.stalled)} stalled` : '',
+    stalled: q.stalled ? `${number(q.stalled)} stalled` : '', run: Number.isFinite(took?.run_p95) ? `p95 ${millis(took.run_p95)}` : '',
   };
   for (const [name, text] of Object.entries(texts)) setText($(`[data-f="${name}"]`, row), text);
   const part = (q.oldest_wait ?? 0) / q.wait_target, sla = $('.sla', row), state = part > 1 ? 'bad' : part > 0.75 ? 'warn' : 'ok';
@@ -99,7 +99,7 @@ function queue(q, at) {
 onSnapshot(snapshot => {
   verdict(snapshot);
   numbers(snapshot);
-  for (const q of snapshot.queues) queue(q, snapshot.at);
+  for (const q of snapshot.queues) queue(q, snapshot.at, snapshot.took.find(each => each.queue === q.name));
   setText($('[data-lg="started"]'), number(snapshot.totals.started));
   const first = $('#first');
   if (first) first.hidden = snapshot.totals.enqueued > 0;

@@ -65,3 +65,9 @@ def test_labels_stand_on_one_line_without_credentials() -> None:
     assert words.labels("\nhost=db-1\nteam=core\n") == "host=db-1 team=core"
     assert "hunter2" not in words.labels("\npassword=hunter2\n")
     assert words.labels("") == ""
+
+
+def test_how_long_a_queues_jobs_took_is_found_by_its_name() -> None:
+    took = [{"queue": "high", "run_p95": 0.2}]
+    assert words.of_queue(took, "high") == {"queue": "high", "run_p95": 0.2}
+    assert words.of_queue(took, "low") == {}

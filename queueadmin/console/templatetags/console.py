@@ -5,6 +5,7 @@ Mirrors static/console/format.js, which writes the live page: the two must never
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +91,12 @@ def millis(seconds: float | None) -> str:
         return DASH
     ms = seconds * 1000
     return duration(seconds) if ms >= 999.5 else f"{_fixed(ms) if ms < 9.95 else number(ms)} ms"
+
+
+@register.filter
+def of_queue(took: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """How long this queue's jobs took lately; empty when none ended."""
+    return next((each for each in took if each["queue"] == name), {})
 
 
 @register.filter
