@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from django.core.management import CommandError, call_command
 
 from ingest.queue import keys
 from ingest.queue.limits import Limit, set_limit
-from queueadmin.console import metrics
+from queueadmin.console import audit, metrics
+from queueadmin.console.models import AuditEntry
 from queueadmin.console.snapshot import DatabaseFacts, DatabaseState
 from tests.conftest import wait_until
 from tests.console.conftest import Jobs, outcome
@@ -39,6 +41,32 @@ def test_queues_as_text(jobs: Jobs) -> None:
     assert rows["high"][1] == "1,234"
     assert rows["low"][6] == "2"
     assert "enqueued 1,236 · dequeued 2 · processed 0 · failures 2" in text
+
+
+def test_queues_are_paused_and_resumed_while_the_database_is_away(
+    jobs: Jobs, empty_redis: redis.Redis, no_database: Callable[[bool], None]
+) -> None:
+    no_database(True)
+    said = _queues("pause", "low", "--minutes", "30", "--reason", "why")
+    assert said == "low is paused for 30 min; what runs already goes on.\n"
+    assert empty_redis.zscore(keys.PAUSED, "low") is not None
+    assert _queues("resume", "low") == "low goes on.\n"
+    assert _queues("pause").startswith("All queues are paused until resumed")
+    assert _queues("resume") == "All queues go on.\n"
+    no_database(False)
+    audit.drain(empty_redis)
+    assert AuditEntry.objects.filter(step="outcome").count() == 4
+    assert audit.first_broken() is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("pause", "nowhere"), ("pause", "--minutes", "0"), ("pause", "--minutes", "x"), ("resume", "--minutes", "5")],
+)
+def test_queues_say_what_is_wrong_with_a_pause(wrong: tuple[str, ...], empty_redis: redis.Redis) -> None:
+    with pytest.raises(CommandError):
+        _queues(*wrong)
+    assert not AuditEntry.objects.exists()
 
 
 def test_queues_as_json_is_the_snapshot(jobs: Jobs) -> None:

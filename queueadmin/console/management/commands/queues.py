@@ -1,14 +1,18 @@
-"""`manage.py queues`: the snapshot as text, or as JSON."""
+"""`manage.py queues`: the snapshot as text, or as JSON; and pausing, for when nobody can sign in."""
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
 
-from queueadmin.console import metrics
+from queueadmin.console import metrics, operations
+from queueadmin.console.audit import AuditUnavailable
+from queueadmin.console.command_line import actor
 from queueadmin.console.snapshot import QueueState, Snapshot
 from queueadmin.console.words import jobs
 
@@ -19,17 +23,52 @@ _HEAD = (
 
 
 class Command(BaseCommand):
-    help = "Show what waits, runs and failed in every queue, now. Exit code 1 when nothing can be accepted."
+    help = (
+        "Show what waits, runs and failed in every queue, now; exit code 1 when nothing can be accepted. Or pause one"
+        " queue, or all of them, and let them go on: that works while the database is away."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="the whole snapshot as JSON")
+        parser.add_argument("verb", nargs="?", choices=("pause", "resume"), help="what to do; none: show")
+        parser.add_argument("queue", nargs="?", choices=list(settings.PRIORITIES), help="which one; none: all of them")
+        parser.add_argument("--minutes", type=_minutes, help="for how long to pause; none: until resumed")
+        parser.add_argument("--reason", default="", help="why, for the audit log")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verb"]:
+            self.stdout.write(_told(**{name: options[name] for name in ("verb", "queue", "minutes", "reason")}))
+            return
         snapshot = metrics.snapshot()
         text = json.dumps(snapshot.as_dict(), indent=2) if options["json"] else _text(snapshot)
         self.stdout.write(text)
         if snapshot.verdict.status == "unhealthy":
             raise SystemExit(1)
+
+
+def _told(*, verb: str, queue: str | None, minutes: float | None, reason: str) -> str:
+    """What was done, in a sentence. Raises CommandError."""
+    if verb == "resume" and minutes is not None:
+        raise CommandError("--minutes is for a pause.")
+    try:
+        if verb == "pause":
+            return operations.pause(queue, minutes=minutes, actor=actor(), reason=reason).sentence
+        return operations.resume(queue, actor=actor(), reason=reason).sentence
+    except redis.RedisError as error:
+        raise CommandError(f"Redis does not answer: {error}") from None
+    except AuditUnavailable as error:
+        raise CommandError(str(error)) from None
+
+
+def _minutes(text: str) -> float:
+    most = operations.MAX_MINUTES
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= most:
+        raise ArgumentTypeError(f"must be a number of minutes above 0 and at most {most:,}, not {text!r}")
+    return minutes
 
 
 def _text(snapshot: Snapshot) -> str:
