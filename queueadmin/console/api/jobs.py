@@ -16,7 +16,6 @@ from queueadmin.console.api.base import (
     invalid_field,
     queue_of,
     reason_of,
-    redis_away,
 )
 from queueadmin.console.callers import Caller
 from queueadmin.console.operations import MoveResult
@@ -129,7 +128,8 @@ class DuplicateView(ConsoleView):
         except ValueError as error:
             raise ProblemError(Problem(409, "not_repeatable", "Cannot be sent again", str(error))) from error
         except Unavailable as error:
-            raise ProblemError(redis_away(writing=True)) from error
+            problem = Problem(503, "no_durable_store", "Not sent again", str(error), retryable=True)
+            raise ProblemError(problem) from error
         return Response(queries.job(copy.id) or {"id": copy.id, "queue": copy.queue})
 
 

@@ -14,7 +14,7 @@ from queueadmin.console import callers, masking, operations, queries
 from queueadmin.console.api.base import MAX_REASON, ConsoleView, invalid_field, reason_of
 from queueadmin.console.api.jobs import job_for, not_found
 from queueadmin.console.callers import Caller
-from queueadmin.console.dead_letters.reading import event_in
+from queueadmin.console.dead_letters.reading import event_in, finite
 from queueadmin.console.editing import EditError
 from queueadmin.console.queries import EDITABLE
 
@@ -81,7 +81,7 @@ def _shown(job_id: str, event: Any, body: bytes | None, masked: int) -> dict[str
 
 def _whole(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=str)
+        return json.loads(body, parse_float=finite, parse_constant=str)
     except (ValueError, RecursionError):
         return None
 

@@ -145,12 +145,12 @@ def event_of(data: bytes | None) -> Any:
 def event_in(body: bytes | str) -> Any:
     """The same of an event as it was sent."""
     try:
-        return masked(json.loads(body, parse_float=_finite, parse_constant=str))
+        return masked(json.loads(body, parse_float=finite, parse_constant=str))
     except (ValueError, RecursionError):
         return None
 
 
-def _finite(text: str) -> float | str:
+def finite(text: str) -> float | str:
     """A number that JSON can be written with again."""
     return found if math.isfinite(found := float(text)) else text
 

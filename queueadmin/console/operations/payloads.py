@@ -95,6 +95,8 @@ def duplicate(job_id: str, *, actor: str, reason: str = "") -> CopyResult:
         outcome.count = 0
         event = copy_of(job_id)
         receipt = accept([event])[0]
+        if receipt.outcome == "full":
+            raise Unavailable(f"The queue {event.severity.mapped} is full.")
         if not receipt.stored:
             raise Unavailable("Redis went away while the event was sent.", unknown=receipt.outcome == "unknown")
         result = CopyResult(receipt.id, str(event.severity.mapped))

@@ -7,6 +7,7 @@ import pytest
 import redis
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from ingest.accept import Unavailable
 from ingest.reading import payloads
@@ -47,6 +48,12 @@ def test_of_a_finished_job_the_row_has_it_and_one_that_cannot_be_read_is_null(lo
     assert local.get(f"/api/v1/jobs/{finished('done')}/payload").json()["payload"] == {"title": "done"}
     odd = finished("odd", body="{")
     assert local.get(f"/api/v1/jobs/{odd}/payload").json()["payload"] is None
+
+
+def test_numbers_that_json_cannot_say_are_texts(local: Client, admin: Client, jobs: Jobs) -> None:
+    huge = finished("huge", body='{"n":1e999}')
+    for answer in (local.get(f"/api/v1/jobs/{huge}/payload"), admin.post(f"/api/v1/jobs/{huge}/payload/reveal")):
+        assert answer.json()["payload"] == {"n": "1e999"}
 
 
 def test_x6_a_put_replaces_it_keeps_what_is_masked_and_retries(admin: Client, dead: str) -> None:
@@ -123,16 +130,21 @@ def test_a_copy_is_a_job_of_its_own(admin: Client, dead: str) -> None:
 
 
 def test_a_copy_that_cannot_be_made_is_a_problem(
-    admin: Client, dead: str, monkeypatch: pytest.MonkeyPatch, jobs: Jobs
+    admin: Client, dead: str, monkeypatch: pytest.MonkeyPatch, jobs: Jobs, settings: Settings
 ) -> None:
     odd = finished("odd", body='{"title":5}')
     problem_of(admin.post(f"/api/v1/jobs/{odd}/duplicate"), 409, "not_repeatable")
+
+    settings.QUEUE_LIMITS = settings.QUEUE_LIMITS | {"medium": 1}
+    jobs.enqueue(1, queue="medium")
+    problem = problem_of(admin.post(f"/api/v1/jobs/{dead}/duplicate"), 503, "no_durable_store")
+    assert problem["detail"] == "The queue medium is full."
 
     def away(*_: object, **__: object) -> None:
         raise Unavailable("nothing can be stored")
 
     monkeypatch.setattr(operations, "duplicate", away)
-    problem_of(admin.post(f"/api/v1/jobs/{dead}/duplicate"), 503, "redis_unavailable")
+    problem_of(admin.post(f"/api/v1/jobs/{dead}/duplicate"), 503, "no_durable_store")
     assert queries.job(dead) is not None
 
 
