@@ -190,6 +190,8 @@ PUBLISHER: Final = f"{PREFIX}:qa:publisher"
 AUDIT_WAITING: Final = f"{PREFIX}:qa:audit:waiting"
 #: String of JSON: what the newest check of the audit log's chain found.
 AUDIT_CHECKED: Final = f"{PREFIX}:qa:audit:checked"
+#: String of JSON: how far the index of dead letters is (`queueadmin.console.failures`).
+FAILURES: Final = f"{PREFIX}:qa:failures"
 
 
 def history(step: int) -> str:

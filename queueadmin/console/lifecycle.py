@@ -50,28 +50,30 @@ class Bundle:
     def __bool__(self) -> bool:
         return bool(self.events or self.dropped)
 
-    def add(self, raw: bytes) -> None:
-        """What is no event is dropped too: whoever may write to Redis may publish anything."""
+    def add(self, raw: bytes) -> dict[str, Any] | None:
+        """The event. What is none is dropped too: whoever may write to Redis may publish anything."""
         if len(raw) > self._room:
             self.dropped += 1
-            return
+            return None
         try:
             event = _EVENT.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.dropped += 1
-            return
+            return None
         self._room -= len(raw)
         self.events.append(event)
+        return event
 
     def as_message(self) -> dict[str, Any]:
         return {"type": MESSAGE, "events": self.events, "dropped": self.dropped}
 
 
 class Lifecycle:
-    """Listens while `leads()`: of two publishers only one forwards."""
+    """Listens while `leads()`: of two publishers only one forwards. `heard`, which must be quick, gets each as well."""
 
-    def __init__(self, leads: Callable[[], bool]) -> None:
+    def __init__(self, leads: Callable[[], bool], heard: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
         self._leads = leads
+        self._heard = heard
         self._away = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -100,8 +102,8 @@ class Lifecycle:
                 end = loop.time() + STEP
                 while (left := end - loop.time()) > 0:
                     message = await channel.get_message(timeout=left)
-                    if message is not None:
-                        bundle.add(message["data"])
+                    if message is not None and (event := bundle.add(message["data"])) is not None:
+                        self._heard(event)
                 if bundle:
                     await send(bundle)
                     bundle = Bundle()

@@ -1,4 +1,4 @@
-"""The audit log, and replays."""
+"""The audit log, replays, and the index of dead letters."""
 
 from typing import ClassVar
 
@@ -167,3 +167,107 @@ class ReplayChunk(models.Model):
 
     def __str__(self) -> str:
         return f"replay {self.replay_id}, chunk {self.number}"
+
+
+class FailureGroup(models.Model):
+    """Failures of one cause, and what people say of it. Stays when its last dead letter has gone.
+
+    Written by `queueadmin.console.failures` and by operations.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        ACKNOWLEDGED = "acknowledged"
+        RESOLVED = "resolved"
+        #: Was resolved, and has failed since.
+        REGRESSED = "regressed"
+
+    #: `group:` of filters, see `queueadmin.console.fingerprint`.
+    fingerprint = models.CharField(max_length=12, primary_key=True)
+    error_type = models.CharField(max_length=255, blank=True)
+    #: Normalised, credentials masked.
+    message = models.CharField(max_length=300, blank=True)
+    #: The first failure ever seen of it, and the last.
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    #: Of its dead letters, counted within seconds of a change: how many, how many payloads of them differ,
+    #: how many by queue, and by source for the five with the most.
+    count = models.PositiveIntegerField(default=0)
+    payloads = models.PositiveIntegerField(default=0)
+    queues = models.JSONField(default=dict)
+    sources = models.JSONField(default=dict)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
+    #: When somebody said that it is resolved: what fails later is a regression.
+    resolved_at = models.DateTimeField(null=True)
+    #: Who changed the status last, and when.
+    status_by = models.CharField(max_length=200, blank=True)
+    status_at = models.DateTimeField(null=True)
+    note = models.TextField(blank=True)
+    #: A user's name.
+    assignee = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.error_type.rpartition(".")[2], self.message) if part)
+
+
+class Failure(models.Model):
+    """One dead letter, as its registry and its job tell it; Redis stays the truth about what can be requeued.
+
+    What is missing is empty. Texts are without credentials.
+    """
+
+    job_id = models.CharField(max_length=255, unique=True)
+    queue = models.CharField(max_length=8)
+    #: Its place in the registry; it has another one once it has failed again.
+    score = models.FloatField()
+    failed_at = models.DateTimeField()
+    #: `failed_at` in whole minutes since 1970: what histograms count by.
+    minute = models.PositiveIntegerField()
+    #: Its first failure that Redis still remembers.
+    first_failed_at = models.DateTimeField()
+    #: FailureGroup's.
+    fingerprint = models.CharField(max_length=12)
+    error_type = models.CharField(max_length=255, blank=True)
+    #: What follows the last dot of `error_type`, case folded.
+    error_name = models.CharField(max_length=255, blank=True)
+    error_message = models.CharField(max_length=1000, blank=True)
+    reason = models.CharField(max_length=16)
+    event_id = models.CharField(max_length=255, blank=True)
+    kind = models.CharField(max_length=255, blank=True)
+    source = models.CharField(max_length=255, blank=True)
+    tenant = models.CharField(max_length=255, blank=True)
+    title = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveIntegerField(default=0)
+    received_at = models.DateTimeField(null=True)
+    enqueued_at = models.DateTimeField(null=True)
+    #: The replay that it failed in last.
+    replay = models.BigIntegerField(null=True)
+    #: Equal for events that say the same, whatever their ids and times.
+    payload = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["-failed_at", "-id"], name="failure_newest"),
+            models.Index(fields=["fingerprint", "-failed_at", "-id"], name="failure_of_group"),
+            models.Index(fields=["minute", "fingerprint"], name="failure_minute"),
+            models.Index(fields=["queue"], name="failure_queue"),
+            models.Index(fields=["event_id"], name="failure_event"),
+        ]
+
+    def __str__(self) -> str:
+        return f"failure of {self.job_id}"
+
+
+class FailureText(models.Model):
+    """All words of a failure, for full-text search: GIN on PostgreSQL, FTS5 on SQLite.
+
+    Apart from Failure, whose rows are read by the hundred thousand.
+    """
+
+    failure = models.OneToOneField(Failure, primary_key=True, on_delete=models.CASCADE)
+    #: Words in lower case with single spaces between.
+    words = models.TextField()
+
+    def __str__(self) -> str:
+        return f"words of failure {self.pk}"

@@ -1,7 +1,8 @@
 """One process samples the snapshot once a second for all viewers.
 
 It keeps the latest one and the history in Redis, and sends each to the channel group
-that the sockets follow. Beside it, it forwards what happens to jobs (`lifecycle`) and keeps the audit log. A second
+that the sockets follow. Beside it, it forwards what happens to jobs (`lifecycle`), and keeps the audit log and the
+index of dead letters (`failures`). A second
 publisher stands by: the lease is held by one. While Redis is away nothing can be sent; it tries
 again every second and says so once.
 """
@@ -23,6 +24,7 @@ from redis.lock import Lock
 from ingest.queue import keys
 from queueadmin.console import audit, counts, history, metrics, rates
 from queueadmin.console.beside import Looks
+from queueadmin.console.failures import Indexer
 from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.snapshot import DatabaseFacts, DatabaseState, Snapshot
 
@@ -51,14 +53,16 @@ class Publisher:
         self._database = _DatabaseWatch()
         self._audit = audit.Keeper(client)
         self._looks = Looks(client)
+        self._failures = Indexer(client, lambda: self._led)
         self._led = self._away = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish once a second until `stop` is set; outlives every outage of Redis and the database."""
         loop = asyncio.get_running_loop()
         turn = loop.time()
-        forwarding = asyncio.create_task(Lifecycle(lambda: self._led).run(stop))
+        forwarding = asyncio.create_task(Lifecycle(lambda: self._led, self._failures.hear).run(stop))
         self._audit.start()
+        self._failures.start()
         try:
             while not stop.is_set():
                 await self._round()
@@ -101,6 +105,7 @@ class Publisher:
         """Give the lease up, so that the next publisher need not wait for its end."""
         self._audit.stop()
         self._looks.stop()
+        self._failures.stop()
         self._database.close()
         with suppress(redis.RedisError, OSError):  # else it lapses by itself
             if self._lock.owned():

@@ -65,7 +65,7 @@ def matching(
     place = keys.trash if trash else keys.failed
     entries = heapq.merge(*(_entries(client, name, place(name), latest) for name in names), key=lambda e: -e[2])
     while page := list(islice(entries, _EVENTS if events else _PAGE)):
-        for record in _records(client, page, events=events, trash=trash):
+        for record in records(client, page, events=events, trash=trash):
             if chosen.matches(record.shown, now=now):
                 yield record
 
@@ -80,10 +80,13 @@ def _entries(client: redis.Redis, name: str, key: str, latest: float) -> Iterato
         stood = (page[-1][1], page[-1][0])
 
 
-def _records(
-    client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, events: bool, trash: bool
+def records(
+    client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, events: bool, trash: bool = False
 ) -> Iterator[Record]:
-    """The records of these entries; one whose job has gone, or that the trash has from elsewhere, is left out."""
+    """The records of these (queue, id, score), in their order.
+
+    One whose job has gone, or that the trash has from elsewhere, is left out.
+    """
     hashes = pipelined(client, "hmget", [keys.job(job_id) for _, job_id, _ in entries], FIELDS)
     data = pipelined(client, "hget", [keys.job(job_id) for _, job_id, _ in entries], "data") if events else []
     known = list(map(fields, hashes))

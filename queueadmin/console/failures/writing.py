@@ -1,0 +1,161 @@
+"""Rows of dead letters and of their groups. What is written twice is there once."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import redis
+from django.db.models.functions import Greatest, Least
+
+from ingest import database
+from ingest.credentials import masked_text
+from ingest.queue import keys
+from ingest.reading.fields import pipelined, text
+from queueadmin.console.dead_letters.reading import Record
+from queueadmin.console.failures.words import searched
+from queueadmin.console.fingerprint import normalised
+from queueadmin.console.models import Failure, FailureGroup, FailureText
+
+#: What differs between two events that say the same.
+_IDENTITY: Final = frozenset(
+    {"id", "event_id", "task_id", "message_id", "occurred_at", "time", "delay_seconds", "run_at", "response_token"}
+)
+_KEY: Final = "job_id"
+_WRITTEN: Final = tuple(
+    field.name for field in Failure._meta.concrete_fields if not field.primary_key and field.name != _KEY
+)
+_SHORT: Final = {field.name: field.max_length for field in Failure._meta.concrete_fields if field.max_length}
+#: What no database can hold.
+_NUL: Final = "\0"
+
+
+def first_failures(client: redis.Redis, records: Sequence[Record]) -> dict[str, datetime]:
+    """By id, of jobs tried more than once, the earliest of the ten results that Redis keeps. Raises RedisError."""
+    again = [record.id for record in records if record.shown["attempts"] > 1]
+    streams = pipelined(client, "xrange", [keys.results(job_id) for job_id in again], "-", "+", 1)
+    return {
+        job_id: datetime.fromtimestamp(int(text(stream[0][0]).partition("-")[0]) / 1000, UTC)
+        for job_id, stream in zip(again, streams, strict=True)
+        if stream
+    }
+
+
+def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: datetime) -> None:
+    """Rows of these, new or anew, with the groups that they need. `now`, for those that do not tell when they failed.
+
+    Raises DatabaseAway and DatabaseError.
+    """
+    if not records:
+        return
+    rows = [_row(record, first.get(record.id), now) for record in records]
+    words = [_storable(searched(record.shown)) for record in records]
+    groups = _groups(records, rows)
+
+    def save() -> None:
+        FailureGroup.objects.bulk_create(groups, ignore_conflicts=True)
+        # PostgreSQL and SQLite give the keys of rows that were there as well.
+        Failure.objects.bulk_create(rows, update_conflicts=True, unique_fields=[_KEY], update_fields=_WRITTEN)
+        texts = [FailureText(failure_id=row.pk, words=each) for row, each in zip(rows, words, strict=True)]
+        FailureText.objects.bulk_create(
+            texts, update_conflicts=True, unique_fields=["failure"], update_fields=["words"]
+        )
+        for group in groups:
+            _seen(group)
+
+    database.in_transaction(save)
+
+
+def forget(places: Iterable[tuple[str, float]]) -> int:
+    """Remove the rows of these (id, score); one that has failed again since stays. How many went.
+
+    Raises DatabaseAway and DatabaseError.
+    """
+    wanted = dict(places)
+
+    def remove() -> int:
+        found = Failure.objects.filter(job_id__in=wanted).values_list("pk", "job_id", "score")
+        gone = [pk for pk, job_id, score in found if wanted[job_id] == score]
+        FailureText.objects.filter(pk__in=gone)._raw_delete(FailureText.objects.db)
+        return Failure.objects.filter(pk__in=gone)._raw_delete(Failure.objects.db)
+
+    return database.in_transaction(remove) if wanted else 0
+
+
+def _seen(group: FailureGroup) -> None:
+    """The group failed at these times as well; after it was resolved, that is a regression."""
+    row = FailureGroup.objects.filter(pk=group.pk)
+    row.update(first_at=Least("first_at", group.first_at), last_at=Greatest("last_at", group.last_at))
+    row.filter(status=FailureGroup.Status.RESOLVED, resolved_at__lt=group.last_at).update(
+        status=FailureGroup.Status.REGRESSED, status_by="", status_at=group.last_at
+    )
+
+
+def _groups(records: Sequence[Record], rows: Sequence[Failure]) -> list[FailureGroup]:
+    """The groups of these rows, in one order for all who write at once."""
+    groups: dict[str, FailureGroup] = {}
+    for record, row in zip(records, rows, strict=True):
+        group = groups.get(row.fingerprint)
+        if group is None:
+            message = masked_text(normalised(record.shown["error"]["message"] or ""))
+            groups[row.fingerprint] = FailureGroup(
+                fingerprint=row.fingerprint,
+                error_type=row.error_type,
+                message=_storable(message)[:300],
+                first_at=row.first_failed_at,
+                last_at=row.failed_at,
+            )
+        else:
+            group.first_at = min(group.first_at, row.first_failed_at)
+            group.last_at = max(group.last_at, row.failed_at)
+    return [groups[fingerprint] for fingerprint in sorted(groups)]
+
+
+def _row(record: Record, first: datetime | None, now: datetime) -> Failure:
+    shown, error = record.shown, record.shown["error"]
+    at: datetime = error["at"] or shown["enqueued_at"] or shown["received_at"] or now
+    error_type = error["type"] or ""
+    values: dict[str, Any] = {
+        "job_id": record.id,
+        "queue": record.queue,
+        "score": record.score,
+        "failed_at": at,
+        "minute": max(0, int(at.timestamp())) // 60,
+        "first_failed_at": min(first or at, at),
+        "fingerprint": shown["group"],
+        "error_type": error_type,
+        "error_name": error_type.rpartition(".")[2].casefold(),
+        "error_message": error["message"] or "",
+        "reason": error["reason"],
+        "event_id": shown["event_id"] or "",
+        "kind": shown["kind"] or "",
+        "source": shown["source"] or "",
+        "tenant": shown["tenant"] or "",
+        "title": shown["title"],
+        "attempts": max(0, min(shown["attempts"], 2**31 - 1)),
+        "crashes": max(0, min(shown["crashes"], 2**31 - 1)),
+        "received_at": shown["received_at"],
+        "enqueued_at": shown["enqueued_at"],
+        "replay": shown["replay"] if 0 < (shown["replay"] or 0) < 2**63 else None,
+        "payload": _digest(shown["payload"]),
+    }
+    return Failure(
+        **{
+            name: _storable(value)[: _SHORT[name]] if isinstance(value, str) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _digest(event: Any) -> str:
+    """ "" for one that cannot be read."""
+    if event is None:
+        return ""
+    if isinstance(event, dict):
+        event = {name: value for name, value in event.items() if name not in _IDENTITY}
+    return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _storable(text: str) -> str:
+    return text.replace(_NUL, "\ufffd").encode(errors="replace").decode()
