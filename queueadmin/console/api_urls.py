@@ -26,6 +26,7 @@ urlpatterns = [
     path("health", health.HealthView.as_view(), name="health"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.MetricsView.as_view(), name="metrics"),
     path("queue/status", health.QueueStatusView.as_view(), name="queue-status"),
     path("api/admin/queue/health", health.QueueHealthView.as_view(), name="queue-health"),
     path("api/admin/queue/recover-stalled", queues.RecoverStalledView.as_view(), name="recover-stalled"),

@@ -16,7 +16,7 @@ from ingest.kinds import POINT, STREAM_POINTS
 from ingest.kinds.points import STREAMS
 from ingest.queue.connections import acceptance_connection, connection
 from ingest.reading.counts import unfinished
-from queueadmin.console import callers, counts, metrics
+from queueadmin.console import callers, counts, metrics, prometheus
 from queueadmin.console.api.base import ConsoleView, connected, read_only
 from queueadmin.console.callers import Caller
 
@@ -59,6 +59,13 @@ def _may_know(request: Request) -> bool:
         return not callers.reader(request).tenant
     except ProblemError:
         return False
+
+
+class MetricsView(ConsoleView):
+    """For Prometheus, which sends a key as a bearer token."""
+
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(prometheus.page(), content_type=prometheus.CONTENT_TYPE)
 
 
 class QueueStatusView(ConsoleView):

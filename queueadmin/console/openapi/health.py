@@ -42,6 +42,19 @@ def health() -> Operations:
                 errors=(503,),
             )
         },
+        "/metrics": {
+            "get": operation(
+                "getMetrics",
+                "Health",
+                "Metrics for Prometheus",
+                "In its text format. docs/operating.md lists them.",
+                scope="read",
+                answers={
+                    200: {"description": "All of them.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+                },
+                errors=(),
+            )
+        },
         "/queue/status": {
             "get": operation(
                 "getQueueStatus",

@@ -33,6 +33,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "healthz": {"get": ("nothing", "nothing")},
     "readyz": {"get": ("nothing", "nothing")},
     "api/schema/": {"get": ("nothing", "nothing")},
+    "metrics": {"get": ("read", "everyone")},
     "queue/status": {"get": ("read", "everyone")},
     "api/admin/queue/health": {"get": ("read", "everyone")},
     "api/admin/queue/recover-stalled": {"post": ("admin", "everyone")},
@@ -145,7 +146,8 @@ def test_who_may_call(send: Send, route: str, method: str) -> None:
     for scopes in ("", "ingest", "read", "admin", "ingest,read,admin"):
         response = send(route, method, scopes=scopes)
         status = response.status_code
-        assert response["Content-Type"] in {"application/json", "application/problem+json"}
+        kind = response["Content-Type"].partition(";")[0]
+        assert kind in {"application/json", "application/problem+json", "text/plain"[: 10 * (route == "metrics")]}
         has = set(scopes.split(","))
         allowed = needs is not None and (
             open_to_all or (needs[0] == "read" and has & {"read", "admin"}) or (needs[0] == "admin" and "admin" in has)

@@ -106,6 +106,8 @@ def test_every_example_of_a_request_is_answered_as_it_says(
                 if "content" not in wanted:
                     assert answer.content == b""
                     continue
+                if "text/plain" in wanted["content"]:
+                    continue
                 assert check.faults(wanted["content"]["application/json"]["schema"], answer.json()) == [], (path, name)
 
 
