@@ -46,6 +46,14 @@ _TABS: Final = (
 )
 
 
+#: With REDIS=false the spool is the queue, and nothing can be canceled.
+_WITHOUT_REDIS: Final = tuple(
+    (word, states, "depth" if word == "Spooled" else field)
+    for word, states, field in _TABS
+    if word not in ("Queued", "Canceled")
+)
+
+
 def tabs(chosen: Filter, snapshot: Mapping[str, Any], *, queue: str | None = None) -> list[Tab]:
     """For the page of one queue its own numbers. What the database or Redis cannot say now is not counted."""
     here = states_of(chosen)
@@ -58,7 +66,7 @@ def tabs(chosen: Filter, snapshot: Mapping[str, Any], *, queue: str | None = Non
             *(counts.get(word, (None, False))),
             here=here is not None and set(here) == set(states),
         )
-        for word, states, field in _TABS
+        for word, states, field in (_TABS if settings.REDIS else _WITHOUT_REDIS)
     ]
 
 
@@ -69,11 +77,16 @@ def _counts(chosen: Filter, snapshot: Mapping[str, Any], queue: str | None) -> d
     queues = [q for q in snapshot["queues"] if chosen.allows("queue", q["name"]) and queue in (None, q["name"])]
     every = queue is None and not chosen.asks("queue")
     counts: dict[str, tuple[int | None, bool]] = {
-        word: (sum(q[field] for q in queues), False) for word, _, field in _TABS if field
+        word: (sum(q[field] for q in queues), False)
+        for word, _, field in (_TABS if settings.REDIS else _WITHOUT_REDIS)
+        if field
     }
     if every:
-        counts["Spooled"] = snapshot["spool"]["count"], snapshot["spool"]["more"]
         counts["Finished"] = _finished()
+    if not settings.REDIS:
+        return counts
+    if every:
+        counts["Spooled"] = snapshot["spool"]["count"], snapshot["spool"]["more"]
     counts["Canceled"] = _canceled([q["name"] for q in queues])
     return counts
 
@@ -85,8 +98,6 @@ def _finished() -> tuple[int, bool]:
 
 
 def _canceled(queues: Sequence[str]) -> tuple[int | None, bool]:
-    if not settings.REDIS:
-        return 0, False
     try:
         return sum(pipelined(connection(), "zcard", [keys.canceled(name) for name in queues])), False
     except redis.RedisError:

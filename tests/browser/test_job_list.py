@@ -1,6 +1,7 @@
 """The list of jobs at work: choosing, acting, and rows that stay where they are."""
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -115,6 +116,18 @@ def test_keys_lead_to_the_jobs_and_the_phone_has_them_under_more(page: Page, ope
     phone.get_by_role("link", name="More").click()
     phone.locator("#more").get_by_role("link", name="Jobs").click()
     expect(phone.locator("h1")).to_have_text("Jobs")
+
+
+def test_what_others_wrote_runs_on_no_page(page: Page, send: Send) -> None:
+    evil = '"><img src=x onerror="window.hit=1"><script>window.hit=1</script></textarea>'
+    job_id = send(severity="low", title=evil, source=evil, tenant=evil, labels={evil: evil})
+    paths = ["/jobs/", "/queues/low/", *(f"/jobs/{job_id}/{part}" for part in ("", "edit/", "raw/"))]
+    query = urlencode({"filter": 'source:"' + evil.replace('"', '\\"') + '"'})
+    for path in (*paths, f"/jobs/?{query}", f"/matching-jobs/?{query}"):
+        page.goto(path)
+        live(page)
+        expect(page.locator("main")).to_contain_text("onerror" if "raw" not in path else "source")
+        assert page.evaluate("window.hit") is None, path
 
 
 def test_it_works_without_scripts(open_page: Callable[..., Page], send: Send) -> None:

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 import redis
+from pytest_django.fixtures import Settings
 
 from queueadmin.console import job_tabs, metrics
 from queueadmin.console.filters import parse
 from tests.console.conftest import Jobs
-from tests.console.job_lists.conftest import everywhere, finished
+from tests.console.job_lists.conftest import everywhere, finished, spooled
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +63,12 @@ def test_the_tab_of_the_filters_states_is_the_one_that_is_open(empty_redis: redi
 @pytest.mark.usefixtures("no_redis")
 def test_without_redis_nothing_is_counted_rather_than_zero() -> None:
     assert set(_counts("").values()) == {None}
+
+
+def test_a1_without_a_redis_the_spool_is_the_queue(settings: Settings) -> None:
+    settings.REDIS = False
+    for number, state in enumerate(("spooled", "spooled", "failed", "retrying")):
+        spooled(f"s-{number}", state)
+    assert _counts("") == {
+        "All": None, "Running": 0, "Scheduled, retrying": 1, "Spooled": 2, "Dead letters": 1, "Finished": 0, "Trash": 0,
+    }  # fmt: skip

@@ -25,11 +25,32 @@ def test_every_page_is_there(root: Client) -> None:
     jobs = [spooled("dead", "failed"), spooled("kept"), finished("done")]
     paths = ["/", "/dead-letters/", "/ingest/", "/ingest/add/", "/ingest/keys/new/", "/account/", "/queues/pause/"]
     paths += ["/queues/high/pause/", "/dead-letters/retry-all/", "/api/docs/", "/schedules/", "/schedules/new/"]
-    paths += ["/devices/", *(f"/jobs/{job}/" for job in jobs)]
+    paths += [
+        "/devices/",
+        "/jobs/",
+        "/jobs/?filter=state:finished",
+        "/queues/high/",
+        "/matching-jobs/",
+        *(f"/jobs/{job}/" for job in jobs),
+    ]
     for path in paths:
         answer = root.get(path)
         assert answer.status_code == 200, path
         assert "Redis does not answer" not in text_of(answer), path
+
+
+def test_jobs_are_listed_with_what_can_be_done(root: Client) -> None:
+    spooled("dead", "failed")
+    spooled("kept")
+    for path in ("/jobs/", "/queues/high/"):
+        page = text_of(root.get(path))
+        assert "Retry selected" in page
+        for offered in ("Discard selected", "Move selected", "Cancel selected", "Pause</a>", "rqworker"):
+            assert offered not in page, offered
+    root.post("/chosen-jobs/retry/", {"ids": ["dead"], "next": "/jobs/"})
+    assert SpooledEvent.objects.get(id="dead").state == "spooled"
+    page = text_of(root.get("/jobs/dead/"))
+    assert "Edit" not in page.split('id="job"')[1].split("</section>")[0]
 
 
 def test_the_overview_says_what_needs_redis_and_offers_none_of_it(root: Client) -> None:
