@@ -41,6 +41,8 @@ COMPARED: Final = 500
 HEARD: Final = 10_000
 #: Counting takes this share of the time at most: 100,000 rows take 10 ms.
 COUNTING: Final = 0.05
+#: Seconds between two looks for groups that are over.
+FORGETTING: Final = 3600.0
 #: Characters of an id that a row holds.
 ID: Final = 255
 
@@ -70,7 +72,7 @@ class Indexer:
         self._row = 0
         self._rows_whole = self._complete = False
         self._rows = 0
-        self._count_at = self._refresh_at = 0.0
+        self._count_at = self._refresh_at = self._forget_at = 0.0
         self._dirty: set[str] = set()
         #: Dead letters without a row that this pass of the sweeps met, and how many the pass before did.
         self._met: set[str] = set()
@@ -172,6 +174,9 @@ class Indexer:
         self._met.clear()
         self._whole.clear()
         self._rows_whole = False
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + FORGETTING
+            groups.forget_old(datetime.now(UTC))
 
     def _missing(self, queue: str, page: Sequence[tuple[str, float]]) -> None:
         """Index those of these entries that have no row, or one of an earlier failure."""

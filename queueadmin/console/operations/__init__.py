@@ -3,6 +3,15 @@
 from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.operations.alerts import AlertResult, acknowledge_alert, resolve_alert
 from queueadmin.console.operations.api_keys import RevokeResult, create_key, revoke_key, rotate_key
+from queueadmin.console.operations.failure_groups import (
+    GroupResult,
+    NoSuchUser,
+    acknowledge_group,
+    assign_group,
+    note_group,
+    reopen_group,
+    resolve_group,
+)
 from queueadmin.console.operations.frozen import FrozenResult, discard_frozen, retry_frozen
 from queueadmin.console.operations.jobs import cancel, move, run_now
 from queueadmin.console.operations.losses import LossResult, acknowledge_loss
@@ -82,9 +91,11 @@ __all__ = [
     "Elsewhere",
     "EmptyResult",
     "FrozenResult",
+    "GroupResult",
     "LossResult",
     "MappingResult",
     "MoveResult",
+    "NoSuchUser",
     "NoSuchWorker",
     "NotFound",
     "NothingMatches",
@@ -100,8 +111,10 @@ __all__ = [
     "SentEvent",
     "WorkerResult",
     "acknowledge_alert",
+    "acknowledge_group",
     "acknowledge_loss",
     "add_mark",
+    "assign_group",
     "cancel",
     "cancel_replay",
     "change_event",
@@ -118,12 +131,15 @@ __all__ = [
     "map_fields",
     "map_severity",
     "move",
+    "note_group",
     "pause",
     "pause_replay",
     "pause_schedule",
     "purge",
     "recover_stalled",
+    "reopen_group",
     "resolve_alert",
+    "resolve_group",
     "restart_worker",
     "restore",
     "resume",
