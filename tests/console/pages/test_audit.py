@@ -117,6 +117,14 @@ async def test_files_are_streamed_by_the_server_as_well(operator: Client, settin
     assert json.loads(text)["outcome"] == "low is paused."
 
 
+def test_without_redis_it_is_whole_and_says_who_checks_the_chain(operator: Client, settings: Settings) -> None:
+    settings.REDIS = False
+    did()
+    page = text_of(operator.get("/audit/"))
+    assert "Not checked here:" in page
+    assert "low is paused." in page
+
+
 def test_without_the_database_it_says_so(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object, **__: object) -> None:
         raise OperationalError("no database")
