@@ -30,9 +30,7 @@ def replace_event(job_id: str, body: bytes) -> None:
         before = envelope.decode(data if isinstance(data, bytes) else data.encode(), job_id)
     except envelope.Unreadable as error:
         raise ValueError(f"The job's own event cannot be read: {error}") from None
-    read = _read(body, before.kind, before.tenant, before.source)
-    if read.kind.name != before.kind:
-        raise ValueError(f"kind must stay {before.kind}, not become {read.kind.name}.")
+    read = checked(body, before.kind, before.tenant, before.source)
     after = envelope.encode(msgspec.structs.replace(before, body=body))
     body_hash = hashlib.sha256(read.repeat.encode() or body).hexdigest()
     changed, state = calling.transitions().update(job_id, data=after, body_hash=body_hash)
@@ -45,7 +43,7 @@ def copy_of(job_id: str) -> Incoming:
     found, body = jobs.read(job_id), payloads.carried(job_id).body
     if found is None or body is None or found.kind is None:
         raise NotFound(f"No event can be read under the id {job_id[:100]}.")
-    read = _read(body, found.kind, found.tenant or "", found.source or "")
+    read = checked(body, found.kind, found.tenant or "", found.source or "")
     severity = replace(read.severity, mapped=Priority(found.priority or read.severity.mapped.value))
     # Nothing that it could be taken for a second copy by.
     anew = replace(read, event_id=None, own_id="", identity=(), window=0, repeat="")
@@ -60,12 +58,17 @@ def why_not(job_id: str, state: str = "") -> Exception:
     return AlreadyMoved(job_id, state or found.state, found.moved_by, found.moved_at)
 
 
-def _read(body: bytes, kind: str, tenant: str, source: str) -> Incoming:
-    """The event, checked as the first was. An event need not name its kind; then it is this one. Raises ValueError."""
+def checked(body: bytes, kind: str, tenant: str, source: str) -> Incoming:
+    """The event of a job of this kind, tenant and source, checked as the first was. It need not name its kind.
+
+    Raises ValueError.
+    """
     sender = Sender("client", frozenset({"ingest"}), None, tenant=tenant, source=source)
     read = read_event(_naming(kind, body), sender, INTERNAL)
     if isinstance(read, Rejected):
         raise ValueError(read.problem.detail)
+    if read.kind.name != kind:
+        raise ValueError(f"kind must stay {kind}, not become {read.kind.name}.")
     return replace(read, body=body)
 
 

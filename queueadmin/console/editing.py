@@ -58,7 +58,10 @@ def edited(text: str, body: bytes) -> bytes:
     event = _read(text.encode(errors="surrogatepass"))
     if not isinstance(event, dict):
         raise EditError("An event is one JSON object, in braces.")
-    return _packed(_uncovered(event, _read(body), "", secret=False)).encode(errors="surrogatepass")
+    try:
+        return _packed(_uncovered(event, _read(body), "", secret=False)).encode()
+    except UnicodeEncodeError:
+        raise EditError("A text holds half of a surrogate pair.") from None
 
 
 def difference(before: bytes, after: bytes) -> Difference:

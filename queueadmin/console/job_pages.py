@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ingest.client.events import checked
 from ingest.reading import payloads
 from queueadmin.console import editing, masking, operations, queries
 from queueadmin.console.actions import BUTTONS, CANCEL_RUNNING
@@ -103,9 +104,11 @@ def _edited(request: Request, shown: dict[str, Any], said: dict[str, Any], body:
     if said["of"] != shown["of"]:
         raise editing.EditError("Somebody changed the event meanwhile. Open it anew, then edit it.")
     if said["step"] != "sure":
-        told = editing.difference(body, editing.edited(text, body))
+        after, found = editing.edited(text, body), shown["job"]
+        told = editing.difference(body, after)
         if not told.changed:
             raise editing.EditError("Nothing was changed.")
+        checked(after, found["kind"] or "", found["tenant"] or "", found["source"] or "")
         return render(request, "console/edit_job.html", shown | {"text": text, "told": told})
     job_id = shown["job"]["id"]
     try:

@@ -65,7 +65,18 @@ def test_items_of_a_list_are_found_again_when_others_come_or_go() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1]", '"text"', '{"a":1,"a":2}', '{"a":NaN}', '{"a":-Infinity}', '{"a":' * 5000, '{"a":1', "{'a':1}"],
+    [
+        "",
+        "[1]",
+        '"text"',
+        '{"a":1,"a":2}',
+        '{"a":NaN}',
+        '{"a":-Infinity}',
+        '{"a":' * 5000,
+        '{"a":1',
+        "{'a':1}",
+        '{"a":"\\ud800"}',
+    ],
 )
 def test_what_is_no_event_is_refused_in_words(text: str) -> None:
     with pytest.raises(EditError) as refused:

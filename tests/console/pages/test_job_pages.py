@@ -91,10 +91,9 @@ def test_an_edit_can_go_on_from_where_it_was(operator: Client, sent: str) -> Non
 def test_a_wrong_edit_changes_nothing_and_says_why(text: str, sentence: str, operator: Client, sent: str) -> None:
     for step in ("compare", "sure"):
         response = _edit(operator, sent, text, step=step)
-        if response.status_code == 422:  # type: ignore[attr-defined]
-            break
-    assert response.status_code == 422, text_of(response)  # type: ignore[attr-defined,arg-type]
-    assert sentence in text_of(response)  # type: ignore[arg-type]
+        if step == "sure" or "bytes" not in sentence:
+            assert response.status_code == 422, text_of(response)  # type: ignore[attr-defined,arg-type]
+            assert sentence in text_of(response)  # type: ignore[arg-type]
     assert _event(sent) == EVENT
     assert queries.several([sent])[sent]["state"] == "failed"
 
