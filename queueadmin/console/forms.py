@@ -1,6 +1,6 @@
 """What the console's forms accept."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.conf import settings
@@ -15,6 +15,7 @@ from ingest.kinds import KINDS
 from ingest.models import LONGEST_INTERVAL, Schedule
 from queueadmin.console.actions import BULK
 from queueadmin.console.operations import MAX_MINUTES
+from queueadmin.console.replays import options as replay_options
 from queueadmin.console.vendors import VENDORS
 
 #: Rows of one page of a list; a selection is never more.
@@ -66,6 +67,48 @@ class MatchingForm(forms.Form):
     verb = forms.ChoiceField(choices=lambda: [(verb, verb) for verb in BULK])
     reason = forms.CharField(required=False, max_length=500)
     to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
+
+
+class ReplayForm(forms.Form):
+    """What is replayed, how fast, and what stops it; `options` are the checked ones."""
+
+    #: As the ramp is sent, and its words.
+    RAMPS: ClassVar = (
+        ("1,5,20,100", "1, 5, 20, then 100 a second"),
+        ("1,5", "1, then 5 a second"),
+        ("1,5,20,100,0", "1, 5, 20, 100, then as fast as it goes"),
+        ("0", "as fast as it goes"),
+    )
+
+    filter = forms.CharField(required=False, max_length=2_000)
+    kind = forms.ChoiceField(choices=[("retry", "Retry"), ("discard", "Discard")], initial="retry")
+    to = forms.ChoiceField(required=False, choices=lambda: [("", ""), *((name, name) for name in settings.PRIORITIES)])
+    include_poison = forms.BooleanField(required=False)
+    canary = forms.IntegerField(min_value=0, max_value=replay_options.MOST_CANARY, initial=10)
+    ramp = forms.ChoiceField(choices=RAMPS, initial=RAMPS[0][0])
+    step_seconds = forms.IntegerField(min_value=1, max_value=replay_options.MOST_STEP_SECONDS, initial=30)
+    #: Empty: never.
+    stop_percent = forms.IntegerField(required=False, min_value=0, max_value=100, initial=5)
+    #: 0: never.
+    stop_new_errors = forms.IntegerField(min_value=0, max_value=replay_options.MOST_NEW_ERRORS, initial=1)
+    stop_wait = forms.BooleanField(required=False, initial=True)
+    reason = forms.CharField(required=False, max_length=500)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return cleaned
+        percent = cleaned["stop_percent"]
+        cleaned["options"] = replay_options.Options(
+            canary=cleaned["canary"],
+            ramp=tuple(map(int, cleaned["ramp"].split(","))),
+            step_seconds=cleaned["step_seconds"],
+            # More than all of them cannot fail.
+            stop_percent=None if percent == 100 else percent,
+            stop_new_errors=cleaned["stop_new_errors"],
+            stop_wait=cleaned["stop_wait"],
+        )
+        return cleaned
 
 
 class MoveForm(forms.Form):

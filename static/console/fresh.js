@@ -1,18 +1,19 @@
-// Parts of a page that are read anew every few seconds: data-fresh, fetched by htmx at the event `moved`.
+// Parts of a page that are read anew every few seconds: data-fresh (in ms, else 5 s), fetched by htmx at the event `moved`.
 import { live, onSnapshot, onState, sayInstead } from './live.js';
 
 const EVERY = 5000; // ms
-let asked = Date.now();
+const opened = Date.now(), asked = new Map(); // id of the part → when; the part itself is replaced each time
 
-function refresh() {
+function refresh(least = 0) {
   if (document.hidden) return;
-  asked = Date.now();
   for (const place of document.querySelectorAll('[data-fresh]')) {
+    if (Date.now() - (asked.get(place.id) ?? opened) < (least && (Number(place.dataset.fresh) || least))) continue;
+    asked.set(place.id, Date.now());
     // What somebody is about to press stays where it is.
     if (!place.contains(document.activeElement) && !place.matches(':has(:active)')) window.htmx.trigger(place, 'moved');
   }
 }
-onSnapshot(() => { if (Date.now() - asked >= EVERY) refresh(); });
+onSnapshot(() => refresh(EVERY));
 
 /* --- no socket: fetched all the same, and said so ------------------------------------------------ */
 let silent = 0;

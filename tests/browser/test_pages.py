@@ -22,6 +22,8 @@ PATHS = [
     "/workers/",
     "/audit/",
     "/schedules/new/",
+    "/replays/",
+    "/replays/new/",
     "/ingest/",
     "/ingest/add/",
     "/ingest/keys/new/",

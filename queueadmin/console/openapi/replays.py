@@ -188,8 +188,8 @@ def dead_letters() -> Operations:
             )
         }
 
-    few = body("Which.", chosen, examples={"which": example({"filter": "source:old-probe", "reason": "sold"})},
-               required=True)  # fmt: skip
+    which = {"filter": "queue:high -kind:point", "reason": "the probe was sold"}
+    few = body("Which.", chosen, examples={"which": example(which)}, required=True)
     return {
         "/api/v1/dlq/groups": {
             "get": operation(
@@ -221,8 +221,10 @@ def dead_letters() -> Operations:
                 "Which, and how.",
                 ref("ReplayOptions"),
                 examples={
-                    "default": example({"filter": "error:ConnectTimeout since:2h", "reason": "the receiver is back"}),
-                    "gently": example({"filter": "group:9f2c41d08b7a", "canary": 5, "ramp": [1, 5], "stop_percent": 2}),
+                    "default": example({"filter": "queue:high since:2h", "reason": "the receiver is back"}),
+                    "gently": example(
+                        {"filter": "queue:high kind:alert", "canary": 5, "ramp": [1, 5], "stop_percent": 2}
+                    ),
                 },
                 required=True,
             ),

@@ -21,7 +21,13 @@ _DONE: Final = {
 
 
 def outcome(replay: Replay) -> str:
-    """ "Of 4,210: 4,190 succeeded, 20 failed again, 1 new error."""
+    """The tally, and why it stopped, if it did."""
+    said = tally(replay).rstrip(".")
+    return joined([said, replay.why.rstrip(".")] if replay.why else [said])
+
+
+def tally(replay: Replay) -> str:
+    """Such as: Of 4,210: 4,190 succeeded, 20 failed again, 1 new error."""
     parts = [f"{replay.succeeded:,} {_DONE[Replay.Kind(replay.kind)]}"]
     if replay.failed:
         parts.append(f"{replay.failed:,} failed again")
@@ -37,8 +43,7 @@ def outcome(replay: Replay) -> str:
         parts.append(f"{replay.lost:,} without a trace")
     if left := rules.waiting(replay):
         parts.append(f"{left:,} left as they were" if replay.ended_at else f"{left:,} waiting")
-    said = f"Of {replay.size:,}: {', '.join(parts)}"
-    return joined([said, replay.why.rstrip(".")] if replay.why else [said])
+    return f"Of {replay.size:,}: {', '.join(parts)}."
 
 
 def page(before: int | None = None, limit: int = PAGE) -> tuple[Sequence[Replay], int | None]:
@@ -48,11 +53,6 @@ def page(before: int | None = None, limit: int = PAGE) -> tuple[Sequence[Replay]
         found = found.filter(id__lt=before)
     rows = list(found[: limit + 1])
     return rows[:limit], rows[limit - 1].pk if len(rows) > limit else None
-
-
-def running() -> int:
-    """How many are not over. Raises DatabaseError."""
-    return Replay.objects.filter(settled=False).count()
 
 
 def shown(replay: Replay) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def must_stop(replay: Replay, waits: Mapping[str, tuple[float, int]]) -> str:
     failing = replay.recent.count("f")
     if replay.stop_percent is not None and failing > failing_limit(replay):
         ended = len(replay.recent)
-        of = f"the canary's {min(replay.canary, replay.size):,}" if replay.step == CANARY else f"the last {ended:,}"
+        of = f"the canary of {min(replay.canary, replay.size):,}" if replay.step == CANARY else f"the last {ended:,}"
         return f"{failing:,} of {of} failed again; more than {replay.stop_percent} % stop it."
     if replay.stop_new_errors and (new := new_errors(replay)) >= replay.stop_new_errors:
         names = sorted({error["type"] or "an error without a type" for error in _stopping(replay)})

@@ -13,6 +13,8 @@ from drf_spectacular.validation import validate_schema
 from ingest import schedules
 from ingest.api import intake
 from ingest.queue.transitions import Transitions
+from queueadmin.console import operations as operations_
+from queueadmin.console.filters import parse
 from queueadmin.console.openapi import schema
 from tests.console.api.conftest import with_key  # noqa: F401 - a fixture
 from tests.console.conftest import Jobs, report, worker
@@ -143,6 +145,17 @@ class States:
             return path.replace("{worker}", "w")
         if path.startswith(("/tracking/", "/scoring/")):
             return f"{path}?device_id=glider-7"
+        if path.startswith("/api/v1/dlq/"):
+            dead = self.jobs.fail()
+            if operation_id == "restoreDeadLetters":
+                self.transitions.discard("high", dead)
+            return path
+        if "{replay}" in path:
+            self.jobs.fail()
+            begun = operations_.start_replay(parse(""), actor="ada", reason="fixed").replay
+            if operation_id == "resumeReplay":
+                operations_.pause_replay(begun.pk, actor="ada")
+            return path.replace("{replay}", str(begun.pk))
         if "{job_id}" not in path:
             return path.replace("{name}", "high").replace("{vendor}", "alertmanager")
         match operation_id:

@@ -92,10 +92,10 @@ def test_x1_a_canary_that_fails_stops_it(stage: Stage, jobs: Jobs) -> None:
     stage.work(fails=ids[:1])
     stage.step(replay)
     assert (replay.state, replay.released) == ("stopped", 5)
-    assert replay.why == "1 of the canary's 5 failed again; more than 5 % stop it."
+    assert replay.why == "1 of the canary of 5 failed again; more than 5 % stop it."
     assert outcome(replay) == (
         "Of 20: 4 succeeded, 1 failed again, 15 left as they were; "
-        "1 of the canary's 5 failed again; more than 5 % stop it."
+        "1 of the canary of 5 failed again; more than 5 % stop it."
     )
     assert sorted(stage.dead()) == sorted([*ids[5:], ids[0]])
 

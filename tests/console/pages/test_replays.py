@@ -1,0 +1,171 @@
+"""The pages /replays/, /replays/new/ and /replays/<id>/ and their buttons (X1, issue 8 part 4)."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+from django.test import Client
+
+from ingest.queue import keys
+from queueadmin.console import replay_pages
+from queueadmin.console.models import Replay
+from tests.console.conftest import Jobs
+from tests.console.dead_letters.conftest import fail
+from tests.console.pages.conftest import message_after, text_of
+from tests.console.replays.conftest import Stage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: What the form sends when nothing is changed in it.
+FORM = {
+    "kind": "retry",
+    "canary": "10",
+    "ramp": "1,5,20,100",
+    "step_seconds": "30",
+    "stop_percent": "5",
+    "stop_new_errors": "1",
+    "stop_wait": "on",
+}
+
+
+@pytest.fixture
+def ada(sign_in: Callable[..., Client]) -> Client:
+    return sign_in("ada", "operator")
+
+
+@pytest.fixture
+def stage(empty_redis: redis.Redis, jobs: Jobs) -> Stage:
+    return Stage(empty_redis, jobs)
+
+
+def test_the_form_says_how_many_match_and_begins_with_them(ada: Client, jobs: Jobs, stage: Stage) -> None:
+    fail(jobs, 3, kind="OSError", message="gone", source="zabbix")
+    fail(jobs, 2)
+    jobs.fail(1, reason="poison", source="zabbix")
+    page = text_of(ada.get("/replays/new/?filter=source:zabbix"))
+    for said in ("4 dead letters match", "OSError", "1 poison", "Begin with 4"):
+        assert said in page
+    answer = ada.post("/replays/new/", {**FORM, "filter": "source:zabbix", "canary": "2", "stop_percent": "100"})
+    replay = Replay.objects.get()
+    assert answer["Location"] == f"/replays/{replay.pk}/"
+    assert (replay.actor, replay.canary, replay.ramp, replay.stop_percent, replay.stop_wait) == (
+        "ada", 2, [1, 5, 20, 100], None, True,
+    )  # fmt: skip
+    stage.step(replay)
+    assert (replay.size, replay.poison_left, replay.in_flight) == (3, 1, 2)
+    page = text_of(ada.get(f"/replays/{replay.pk}/"))
+    for said in ("canary runs", "canary 2", "begun by ada", "1 poison job left out", "Cancel, leave 1", "Pause"):
+        assert said in page
+    assert "source:zabbix" in text_of(ada.get("/replays/"))
+
+
+def test_its_buttons_pause_let_it_go_on_and_cancel_it(ada: Client, jobs: Jobs, stage: Stage) -> None:
+    jobs.fail(5)
+    replay = stage.step(stage.start(ramp=(1,)))
+    path = f"/replays/{replay.pk}/"
+    said = message_after(ada, ada.post(f"{path}pause/"))
+    assert f"Replay {replay.pk} paused. 1 in flight end; 4 stay where they are." in said
+    assert "Go on" in text_of(ada.get(path))
+    assert "goes on" in message_after(ada, ada.post(f"{path}resume/"))
+    assert "canceled" in message_after(ada, ada.post(f"{path}cancel/"))
+    page = text_of(ada.get(path))
+    assert "Go on" not in page
+    assert "Cancel, leave" not in page
+    assert "is canceled; nothing was changed." in message_after(ada, ada.post(f"{path}resume/"))
+
+
+def test_why_it_stopped_and_what_failed_again_is_told(ada: Client, jobs: Jobs, stage: Stage) -> None:
+    ids = jobs.fail(8)
+    replay = stage.step(stage.start(canary=4, stop_percent=5))
+    stage.work(fails=ids[:2], error="HTTPStatusError")
+    stage.step(replay)
+    page = text_of(ada.get(f"/replays/{replay.pk}/"))
+    for said in ("stopped itself", "2 of the canary of 4 failed again", "new error", "HTTPStatusError", "Go on",
+                 "2 succeeded, 2 failed again, 1 new error, 4 left as they were",
+                 f"/jobs/?filter=state%3Afailed+replay%3A{replay.pk}"):  # fmt: skip
+        assert said in page, said
+    group = next(iter(replay.errors))
+    listed = text_of(ada.get(f"/jobs/?filter=state%3Afailed+replay%3A{replay.pk}%20group:{group}"))
+    assert ids[0][-8:] in listed or ids[0][:8] in listed
+
+
+def test_a_viewer_sees_and_does_not_press(sign_in: Callable[..., Client], jobs: Jobs, stage: Stage) -> None:
+    jobs.fail(3)
+    replay = stage.step(stage.start(ramp=(1,)))
+    viewer = sign_in("vera", "viewer")
+    for path in ("/replays/", f"/replays/{replay.pk}/"):
+        page = text_of(viewer.get(path))
+        assert "Cancel, leave" not in page
+        assert "/replays/new/" not in page
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"canary": "-1"}, "greater than or equal to 0"),
+        ({"canary": "many"}, "whole number"),
+        ({"ramp": "7"}, "not one of the available choices"),
+        ({"stop_percent": "101"}, "less than or equal to 100"),
+        ({"step_seconds": "0"}, "greater than or equal to 1"),
+        ({"kind": "purge"}, "not one of the available choices"),
+        ({"to": "slow"}, "not one of the available choices"),
+        ({"reason": "x" * 501}, "at most 500 characters"),
+    ],
+)
+def test_a_wrong_option_is_said_at_its_field_and_nothing_begun(
+    ada: Client, jobs: Jobs, changed: dict[str, str], said: str
+) -> None:
+    jobs.fail(1)
+    answer = ada.post("/replays/new/", {**FORM, "filter": "", **changed})
+    assert answer.status_code == 422
+    assert said in text_of(answer)
+    assert not Replay.objects.exists()
+
+
+def test_a_wrong_filter_nothing_that_matches_and_no_reason(ada: Client, jobs: Jobs) -> None:
+    answer = ada.get("/replays/new/?filter=nokey:x")
+    assert answer.status_code == 422
+    assert "nokey" in text_of(answer)
+    assert "There is no dead letter." in text_of(ada.get("/replays/new/"))
+    assert "Nothing matches; nothing was begun." in message_after(
+        ada, ada.post("/replays/new/", {**FORM, "filter": ""})
+    )
+    jobs.fail(101)
+    assert "over 100 need a reason" in message_after(ada, ada.post("/replays/new/", {**FORM, "filter": ""}))
+    assert not Replay.objects.exists()
+
+
+def test_with_very_many_the_page_says_and_more(ada: Client, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_pages, "COUNTED", 2)
+    jobs.fail(3)
+    assert "2 and more dead letters match" in text_of(ada.get("/replays/new/"))
+
+
+def test_what_is_not_there(ada: Client) -> None:
+    assert ada.get("/replays/1/").status_code == 404
+    assert ada.post("/replays/99999999999999999999/pause/").status_code == 404
+    assert ada.get("/replays/?before=x").status_code == 404
+    assert "No replays yet" in text_of(ada.get("/replays/"))
+
+
+def test_pages_of_the_list(ada: Client, jobs: Jobs, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs.fail(1)
+    made = [stage.start().pk for _ in range(3)]
+    monkeypatch.setattr("queueadmin.console.replays.reading.page.__defaults__", (None, 2))
+    page = text_of(ada.get("/replays/"))
+    assert f'href="/replays/{made[2]}/"' in page
+    assert f"?before={made[1]}" in page
+    assert f'href="/replays/{made[0]}/"' in text_of(ada.get(f"/replays/?before={made[1]}"))
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_without_redis_the_form_says_so(ada: Client) -> None:
+    answer = ada.get("/replays/new/")
+    assert answer.status_code == 503
+    assert "Redis does not answer" in text_of(answer)
+
+
+def test_the_dead_letters_lead_to_it(ada: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    jobs.fail(1)
+    assert empty_redis.zcard(keys.failed("high")) == 1
+    assert "/replays/new/?filter=queue:high" in text_of(ada.get("/dead-letters/?queue=high"))
