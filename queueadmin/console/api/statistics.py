@@ -13,7 +13,7 @@ from queueadmin.console.api.base import ConsoleView, invalid_field
 
 class StatisticsView(ConsoleView):
     def get(self, request: Request) -> Response:
-        kind, task_type = request.query_params.get("kind") or None, request.query_params.get("task_type") or None
+        kind, task_type = request.query_params.get("kind"), request.query_params.get("task_type")
         if kind is not None and kind not in KINDS:
             raise invalid_field("kind", f"kind must be one of {', '.join(KINDS)}.")
         if task_type is not None and (kind not in (None, TASK.name) or task_type not in tasks.TYPES):
