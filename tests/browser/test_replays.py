@@ -1,4 +1,4 @@
-"""From the dead letters to a replay that stops itself, goes on and ends, through the pages alone (X1, issue 8 part 4)."""
+"""From the dead letters to a replay that stops itself, goes on and ends, by the pages alone (X1, issue 8 part 4)."""
 
 import re
 import uuid

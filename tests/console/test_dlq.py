@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from ingest.queue import keys
-from queueadmin.console.models import AuditEntry
+from queueadmin.console.models import AuditEntry, Replay
 from tests.console.conftest import Jobs, outcome
 from tests.console.dead_letters.conftest import carry, dlq, refused
 
@@ -59,6 +59,18 @@ def test_poison_is_left_unless_asked(jobs: Jobs, empty_redis: redis.Redis) -> No
     assert empty_redis.llen(keys.queue("high")) == 1
     assert refused("retry", "--yes", "reason:poison")[0] == 1
     assert dlq("retry", "--yes", "reason:poison", "--include-poison").startswith("2 of 2")
+
+
+def test_retry_as_a_replay_begins_one(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    jobs.fail(2, source="zabbix")
+    assert dlq("retry", "--replay", "--dry-run", "source:zabbix") == "2 dead letters would be replayed.\n"
+    assert refused("retry", "--replay", "--yes", "source:nobody") == (1, "No dead letter matches.")
+    assert not Replay.objects.exists()
+    said = dlq("retry", "--replay", "--yes", "--to", "low", "--reason", "fixed", "source:zabbix")
+    replay = Replay.objects.get()
+    assert said == f"Replay {replay.pk} begun. See /replays/{replay.pk}/.\n"
+    assert (replay.filter, replay.to, replay.reason, replay.canary) == ("source:zabbix", "low", "fixed", 10)
+    assert empty_redis.zcard(keys.failed("high")) == 2  # maintenance does it
 
 
 def test_discard_moves_to_the_trash(jobs: Jobs, empty_redis: redis.Redis) -> None:

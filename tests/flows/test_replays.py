@@ -1,4 +1,4 @@
-"""A replay while everything under it is killed: each job runs once, the late ones are untouched (X1, issue 8 part 4)."""
+"""A replay while all under it is killed: each job runs once, the late ones are untouched (X1, issue 8 part 4)."""
 
 import contextlib
 import json
@@ -95,7 +95,9 @@ def test_x1_maintenance_worker_and_web_killed_in_the_middle_of_a_replay(two_work
     late = send(two_workers, [{"title": "late", "severity": "high", "source": source, "fault": "permanent"}] * 3)
     for killed, released in (("maintain", 10), ("worker-1", 60), ("web", 100), ("maintain", 150)):
         wait_until(
-            lambda least=released: moved(operator.replay(number)) >= least, seconds=60, what=f"{released} released"
+            lambda least=released: moved(operator.replay(number)) >= least,  # type: ignore[misc]
+            seconds=60,
+            what=f"{released} released",
         )
         two_workers.kill(killed)
     wait_until(lambda: operator.replay(number).get("settled"), seconds=90, what="the replay's end")

@@ -74,6 +74,9 @@ class Command(BaseCommand):
         retry.add_argument(
             "--include-poison", action="store_true", help="also jobs that crashed their worker three times"
         )
+        retry.add_argument(
+            "--replay", action="store_true", help="begin a replay: a few first, then faster, watched by maintenance"
+        )
         discard = action("discard", "move to the trash, for 24 hours, exactly those that match now")
         for changing in (retry, discard):
             changing.add_argument("--reason", default="", help=f"why, for the audit log; needed for over {REASON_FROM}")
@@ -141,6 +144,9 @@ class Command(BaseCommand):
                 left = f"{jobs(poison)} left out, because each crashed its worker three times; see --include-poison."
                 self.stderr.write(left)
             to = options["to"]
+            if options["replay"]:
+                self._replay(chosen, len(frozen), options)
+                return
             self._change(
                 frozen,
                 options,
@@ -150,6 +156,27 @@ class Command(BaseCommand):
                     frozen, chosen=str(chosen.fixed(now)), to=to, actor=actor(), reason=options["reason"], tell=tell
                 ),
             )
+
+    def _replay(self, chosen: Filter, count: int, options: dict[str, Any]) -> None:
+        """Begin one with what matches when it is agreed to; `count` do now."""
+        if options["dry_run"]:
+            self._print(f"{_dead_letters(count)} would be replayed.\n")
+            return
+        if count > REASON_FROM and not options["reason"].strip():
+            raise CommandError(f"{_dead_letters(count)} match; over {REASON_FROM} need --reason.", returncode=2)
+        if count and not options["yes"] and not self._agreed(f"Replay {_dead_letters(count)}?"):
+            raise CommandError("Nothing was changed.")
+        try:
+            begun = operations.start_replay(
+                chosen,
+                to=options["to"],
+                include_poison=options["include_poison"],
+                actor=actor(),
+                reason=options["reason"],
+            )
+        except operations.NothingMatches:
+            raise CommandError(_NOTHING) from None
+        self._print(f"{begun.sentence} See /replays/{begun.replay.pk}/.\n")
 
     def _discard(self, chosen: Filter, options: dict[str, Any]) -> None:
         now = server_time(connection())
