@@ -1,5 +1,6 @@
 """The list of dead letters as a page or as the part that htmx swaps."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import redis
@@ -21,11 +22,12 @@ def away(error: redis.RedisError) -> str:
     return str(error) if isinstance(error, NeedsRedis) else REDIS_AWAY
 
 
-def dead_list(request: Request, queue: str, cursor: str) -> HttpResponse:
+def dead_list(request: Request, queue: str, cursor: str, more: Mapping[str, Any] | None = None) -> HttpResponse:
+    """The newest of one queue or of all, straight from Redis; `more` is for the page around it."""
     if queue not in settings.PRIORITIES:
         queue = ""
     # Counted before the list is read: what dies in between shows as new, never as seen.
-    context = {"page": "dead-letters", "queue": queue, "cursor": cursor, **here(queue)}
+    context = {"page": "dead-letters", "queue": queue, "cursor": cursor, **here(queue), **(more or {})}
     template = "console/_dead_list.html" if is_partial(request) else "console/dead_letters.html"
     try:
         context["rows"] = queries.dead_letters(queue=queue or None, cursor=cursor or None, limit=PAGE_SIZE)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
@@ -15,8 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from queueadmin.console import metrics, queries, sessions
 from queueadmin.console.api.base import read_only
-from queueadmin.console.forms import DeadLettersForm, LoginForm
-from queueadmin.console.lists import dead_list
+from queueadmin.console.forms import LoginForm
 from queueadmin.console.openapi import page, schema
 from queueadmin.console.request import Request, is_partial
 
@@ -32,17 +31,6 @@ def overview(request: Request) -> HttpResponse:
     snapshot = metrics.snapshot().as_dict()
     context = {"page": "overview", "snapshot": snapshot, "curl": _curl(request), "latest": _latest()}
     return render(request, "console/_latest.html" if is_partial(request) else "console/overview.html", context)
-
-
-@never_cache
-@login_required
-@require_safe
-def dead_letters(request: Request) -> HttpResponse:
-    """A page of dead letters, or for htmx its list alone."""
-    form = DeadLettersForm(request.GET)
-    if not form.is_valid():
-        raise Http404("no such list")
-    return dead_list(request, form.cleaned_data["queue"], form.cleaned_data["cursor"])
 
 
 @read_only

@@ -40,16 +40,21 @@ document.addEventListener('change', event => {
   if (event.target.id === 'all') { boxes().forEach(b => { b.checked = event.target.checked; }); show(); }
 });
 
+/* A list that a filter chose has no pill, and is asked for with its causes and bars. */
+function again() {
+  if ($('#dead').dataset.filtered) location.reload(); else $('#dead-new').click();
+}
+
 /* What an Undo brought back is on the list again, so the list is fetched. */
 document.addEventListener('htmx:afterRequest', event => {
-  if (event.detail.successful && event.detail.requestConfig.path.endsWith('/restore/')) $('#dead-new').click();
+  if (event.detail.successful && event.detail.requestConfig.path.endsWith('/restore/')) again();
 });
 
 /* After a retry the row goes and nothing else moves; an emptied page asks for the next one. */
 document.addEventListener('htmx:afterSettle', show);
 document.addEventListener('htmx:afterRequest', () => {
   show();
-  if ($('#dead').dataset.empty === 'false' && !boxes().length) $('#dead-new').click();
+  if ($('#dead').dataset.empty === 'false' && !boxes().length) again();
 });
 
 onSnapshot(({ totals, queues }) => {
@@ -58,7 +63,9 @@ onSnapshot(({ totals, queues }) => {
   for (const tab of $$('[data-tab]')) setText($('span', tab), number(counts[tab.dataset.tab]?.failed));
   const here = counts[list.dataset.queue] ?? totals, ever = list.dataset.queue ? here.dead : totals.failures;
   for (const place of $$('[data-k="here"]')) setText(place, number(here.failed));
-  setText($('[data-k="here-all"]'), number(totals.failed));
+  const all = $('[data-k="here-all"]');
+  if (all) setText(all, number(totals.failed)); // else the bars stand in that chart's place
+  if (list.dataset.filtered) return; // what is new there, only asking again tells
   const more = ever - Number(list.dataset.failures);
   pill.hidden = more <= 0;
   setText($('span', pill), `${number(more)} new`);

@@ -11,6 +11,7 @@ from tests.browser.conftest import PHONE, Send, live, sign_in
 PATHS = [
     "/",
     "/dead-letters/",
+    "/dead-letters/?filter=-source:none%20since:1h&span=24h",
     "/jobs/",
     "/jobs/?filter=state:failed,queued%20-source:none",
     "/queues/high/",

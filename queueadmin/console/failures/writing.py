@@ -50,14 +50,15 @@ def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: date
     if not records:
         return
     rows = [_row(record, first.get(record.id), now) for record in records]
-    words = [_storable(searched(record.shown)) for record in records]
+    words = {record.id: _storable(searched(record.shown)) for record in records}
     groups = _groups(records, rows)
 
     def save() -> None:
         FailureGroup.objects.bulk_create(groups, ignore_conflicts=True)
-        # PostgreSQL and SQLite give the keys of rows that were there as well.
         Failure.objects.bulk_create(rows, update_conflicts=True, unique_fields=[_KEY], update_fields=_WRITTEN)
-        texts = [FailureText(failure_id=row.pk, words=each) for row, each in zip(rows, words, strict=True)]
+        # Asked for, since in what order an upsert returns rows neither database promises.
+        written = dict(Failure.objects.filter(job_id__in=words).values_list("job_id", "pk"))
+        texts = [FailureText(failure_id=written[job_id], words=each) for job_id, each in words.items()]
         FailureText.objects.bulk_create(
             texts, update_conflicts=True, unique_fields=["failure"], update_fields=["words"]
         )

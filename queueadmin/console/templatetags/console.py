@@ -5,6 +5,7 @@ Mirrors static/console/format.js, which writes the live page: the two must never
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -283,6 +284,18 @@ def cut_word(text: str, index: int) -> str:
 def words(text: str) -> list[str]:
     """A text's words, one by one."""
     return text.split()
+
+
+@register.filter
+def cut_module(name: str) -> str:
+    """An exception without its module: django.db.utils.IntegrityError → IntegrityError."""
+    return name.rpartition(".")[2]
+
+
+@register.filter
+def folded(message: str) -> list[tuple[bool, str]]:
+    """A normalised message in parts: (whether it stands for what differs, the text)."""
+    return [(index % 2 == 1, part) for index, part in enumerate(re.split(r"(<\w+>)", message)) if part]
 
 
 @register.filter

@@ -1,0 +1,76 @@
+"""Bars as rectangles of an SVG, which need no script to be drawn or pressed. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from queueadmin.console.failures.triage import Bar
+
+#: The picture is stretched to its box; a bar is WIDE of its units and HIGH at most.
+WIDE: Final = 10
+HIGH: Final = 100
+#: A trend's picture.
+TREND: Final = (92, 18)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One bar: where it stands, how high all of it is, and how high the chosen group's part at its foot."""
+
+    bar: Bar
+    x: int
+    y: float
+    height: float
+    own_y: float
+    own_height: float
+    #: Whether it is in the chosen time.
+    within: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    width: int
+    most: int
+    columns: tuple[Column, ...]
+    #: The chosen time, in the picture's units; None: none is chosen.
+    window: tuple[float, float] | None
+
+
+def of(bars: Sequence[Bar], *, since: datetime | None, until: datetime | None) -> Chart:
+    most = max((bar.count for bar in bars), default=0)
+    scale = HIGH / most if most else 0
+    columns = tuple(
+        Column(
+            bar=bar,
+            x=place * WIDE,
+            y=round(HIGH - bar.count * scale, 2),
+            height=round(bar.count * scale, 2),
+            own_y=round(HIGH - bar.own * scale, 2),
+            own_height=round(bar.own * scale, 2),
+            within=(since is None or bar.end > since) and (until is None or bar.start < until),
+        )
+        for place, bar in enumerate(bars)
+    )
+    width = len(bars) * WIDE
+    window = None
+    if bars and (since or until):
+        first, last = bars[0].start, bars[-1].end
+
+        def at(moment: datetime) -> float:
+            return round(min(max((moment - first) / (last - first), 0), 1) * width, 2)
+
+        left, right = at(since or first), at(until or last)
+        window = (left, max(right - left, 1))
+    return Chart(width, most, columns, window)
+
+
+def trend(counts: Sequence[int]) -> list[tuple[float, float, float, float]]:
+    """x, y, width and height of each bar; of an empty one a line remains."""
+    wide, high = TREND
+    step, most = wide / max(len(counts), 1), max(counts, default=0) or 1
+    heights = [max(1.0, round(count / most * high, 1)) for count in counts]
+    return [
+        (round(place * step, 1), round(high - height, 1), round(step - 1, 1), height)
+        for place, height in enumerate(heights)
+    ]

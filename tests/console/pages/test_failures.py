@@ -1,0 +1,235 @@
+"""The page of dead letters: bars, causes, jobs, filters, and what is shown without the index (issue 8)."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
+
+import pytest
+import redis
+from django.db import OperationalError
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from ingest.queue import keys
+from queueadmin.console.failures import Indexer, triage
+from queueadmin.console.models import Failure, FailureGroup
+from tests.console.conftest import Jobs, outcome
+from tests.console.dead_letters.conftest import carry, fail
+from tests.console.failures.conftest import indexer
+from tests.console.pages.conftest import HTMX, message_after, text_of
+
+__all__ = ["indexer"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ids(indexer: Indexer, jobs: Jobs) -> list[str]:
+    """Five dead letters of two causes, indexed; the newest last."""
+    ids = [
+        *fail(jobs, 2, message="device 17 is gone", source="zabbix", queue="low"),
+        *fail(jobs, 3, message="host db-1.example.com is away", kind="app.ConnectTimeout", source="prometheus"),
+    ]
+    indexer.step()
+    return ids
+
+
+def group_of(job_id: str) -> str:
+    return Failure.objects.get(job_id=job_id).fingerprint
+
+
+def test_all_of_them_with_bars_and_causes(operator: Client, ids: list[str]) -> None:
+    page = text_of(operator.get("/dead-letters/"))
+    assert "2 causes" in page
+    assert f'href="/dead-letters/{group_of(ids[0])}/"' in page
+    assert "<var>&lt;host&gt;</var> is away" in page
+    assert "systemic · 3" in page
+    assert page.count('<rect class="slot"') >= 60
+    assert 'data-count="5"' in page
+    assert all(job_id in page for job_id in ids)
+    assert "index-says" not in page
+
+
+def test_a_filter_chooses_causes_and_jobs_and_stays_in_the_address(operator: Client, ids: list[str]) -> None:
+    page = text_of(operator.get("/dead-letters/?filter=source:zabbix&span=24h"))
+    assert "1 cause" in page
+    assert "2 of 5" in page
+    assert ids[0] in page
+    assert ids[4] not in page
+    assert 'aria-label="Remove source:zabbix"' in page
+    assert f"/dead-letters/{group_of(ids[0])}/?filter=source%3Azabbix&amp;span=24h" in page
+    response = operator.get("/dead-letters/?filter=source:zabbix&more=device&span=24h")
+    assert response["Location"] == "/dead-letters/?filter=source%3Azabbix+device&span=24h"
+    assert (
+        operator.get("/dead-letters/?filter=device&queue=low")["Location"] == "/dead-letters/?filter=device+queue%3Alow"
+    )
+
+
+def test_one_cause_with_its_jobs(operator: Client, ids: list[str]) -> None:
+    group = group_of(ids[0])
+    page = text_of(operator.get(f"/dead-letters/{group}/"))
+    assert "2 causes" in page  # the others stay beside it
+    assert 'aria-current="true"' in page
+    assert ids[0] in page
+    assert ids[4] not in page
+    assert "2 different" in page
+    assert "zabbix 2" in page
+    assert f'href="/replays/new/?filter=group%3A{group}"' in page
+    assert "Replay 2…" in page
+    assert operator.get("/dead-letters/0123456789ab/").status_code == 404
+
+
+def test_x4_a_time_is_chosen_in_fields_and_by_bars_without_scripts(operator: Client, ids: list[str]) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=90)
+    Failure.objects.filter(job_id=ids[0]).update(failed_at=at, minute=int(at.timestamp()) // 60)
+    start, end = (f"{at + timedelta(minutes=off):%Y-%m-%dT%H:%M}" for off in (-5, 5))
+    response = operator.get(f"/dead-letters/?filter=source:zabbix since:1h&from={start}&to={end}")
+    where = unquote(response["Location"])
+    assert where == f"/dead-letters/?filter=source:zabbix+since:{start}:00Z+until:{end}:00Z"
+    page = text_of(operator.get(response["Location"]))
+    assert "1 of 5" in page
+    assert f'value="{start}"' in page
+    assert '<rect class="window" x=' in page
+    assert operator.get(f"{where}&from=&to=")["Location"] == "/dead-letters/?filter=source%3Azabbix"
+    refused = operator.get("/dead-letters/?from=yesterday")
+    assert refused.status_code == 422
+    assert "since takes a number with s, m, h, d or w" in text_of(refused)
+
+
+def test_a_wrong_filter_says_how(operator: Client, ids: list[str]) -> None:
+    response = operator.get("/dead-letters/?filter=colour:red")
+    assert response.status_code == 422
+    assert "there is no key colour" in text_of(response)
+    response = operator.get("/dead-letters/?filter=source:zabbix&more=queue:fast")
+    assert response.status_code == 422
+    assert 'value="queue:fast"' in text_of(response)
+
+
+def test_pages_go_on_by_cursor(operator: Client, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triage.rows, "__kwdefaults__", {**triage.rows.__kwdefaults__, "limit": 2})
+    page = text_of(operator.get("/dead-letters/?filter=source:prometheus"))
+    older = page.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    assert ids[4] in page
+    assert ids[2] in text_of(operator.get(older))
+    assert operator.get("/dead-letters/?filter=device&cursor=nonsense").status_code == 404
+
+
+def test_what_left_a_moment_ago_is_not_listed(operator: Client, ids: list[str], jobs: Jobs) -> None:
+    jobs.transitions.requeue("low", ids[:1])
+    page = text_of(operator.get("/dead-letters/?filter=source:zabbix"))
+    assert ids[1] in page
+    assert ids[0] not in page
+
+
+def test_buttons_of_a_filtered_list_bring_back_to_it(
+    operator: Client, ids: list[str], empty_redis: redis.Redis
+) -> None:
+    where = "/dead-letters/?filter=source:zabbix"
+    response = operator.post("/dead-letters/retry/", {"ids": ids[:1], "next": where})
+    assert response["Location"] == where
+    assert ids[0] not in text_of(operator.get(where))
+    assert empty_redis.zcard(keys.failed("low")) == 1
+
+
+# --- without the index -----------------------------------------------------------------------------
+
+
+def test_without_an_index_the_page_reads_redis_and_says_so(operator: Client, jobs: Jobs) -> None:
+    (job_id,) = fail(jobs, message="device 17 is gone")
+    other = fail(jobs, message="pipe broke", source="zabbix")[0]
+    page = text_of(operator.get("/dead-letters/"))
+    assert "Nobody writes the index of dead letters" in page
+    assert job_id in page
+    page = text_of(operator.get("/dead-letters/?filter=device"))
+    assert "Nobody writes the index of dead letters" in page
+    assert "of the newest 5,000" in page
+    assert job_id in page
+    assert other not in page
+    group = re.findall("/dead-letters/([0-9a-f]{12})/", page)[0]
+    page = text_of(operator.get(f"/dead-letters/{group}/"))
+    assert job_id in page
+    assert other not in page
+
+
+def test_an_index_that_is_being_made_is_not_used(operator: Client, ids: list[str], empty_redis: redis.Redis) -> None:
+    empty_redis.set(keys.FAILURES, b'{"complete":false,"rows":2,"dead_letters":5}')
+    page = text_of(operator.get("/dead-letters/?filter=zabbix"))
+    assert "The index of dead letters is being made: 2 of 5." in page
+    assert ids[0] in page
+    empty_redis.set(keys.FAILURES, b'{"complete":true,"rows":3,"dead_letters":5}')
+    page = text_of(operator.get("/dead-letters/?filter=zabbix"))
+    assert "2 newest are not in the index yet." in page
+    assert "of the newest 5,000" not in page
+
+
+def test_while_the_database_is_away_redis_is_read(
+    operator: Client, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationalError("no database")
+
+    monkeypatch.setattr(triage, "triage", refuse)
+    for path in ("/dead-letters/", "/dead-letters/?filter=zabbix"):
+        page = text_of(operator.get(path))
+        assert "The database does not answer" in page
+        assert ids[0] in page
+
+
+def test_what_the_index_cannot_tell_is_read_from_redis(operator: Client, ids: list[str], indexer: Indexer) -> None:
+    carry(ids[0], b'{"title":"t","labels":{"host":"web-7"}}')
+    page = text_of(operator.get("/dead-letters/?filter=payload.labels.host:web-7"))
+    assert "are not in the index" in page
+    assert ids[0] in page
+    assert ids[1] not in page
+
+
+def test_without_redis_it_says_so(operator: Client, no_redis: None) -> None:
+    assert operator.get("/dead-letters/?filter=device").status_code == 503
+
+
+# --- what people say of a cause ----------------------------------------------------------------------
+
+
+def test_a_cause_is_acknowledged_resolved_and_opened_again(operator: Client, ids: list[str]) -> None:
+    group = group_of(ids[0])
+    page = text_of(operator.get(f"/dead-letters/{group}/"))
+    assert ">Acknowledge<" in page
+    for verb, said in (("acknowledge", "acknowledged"), ("resolve", "resolved"), ("reopen", "open")):
+        response = operator.post(f"/dead-letters/{group}/{verb}/")
+        assert response["Location"] == f"/dead-letters/{group}/"
+        assert f"ValueError is {said}." in message_after(operator, response)
+        assert (outcome().actor, outcome().target) == ("ada", f"group {group}")
+    assert "open by ada" in text_of(operator.get(f"/dead-letters/{group}/"))
+
+
+def test_a_note_and_an_assignee_are_kept_and_shown(operator: Client, ids: list[str]) -> None:
+    group = group_of(ids[0])
+    operator.post(f"/dead-letters/{group}/note/", {"note": "see <b>#8</b>"})
+    operator.post(f"/dead-letters/{group}/assign/", {"assignee": "ada"})
+    page = text_of(operator.get(f"/dead-letters/{group}/"))
+    assert "see &lt;b&gt;#8&lt;/b&gt;" in page
+    assert "<b>ada</b> has it" in page
+    refused = operator.post(f"/dead-letters/{group}/assign/", {"assignee": "nobody at all"}, headers=HTMX)
+    assert refused.status_code == 422
+    assert operator.post(f"/dead-letters/{group}/note/", {"note": "x" * 2001}, headers=HTMX).status_code == 422
+    assert FailureGroup.objects.get(pk=group).note == "see <b>#8</b>"
+
+
+def test_a_viewer_sees_causes_and_no_buttons(sign_in: Callable[..., Client], ids: list[str]) -> None:
+    page = text_of(sign_in("vera", "viewer").get(f"/dead-letters/{group_of(ids[0])}/"))
+    assert "2 causes" in page
+    assert ">Acknowledge<" not in page
+    assert "Note and assignee" not in page
+
+
+def test_credentials_are_not_on_the_page(operator: Client, indexer: Indexer, jobs: Jobs) -> None:
+    (job_id,) = fail(jobs, message="login with password=hunter22secret failed")
+    indexer.step()
+    for path in ("/dead-letters/", f"/dead-letters/{group_of(job_id)}/"):
+        assert "hunter22secret" not in text_of(operator.get(path))
+
+
+def test_with_redis_false_it_is_the_spool_s_list(operator: Client, settings: Settings) -> None:
+    settings.REDIS = False
+    assert operator.get("/dead-letters/?filter=device").status_code == 200
