@@ -36,6 +36,7 @@ _BENDS: Final = {
     "resume": "resumed",
     "empty": "emptied",
     "retry_all": "retried dead letters",
+    "start_retry": "began a replay",
     "recover_stalled": "recovered stalled",
 }
 #: The newest entries of the audit log that are looked through.

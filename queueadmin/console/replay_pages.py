@@ -28,6 +28,7 @@ from queueadmin.console.models import Replay
 from queueadmin.console.operations import REASON_FROM, ReplayResult
 from queueadmin.console.replays import reading, rules
 from queueadmin.console.request import Request
+from queueadmin.console.snapshot import Snapshot
 
 #: Dead letters that are counted before a replay is begun; with more the page says "and more".
 COUNTED: Final = 20_000
@@ -60,10 +61,12 @@ def replay_list(request: Request) -> HttpResponse:
 def replay(request: Request, pk: int) -> HttpResponse:
     found = _find(pk)
     waiting = rules.waiting(found)
+    snapshot = metrics.snapshot()
     earlier, _ = reading.page(found.pk, EARLIER)
     ended = found.succeeded + found.failed
     context = {
         "page": "replays",
+        "snapshot": snapshot.as_dict(),
         "replay": found,
         "tally": reading.tally(found),
         "filter": reading.fixed_filter(found),
@@ -77,7 +80,8 @@ def replay(request: Request, pk: int) -> HttpResponse:
         "failing": found.recent.count("f"),
         "recent": len(found.recent),
         "new_errors": rules.new_errors(found),
-        "waits": _waits(found),
+        "waits": _waits(found, snapshot),
+        "leader": snapshot.maintenance.leader,
         "errors": [
             {"group": group, **error, "share": 100 * error["count"] / ended if ended else 0}
             for group, error in reading.by_count(found)
@@ -230,11 +234,9 @@ def _steps(found: Replay) -> Iterator[dict[str, Any]]:
         }
 
 
-def _waits(found: Replay) -> list[dict[str, Any]]:
+def _waits(found: Replay, snapshot: Snapshot) -> list[dict[str, Any]]:
     """The queues that it puts jobs into: how long each waits, and its target."""
     names = [found.to] if found.to else found.queues
     return [
-        {"queue": q.name, "seconds": q.oldest_wait, "target": q.wait_target}
-        for q in metrics.snapshot().queues
-        if q.name in names
+        {"queue": q.name, "seconds": q.oldest_wait, "target": q.wait_target} for q in snapshot.queues if q.name in names
     ]

@@ -15,7 +15,7 @@ from queueadmin.console.models import Replay
 from queueadmin.console.operations.naming import known
 from queueadmin.console.operations.removals import REASON_FROM, ReasonNeeded
 from queueadmin.console.replays import Options
-from queueadmin.console.replays.rules import waiting
+from queueadmin.console.replays.rules import CANARY, waiting
 
 _ASKING: Final = {Replay.Kind.RETRY: "retried", Replay.Kind.DISCARD: "removed", Replay.Kind.RESTORE: "restored"}
 #: States in which something may still be released.
@@ -61,6 +61,7 @@ def start_replay(
     if least > REASON_FROM and not reason.strip():
         raise ReasonNeeded(least, _ASKING[kind], at_least=True)
     wanted = options or Options()
+    step = CANARY if wanted.canary else 0
     target = str(chosen.fixed(now)) or "all"
     with audited(actor=actor, action=f"start_{kind}", target=target, reason=reason) as outcome:
         replay = Replay.objects.create(
@@ -71,6 +72,8 @@ def start_replay(
             to=to or "",
             include_poison=include_poison,
             created_at=now,
+            step=step,
+            steps=[{"step": step}] if kind == Replay.Kind.RETRY else [],
             canary=wanted.canary,
             ramp=list(wanted.ramp),
             step_seconds=wanted.step_seconds,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import redis
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import Transitions
@@ -51,12 +51,19 @@ class Engine:
             return
         now = server_time(self._client)
         waits = self._waits(replays)
+        wrong: Exception | None = None
         for replay in replays:
             try:
                 self._one(replay, waits, now)
             except Overtaken:
                 # An operator pressed meanwhile, or another one leads: the next step reads what is true.
                 self._freezing.pop(replay.pk, None)
+            except (redis.RedisError, DatabaseError, InterfaceError):
+                raise
+            except Exception as error:
+                wrong = wrong or error  # the others go on
+        if wrong is not None:
+            raise wrong
 
     def _waits(self, replays: list[Replay]) -> Mapping[str, tuple[float, int]]:
         """Queue → seconds that it waits, and its target."""
@@ -124,8 +131,6 @@ class Engine:
         if replay.kind != Replay.Kind.RETRY:
             moving.move(self._client, self._transitions, replay, _GO, now)
             return True
-        if not replay.steps:
-            _begin_step(replay, now)
         room = max(WINDOW - replay.in_flight, 0)
         rate = rules.rate_of(replay)
         if rate is None:
@@ -161,25 +166,18 @@ class Engine:
 
 def _advance(replay: Replay, now: datetime) -> bool:
     """To the next step of the ramp, when its time has come; whether it has."""
-    if replay.kind != Replay.Kind.RETRY or not replay.steps:
+    if replay.kind != Replay.Kind.RETRY:
         return False
     if replay.step == CANARY:
         if replay.in_flight or replay.released < min(replay.canary, replay.size - replay.already):
             return False
     elif replay.step + 1 == len(replay.ramp) or _lasted(replay, now) < replay.step_seconds:
         return False
+    replay.steps[-1]["seconds"] = round(_lasted(replay, now))
     replay.step += 1
-    _begin_step(replay, now)
-    return True
-
-
-def _begin_step(replay: Replay, now: datetime) -> None:
-    if replay.steps:
-        replay.steps[-1]["seconds"] = round(_lasted(replay, now))
-    elif replay.step == CANARY and not replay.canary:
-        replay.step = 0
+    replay.steps.append({"step": replay.step})
     replay.step_began_at = now
-    replay.steps.append({"step": replay.step, "rate": rules.rate_of(replay)})
+    return True
 
 
 def _lasted(replay: Replay, now: datetime) -> float:

@@ -17,8 +17,7 @@ from queueadmin.console.models import Replay, ReplayChunk
 from queueadmin.console.replays import marks, settling, versions
 from queueadmin.console.replays.settling import Seen
 
-_COUNTED: Final = ("chunk", "position", "going", "going_at", "released", "already", "in_flight", "succeeded", "steps",
-                   "step", "step_began_at")  # fmt: skip
+_COUNTED: Final = ("chunk", "position", "going", "going_at", "released", "already", "in_flight", "succeeded", "steps")
 
 
 def move(client: redis.Redis, transitions: Transitions, replay: Replay, most: int, now: datetime) -> int:

@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Replay
 from queueadmin.console.replays import rules
-from queueadmin.console.words import joined
+from queueadmin.console.words import jobs, joined
 
 #: Rows of a page.
 PAGE: Final = 50
@@ -43,7 +43,8 @@ def tally(replay: Replay) -> str:
         parts.append(f"{replay.lost:,} without a trace")
     if left := rules.waiting(replay):
         parts.append(f"{left:,} left as they were" if replay.ended_at else f"{left:,} waiting")
-    return f"Of {replay.size:,}: {', '.join(parts)}."
+    poison = f"; {jobs(replay.poison_left)} left out, being poison" if replay.poison_left else ""
+    return f"Of {replay.size:,}: {', '.join(parts)}{poison}."
 
 
 def page(before: int | None = None, limit: int = PAGE) -> tuple[Sequence[Replay], int | None]:

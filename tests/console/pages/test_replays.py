@@ -169,3 +169,14 @@ def test_the_dead_letters_lead_to_it(ada: Client, jobs: Jobs, empty_redis: redis
     jobs.fail(1)
     assert empty_redis.zcard(keys.failed("high")) == 1
     assert "/replays/new/?filter=queue:high" in text_of(ada.get("/dead-letters/?queue=high"))
+
+
+def test_without_maintenance_it_says_that_it_waits(
+    ada: Client, jobs: Jobs, stage: Stage, empty_redis: redis.Redis
+) -> None:
+    (job_id,) = jobs.fail(1)
+    replay = stage.step(stage.start())
+    assert "no maintenance runs" in text_of(ada.get(f"/replays/{replay.pk}/"))
+    empty_redis.set(keys.LEADER, "m")
+    assert "no maintenance runs" not in text_of(ada.get(f"/replays/{replay.pk}/"))
+    assert f'href="/replays/{replay.pk}/"' in text_of(ada.get(f"/jobs/{job_id}/"))

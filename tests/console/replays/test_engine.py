@@ -15,7 +15,7 @@ from tests.console.conftest import Jobs  # fmt: skip
 from tests.console.conftest import outcome as audited_outcome
 from tests.console.replays.conftest import Stage
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def test_x1_what_matched_is_replayed_once_and_its_outcome_told(stage: Stage, jobs: Jobs) -> None:
@@ -300,3 +300,25 @@ def test_nothing_matches_and_a_reason_is_needed(stage: Stage, jobs: Jobs) -> Non
     with pytest.raises(operations.ReasonNeeded, match="At least 101 jobs would be retried; over 100 need a reason"):
         stage.start(reason="")
     assert not Replay.objects.exists()
+
+
+def test_one_that_cannot_go_on_does_not_keep_the_others(stage: Stage, jobs: Jobs) -> None:
+    jobs.fail(3)
+    broken, other = stage.start(), stage.start("queue:high")
+    Replay.objects.filter(pk=broken.pk).update(filter="nokey:x")
+    with pytest.raises(ValueError, match="nokey"):
+        stage.step(other)
+    other.refresh_from_db()
+    assert other.in_flight == 3
+    operations.cancel_replay(broken.pk, actor="ada")
+    stage.work()
+    assert stage.step(other).state == "done"
+    assert not Replay.objects.filter(settled=False).exists()
+
+
+def test_the_chart_has_a_line_where_one_began(stage: Stage, jobs: Jobs) -> None:
+    from queueadmin.console import marks
+
+    jobs.fail(1)
+    stage.start()
+    assert [mark["text"] for mark in marks.of_people(0)] == ["ada began a replay"]
