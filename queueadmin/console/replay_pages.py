@@ -86,7 +86,7 @@ def replay(request: Request, pk: int) -> HttpResponse:
             {"group": group, **error, "share": 100 * error["count"] / ended if ended else 0}
             for group, error in reading.by_count(found)
         ],
-        "again": f"{reverse('console:jobs')}?{urlencode({'filter': f'state:failed replay:{found.pk}'})}",
+        "again": f"{reverse('console:dead_letters')}?filter=replay:{found.pk}",
         "earlier": list(map(_row, earlier)),
     }
     return render(request, "console/replay.html", context)

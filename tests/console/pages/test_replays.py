@@ -82,10 +82,10 @@ def test_why_it_stopped_and_what_failed_again_is_told(ada: Client, jobs: Jobs, s
     page = text_of(ada.get(f"/replays/{replay.pk}/"))
     for said in ("stopped itself", "2 of the canary of 4 failed again", "new error", "HTTPStatusError", "Go on",
                  "2 succeeded, 2 failed again, 1 new error, 4 left as they were",
-                 f"/jobs/?filter=state%3Afailed+replay%3A{replay.pk}"):  # fmt: skip
+                 f"/dead-letters/?filter=replay:{replay.pk}"):  # fmt: skip
         assert said in page, said
     group = next(iter(replay.errors))
-    listed = text_of(ada.get(f"/jobs/?filter=state%3Afailed+replay%3A{replay.pk}%20group:{group}"))
+    listed = text_of(ada.get(f"/dead-letters/?filter=replay:{replay.pk}%20group:{group}"))
     assert ids[0][-8:] in listed or ids[0][:8] in listed
 
 
