@@ -78,6 +78,7 @@ def test_one_cause_with_its_jobs(operator: Client, ids: list[str]) -> None:
     assert f'href="/replays/new/?filter=group%3A{group}"' in page
     assert "Replay 2…" in page
     assert operator.get("/dead-letters/0123456789ab/").status_code == 404
+    assert f'href="/dead-letters/{group}/"' in text_of(operator.get(f"/jobs/{ids[0]}/"))
 
 
 def test_x4_a_time_is_chosen_in_fields_and_by_bars_without_scripts(operator: Client, ids: list[str]) -> None:
