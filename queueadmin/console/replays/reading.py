@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -54,6 +55,11 @@ def page(before: int | None = None, limit: int = PAGE) -> tuple[Sequence[Replay]
         found = found.filter(id__lt=before)
     rows = list(found[: limit + 1])
     return rows[:limit], rows[limit - 1].pk if len(rows) > limit else None
+
+
+def running() -> int:
+    """How many run or have jobs in flight. Raises DatabaseError."""
+    return Replay.objects.filter(Q(state=Replay.State.RUNNING) | Q(in_flight__gt=0), settled=False).count()
 
 
 def shown(replay: Replay) -> dict[str, Any]:

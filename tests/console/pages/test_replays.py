@@ -7,7 +7,7 @@ import redis
 from django.test import Client
 
 from ingest.queue import keys
-from queueadmin.console import replay_pages
+from queueadmin.console import operations, replay_pages
 from queueadmin.console.models import Replay
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import fail
@@ -180,3 +180,15 @@ def test_without_maintenance_it_says_that_it_waits(
     empty_redis.set(keys.LEADER, "m")
     assert "no maintenance runs" not in text_of(ada.get(f"/replays/{replay.pk}/"))
     assert f'href="/replays/{replay.pk}/"' in text_of(ada.get(f"/jobs/{job_id}/"))
+
+
+def test_the_rail_says_how_many_run(ada: Client, jobs: Jobs, stage: Stage) -> None:
+    jobs.fail(2)
+    badge = '<span class="badge run" title="running">1</span>'
+    assert badge not in text_of(ada.get("/"))
+    replay = stage.step(stage.start(ramp=(1,)))
+    assert badge in text_of(ada.get("/"))
+    operations.cancel_replay(replay.pk, actor="ada")
+    stage.work()
+    stage.step(replay)
+    assert badge not in text_of(ada.get("/"))
