@@ -97,7 +97,7 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
         shown = {"wrong": str(error), "typed": typed, **_around(asked), **here("")}
         return render(request, "console/failures.html", shown, status=200 if is_partial(request) else 422)
     if not chosen.terms and not group:
-        if is_partial(request):
+        if is_partial(request) and "causes" not in request.GET:
             return dead_list(request, queue, cursor)
         return dead_list(request, queue, cursor, _everything(asked, queue))
     return _chosen(request, asked)
@@ -143,6 +143,8 @@ def _everything(asked: Asked, queue: str) -> dict[str, Any]:
         shown["index_says"], is_usable = _index(client)
         if is_usable:
             shown |= _found(replace(asked, chosen=chosen), server_time(client))
+            more = {"queue": queue} if queue else {}
+            shown["fresh_causes"] = asked.to(causes="fresh", **more)
     except (DatabaseError, InterfaceError):
         shown["index_says"] = DATABASE_AWAY
     except redis.RedisError:

@@ -23,12 +23,13 @@ def away(error: redis.RedisError) -> str:
 
 
 def dead_list(request: Request, queue: str, cursor: str, more: Mapping[str, Any] | None = None) -> HttpResponse:
-    """The newest of one queue or of all, straight from Redis; `more` is for the page around it."""
+    """The newest of one queue or of all, straight from Redis; with `more`, what is around it, as a whole page."""
     if queue not in settings.PRIORITIES:
         queue = ""
     # Counted before the list is read: what dies in between shows as new, never as seen.
     context = {"page": "dead-letters", "queue": queue, "cursor": cursor, **here(queue), **(more or {})}
-    template = "console/_dead_list.html" if is_partial(request) else "console/dead_letters.html"
+    is_part = is_partial(request) and more is None
+    template = "console/_dead_list.html" if is_part else "console/dead_letters.html"
     try:
         context["rows"] = queries.dead_letters(queue=queue or None, cursor=cursor or None, limit=PAGE_SIZE)
     except queries.BadCursor:

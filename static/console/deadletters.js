@@ -57,6 +57,11 @@ document.addEventListener('htmx:afterRequest', () => {
   if ($('#dead').dataset.empty === 'false' && !boxes().length) again();
 });
 
+/* The causes beside the list follow what was done with it, once the index has heard of it. */
+document.addEventListener('htmx:afterRequest', event => {
+  if (event.detail.successful && event.detail.elt.id !== 'causes') $('#causes')?.dispatchEvent(new Event('fresh'));
+});
+
 onSnapshot(({ totals, queues }) => {
   const list = $('#dead'), pill = $('#dead-new');
   const counts = { '': totals, ...Object.fromEntries(queues.map(q => [q.name, q])) };

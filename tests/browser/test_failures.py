@@ -109,3 +109,14 @@ def test_a_cause_is_acknowledged_and_its_jobs_retried_from_its_page(page: Page, 
     page.get_by_role("button", name="Retry 1", exact=True).click()
     expect(page.locator(".toast")).to_contain_text("1 job put back into the queue.")
     assert f"source:{source}" in page.url.replace("%3A", ":")
+
+
+def test_causes_follow_what_is_done_with_the_list(page: Page, instance: Instance, send: Send) -> None:
+    source = _indexed(instance, page, send)
+    page.goto("/dead-letters/")
+    live(page)
+    before = int(page.locator(".groups .cnt").first.inner_text().replace(",", ""))
+    row = page.locator("#dead tbody tr", has_text=source)
+    row.get_by_role("button", name="Discard").click()
+    expect(page.locator(".toast")).to_contain_text("1 job moved to the trash")
+    wait_until(lambda: page.locator(".groups .cnt").first.inner_text() == f"{before - 1:,}", what="one less")
