@@ -192,3 +192,13 @@ def test_the_rail_says_how_many_run(ada: Client, jobs: Jobs, stage: Stage) -> No
     stage.work()
     stage.step(replay)
     assert badge not in text_of(ada.get("/"))
+
+
+def test_discarding_runs_the_same_way(ada: Client, jobs: Jobs, stage: Stage, empty_redis: redis.Redis) -> None:
+    jobs.fail(2)
+    ada.post("/replays/new/", {**FORM, "filter": "queue:high", "kind": "discard"})
+    replay = stage.step(Replay.objects.get())
+    assert empty_redis.zcard(keys.trash("high")) == 2
+    page = text_of(ada.get(f"/replays/{replay.pk}/"))
+    assert "Of 2: 2 moved to the trash, kept for 24 h." in page
+    assert "Stops itself when" not in page
