@@ -21,10 +21,12 @@ _AHEAD: Final = 60
 class HistoryView(ConsoleView):
     def get(self, request: Request) -> Response:
         seconds = _seconds(request.query_params.get("window", "15m"))
+        wanted = request.query_params.get("rows", "1")
+        if wanted not in {"0", "1"}:
+            raise invalid_field("rows", "rows must be 1, or 0 for the marks alone.")
         client = connection()
         now = time.time()
-        wanted = request.query_params.get("rows", "1") != "0"
-        step, rows = history.window(client, seconds, now=now) if wanted else (history.STEP, [])
+        step, rows = history.window(client, seconds, now=now) if wanted == "1" else (history.STEP, [])
         found = marks.since(client, now - seconds) + marks.of_people(now - seconds)
         return Response(
             {

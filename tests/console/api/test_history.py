@@ -42,6 +42,11 @@ def test_a_wrong_window_is_told(local: Client, empty_redis: redis.Redis, window:
     assert problem["field"] == "window"
 
 
+def test_wrong_rows_are_told(local: Client, empty_redis: redis.Redis) -> None:
+    for rows in ("", "2", "true"):
+        assert problem_of(local.get("/api/v1/history", {"rows": rows}), 422, "invalid_field")["field"] == "rows"
+
+
 @pytest.mark.parametrize(
     ("sent", "field"),
     [
