@@ -30,6 +30,10 @@ export class Past {
   async #ask() {
     clearTimeout(this.#timer);
     const seconds = this.#seconds, asked = ++this.#asked, far = seconds > NEAR;
+    if (live.state.name === 'reconnecting') { // the server is away; the socket will tell when it is back
+      this.#timer = setTimeout(() => this.#ask(), 1000);
+      return;
+    }
     if (far && !this.#rows.length) this.#told('Reading what was …');
     try {
       const answer = await fetch(`${this.#url}?window=${seconds}${far ? '' : '&rows=0'}`, { headers: { Accept: 'application/json' } });

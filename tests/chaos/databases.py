@@ -42,7 +42,9 @@ class Sqlite:
     def empty(self) -> None:
         with self._connect("rw") as connection:
             connection.execute("BEGIN IMMEDIATE")
-            for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            # Not those in which a full-text index keeps itself: emptied, it could not be opened any more.
+            tables = connection.execute("SELECT name FROM pragma_table_list WHERE type = 'table'").fetchall()
+            for (table,) in tables:
                 if table not in _KEPT and not table.startswith("sqlite_"):
                     connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a table of ours
             connection.execute("COMMIT")
