@@ -34,6 +34,17 @@ def free_port() -> int:
         return port
 
 
+def _give_static_files(home: Path) -> None:
+    """Those that an earlier instance collected: hashing and compressing them takes seconds each time."""
+    if _collected and not home.exists():
+        home.mkdir(mode=0o700)
+        shutil.copytree(_collected[0], home / "static")
+
+
+#: Where this process keeps the static files of the first instance; one path, or none yet.
+_collected: list[Path] = []
+
+
 class Instance:
     """One `python -m queueadmin.run` in `folder`; more settings as keyword arguments, in capitals.
 
@@ -57,6 +68,7 @@ class Instance:
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start it without waiting for anything."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
+        _give_static_files(self.home)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "queueadmin.run"],
@@ -80,6 +92,8 @@ class Instance:
         )
         assert process.poll() is None, self.said()
         wait_until(self._is_ready, seconds=60, what=f"readiness of {self.home}")
+        if not _collected:
+            _collected.append(self.home / "static")
         return self
 
     def _is_ready(self) -> bool:

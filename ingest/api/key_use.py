@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Final
 
@@ -45,9 +45,9 @@ def write_beside(key_ids: Collection[int]) -> None:
 
 
 def settle() -> None:
-    """Wait for what is being written."""
+    """Wait for what is being written, however that ends."""
     if _writing is not None:
-        _writing.result()
+        wait([_writing])
 
 
 def _write(key_ids: Collection[int]) -> None:

@@ -1,19 +1,31 @@
 """What a home needs before anything can run on it: rows, files to serve, an administrator."""
 
+import hashlib
+import inspect
 import os
 import secrets
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
 
+import django
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import DatabaseError
+from django.utils.module_loading import import_string
 
 from queueadmin.run.errors import CannotStart
 
 ADMIN = "admin"
 PASSWORD_VARIABLE = "QUEUEADMIN_ADMIN_PASSWORD"  # noqa: S105 - a variable's name
+#: Beside the collected files: the digest of what they were made of.
+_COLLECTED: Final = ".collected"
 
 
 def check_settings() -> list[str]:
@@ -37,7 +49,26 @@ def prepare_database() -> None:
 
 
 def collect_static() -> None:
+    """Hashing and compressing all files takes seconds, so it is left out while none of them has changed."""
+    mark = Path(settings.STATIC_ROOT) / _COLLECTED
+    sources = _sources()
+    with suppress(OSError):
+        if mark.read_text() == sources:
+            return
+    mark.unlink(missing_ok=True)  # should it end in the middle
     call_command("collectstatic", verbosity=0, interactive=False)
+    mark.write_text(sources)
+
+
+def _sources() -> str:
+    """A digest of every file that is collected, by name, size and time, and of what stores them."""
+    digest = hashlib.sha256(f"{django.__version__} {version('whitenoise')} {settings.STORAGES}".encode())
+    digest.update(Path(inspect.getfile(import_string(settings.STORAGES["staticfiles"]["BACKEND"]))).read_bytes())
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            known = Path(storage.path(name)).stat()
+            digest.update(f"{name} {known.st_size} {known.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def take_given_password() -> str | None:

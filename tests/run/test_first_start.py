@@ -1,9 +1,12 @@
 """The first administrator, and the password that is shown once."""
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.staticfiles import finders
 from django.test import override_settings
 
 from queueadmin.run import first_start
@@ -63,3 +66,32 @@ def test_every_error_of_the_settings_is_said_at_once() -> None:
 @override_settings(HOST="0.0.0.0", ALLOWED_HOSTS=["localhost"])  # noqa: S104
 def test_warnings_are_returned() -> None:
     assert any(warning.startswith("HOST is 0.0.0.0, but ALLOWED_HOSTS") for warning in first_start.check_settings())
+
+
+def test_files_are_collected_again_only_when_one_of_them_has_changed(tmp_path: Path) -> None:
+    """A restart is seconds quicker, and an update is never missed."""
+    source, target = tmp_path / "source", tmp_path / "static"
+    source.mkdir()
+    (source / "page.css").write_text("p { color: red; }")
+    calls: list[str] = []
+
+    def collect(command: str, **_: object) -> None:
+        calls.append(command)
+        target.mkdir(exist_ok=True)
+
+    with (
+        override_settings(STATICFILES_DIRS=[source], STATIC_ROOT=target),
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        finders.get_finder.cache_clear()
+        patched.setattr(first_start, "call_command", collect)
+        first_start.collect_static()
+        first_start.collect_static()
+        assert calls == ["collectstatic"]
+        os.utime(source / "page.css", ns=(1, 1))
+        first_start.collect_static()
+        assert calls == ["collectstatic"] * 2
+        shutil.rmtree(target)
+        first_start.collect_static()
+        assert calls == ["collectstatic"] * 3
+    finders.get_finder.cache_clear()
