@@ -112,7 +112,8 @@ def clears_in(q: QueueState, rates: Rates) -> float | str | None:
         return "paused"
     net = rates.net_rate
     steady = max(STEADY, STEADY_PART * max(rates.in_rate, rates.out_rate))
-    if net > steady:
+    # What waits is done within a second: jobs that run or are retried make the difference, no backlog.
+    if net > steady and q.depth > rates.out_rate:
         return "growing"
     if net > -steady:
         return "steady"

@@ -69,4 +69,6 @@ def test_clears_in_says_seconds_growing_steady_paused_or_nothing() -> None:
     assert clears_in(q, Rates(10, 10.3, -0.3)) == "steady"
     # A part of a per cent of a strong flow is no trend.
     assert clears_in(q, Rates(803, 800, 3)) == "steady"
+    # Fewer than a second's work wait: what came in is being run, or retried later.
+    assert clears_in(QueueState("high", depth=15), Rates(30, 20, 10)) == "steady"
     assert clears_in(QueueState("high", depth=100, paused=True), Rates(20, 10, 10)) == "paused"
