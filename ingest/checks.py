@@ -46,6 +46,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_public_url_is_allowed(),
         *_wait_targets_rise(),
         *_kept_kinds_are_known(),
+        *_public_url_has_the_script_name(),
     ]
 
 
@@ -161,4 +162,18 @@ def _kept_kinds_are_known() -> list[CheckMessage]:
         )
         for name in settings.RETENTION_DAYS
         if name not in known
+    ]
+
+
+def _public_url_has_the_script_name() -> list[CheckMessage]:
+    url = urlsplit(settings.PUBLIC_URL)
+    path = url.path.rstrip("/")
+    if not url.hostname or path == settings.SCRIPT_NAME:
+        return []
+    return [
+        Warning(
+            f"PUBLIC_URL's path is {path or '/'}, while SCRIPT_NAME is {settings.SCRIPT_NAME or 'not set'}: they"
+            " are the same path.",
+            id="ingest.W006",
+        )
     ]

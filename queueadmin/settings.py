@@ -62,6 +62,10 @@ PORT = _number("PORT", 8000, least=0, most=65535)
 WORKERS = _number("WORKERS", 2, most=256)
 ENVIRONMENT = _text("ENVIRONMENT", "production" if PROD else "development")
 PUBLIC_URL = _text("PUBLIC_URL")
+#: The path under which a proxy serves all of this, such as /queues; empty: a host of its own.
+SCRIPT_NAME = _text("SCRIPT_NAME").rstrip("/")
+if not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", SCRIPT_NAME):
+    raise ImproperlyConfigured(f"SCRIPT_NAME must look like /queues, not {SCRIPT_NAME!r}.")
 TRUSTED_PROXIES = _names("TRUSTED_PROXIES")
 QUEUEADMIN_HOME = Path(_text("QUEUEADMIN_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
 QUEUEADMIN_FAULTS = _flag("QUEUEADMIN_FAULTS", False)
@@ -336,6 +340,11 @@ LOGIN_REDIRECT_URL = "console:overview"
 LOGOUT_REDIRECT_URL = "console:login"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PROD
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+FORCE_SCRIPT_NAME = SCRIPT_NAME or None
+# What else the host serves gets no session of ours, and a second queueadmin there keeps its own.
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{SCRIPT_NAME}/"
+# Behind a proxy that ends TLS requests arrive as http, while the browser names https as the form's origin.
+CSRF_TRUSTED_ORIGINS = [urlunsplit((*urlsplit(PUBLIC_URL)[:2], "", "", ""))] if "://" in PUBLIC_URL else []
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -354,7 +363,7 @@ CONTENT_SECURITY_POLICY = {
 
 # Everything in the home is the owner's alone; the default would let others read.
 FILE_UPLOAD_PERMISSIONS = 0o600
-STATIC_URL = "static/"
+STATIC_URL = f"{SCRIPT_NAME}/static/"
 STATIC_ROOT = QUEUEADMIN_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {

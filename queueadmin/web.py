@@ -14,6 +14,7 @@ from typing import Any, Final
 from daphne.cli import CommandLineInterface
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
+from django.conf import settings
 from django.urls import get_resolver
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -62,7 +63,7 @@ class Request(WebRequest):  # type: ignore[misc] # untyped, here and below
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """What Daphne answers itself, in our words where programs ask."""
         path = _path(getattr(self, "uri", b"/"))
-        if not problems.speaks_json(path):
+        if not problems.speaks_json(path.removeprefix(settings.SCRIPT_NAME)):
             super().basic_error(status, status_text, body)
             return
         problem = malformed(f"{body}.") if status == 400 else problems.server_error()

@@ -23,7 +23,7 @@ ADMIN_PASSWORD = "lantern-orbit-42"  # known to tests only; every instance here 
 #: What the tests' own process sets for itself, or a developer may have set: none of it is the instance's.
 NOT_PASSED_ON = (
     "ALLOWED_HOSTS", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "HOST", "INGEST_FAST_LANE", "INGEST_REQUIRE_KEY",
-    "PROD", "PUBLIC_URL", "REDIS", "REDIS_HOST", "REDIS_URL", "RQ_KEY_PREFIX", "SECRET_KEY",
+    "PROD", "PUBLIC_URL", "REDIS", "REDIS_HOST", "REDIS_URL", "RQ_KEY_PREFIX", "SCRIPT_NAME", "SECRET_KEY",
 )  # fmt: skip
 
 

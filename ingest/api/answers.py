@@ -118,7 +118,9 @@ def _single(
         shown["task_type"] = receipt.event.kind.type
     if endpoint is ENQUEUE:
         shown["dedup_key"] = msgspec.json.decode(receipt.event.body)["dedup_key"]
-    return Answer(202, msgspec.json.encode(shown), headers={"Location": f"/api/v1/jobs/{receipt.id}"})
+    return Answer(
+        202, msgspec.json.encode(shown), headers={"Location": f"{settings.SCRIPT_NAME}/api/v1/jobs/{receipt.id}"}
+    )
 
 
 def _points(taken: Taken, receipts: Sequence[Receipt], prefer: Preferences) -> Answer:
@@ -141,7 +143,7 @@ def _points(taken: Taken, receipts: Sequence[Receipt], prefer: Preferences) -> A
     batch = Batch(uuid_utils.uuid7().hex, durability, totals, jobs + refused)
     stored = [{"id": receipt.id, "points": receipt.event.points} for receipt in receipts if receipt.stored]
     shown = {"status": "queued", **counts, "durability": durability, "batch_id": batch.id, "jobs": stored}
-    headers = {"Location": f"/api/v1/batches/{batch.id}"}
+    headers = {"Location": f"{settings.SCRIPT_NAME}/api/v1/batches/{batch.id}"}
     if prefer.applied:
         headers["Preference-Applied"] = prefer.applied
     return Answer(
@@ -188,7 +190,7 @@ def _batch(taken: Taken, receipts: Sequence[Receipt], prefer: Preferences, mixed
         shown["items"] = items
     if taken.warnings:
         shown["warnings"] = taken.warnings
-    headers = {"Location": f"/api/v1/batches/{batch.id}"}
+    headers = {"Location": f"{settings.SCRIPT_NAME}/api/v1/batches/{batch.id}"}
     if prefer.applied:
         headers["Preference-Applied"] = prefer.applied
     return Answer(

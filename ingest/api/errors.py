@@ -13,7 +13,7 @@ from ingest.api.problems import Problem, ProblemError, speaks_json
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """`handler400`."""
-    if not speaks_json(request.path):
+    if not speaks_json(request.path_info):
         return defaults.bad_request(request, exception)
     if isinstance(exception, DisallowedHost):
         return problems.disallowed_host().response()
@@ -22,21 +22,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """`handler403`."""
-    if not speaks_json(request.path):
+    if not speaks_json(request.path_info):
         return defaults.permission_denied(request, exception)
     return Problem(403, "forbidden", "Not allowed").response()
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """`handler404`."""
-    if not speaks_json(request.path):
+    if not speaks_json(request.path_info):
         return defaults.page_not_found(request, exception)
     return problems.not_found(request.path).response()
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """`handler500`."""
-    if not speaks_json(request.path):
+    if not speaks_json(request.path_info):
         return defaults.server_error(request)
     return problems.server_error().response()
 

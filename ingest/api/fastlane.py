@@ -65,7 +65,9 @@ class FastLane:
         self._security_headers = {secure: _security_headers(secure) for secure in (False, True)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = intake.endpoint_at(scope["path"]) if scope["method"] == "POST" else None
+        # ASGI's path begins with what is served elsewhere on the host.
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        endpoint = intake.endpoint_at(path) if scope["method"] == "POST" else None
         if endpoint is None or not _may_be_plain(scope):
             await self._django(scope, receive, send)
             return

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from ingest import points
 from ingest.kinds.points import STREAMS
 from queueadmin.console import devices
-from queueadmin.console.request import Request
+from queueadmin.console.request import Request, address
 
 #: Rows of the list.
 PAGE_SIZE: Final = 50
@@ -27,7 +27,13 @@ DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown until
 def device_list(request: Request) -> HttpResponse:
     text, cursor = request.GET.get("text", "").strip()[:255], request.GET.get("cursor", "")
     here = reverse("console:devices") + (f"?{urlencode({'text': text})}" if text else "")
-    context: dict[str, Any] = {"page": "devices", "text": text, "cursor": cursor, "here": here}
+    context: dict[str, Any] = {
+        "page": "devices",
+        "text": text,
+        "cursor": cursor,
+        "here": here,
+        "address": address(request),
+    }
     try:
         context["rows"] = devices.page(text=text, cursor=cursor, limit=PAGE_SIZE)
         context |= {"count": devices.count(text=text), "most": devices.MOST, "minutes": devices.MINUTES}

@@ -175,6 +175,7 @@ _SECTIONS: Final[tuple[tuple[str, list[_Known]], ...]] = (
             _Known("PORT", "its port", str),
             _Known("ALLOWED_HOSTS", "names that requests may use", _names),
             _Known("PUBLIC_URL", "where others reach this console; links in what is sent out begin with it", str),
+            _Known("SCRIPT_NAME", "the path under which a proxy serves it; empty: a host of its own", str),
             _Known("TRUSTED_PROXIES", "whose X-Forwarded-For is believed", _names),
             _Known("SECRET_KEY", "signs sessions and callbacks; without one a key is made in the home", _secret),
             _Known("QUEUEADMIN_HOME", "database, Redis' files, sockets, logs", str),

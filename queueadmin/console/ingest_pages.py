@@ -23,7 +23,7 @@ from queueadmin.console.answers import admin_required, answer, do, operator_requ
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm, SeverityForm
 from queueadmin.console.permissions import can_administer
-from queueadmin.console.request import Request, is_partial
+from queueadmin.console.request import Request, address, is_partial
 from queueadmin.console.vendors import BY_ID, VENDORS, Vendor, set_up
 
 #: Minutes that an old secret may be asked to stay good.
@@ -221,12 +221,12 @@ def _not_done(request: Request, error: Exception) -> HttpResponse:
 def _shown(request: Request, made: NewSecret, *, rotated: bool = False, vendor: Vendor = VENDORS[0]) -> HttpResponse:
     """The only page that ever has the secret."""
     sends = "ingest" in made.key.scopes
-    told = set_up(vendor, request.build_absolute_uri("/").rstrip("/"), made.secret) if sends else None
+    told = set_up(vendor, address(request), made.secret) if sends else None
     context = {
         "page": "ingest",
         "key": made.key,
         "secret": made.secret,
-        "url": request.build_absolute_uri(vendor.path),
+        "url": f"{address(request)}{vendor.path}",
         "rotated": rotated,
         "vendor": vendor,
         "told": told,

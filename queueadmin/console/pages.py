@@ -17,7 +17,7 @@ from queueadmin.console import metrics, queries, sessions
 from queueadmin.console.api.base import read_only
 from queueadmin.console.forms import LoginForm
 from queueadmin.console.openapi import page, schema
-from queueadmin.console.request import Request, is_partial
+from queueadmin.console.request import Request, address, is_partial
 
 #: Dead letters on the overview.
 LATEST: Final = 5
@@ -37,8 +37,7 @@ def overview(request: Request) -> HttpResponse:
 def api_docs(request: HttpRequest) -> HttpResponse:
     """The API for people; open to everybody, as its schema is."""
     document = schema.document()
-    address = request.build_absolute_uri("/").rstrip("/")
-    shown = {"groups": page.groups(document, address), "shapes": page.shapes(document)}
+    shown = {"groups": page.groups(document, address(request)), "shapes": page.shapes(document)}
     return render(request, "console/api_docs.html", shown)
 
 
@@ -89,6 +88,6 @@ def _curl(request: Request) -> str:
     """The line that sends an alert to this instance."""
     key = "-H 'X-API-KEY: <key>' " if settings.INGEST_REQUIRE_KEY else ""
     return (
-        f"curl {request.build_absolute_uri('/api/alerts/event')} {key}-H 'Content-Type: application/json'"
+        f"curl {address(request)}/api/alerts/event {key}-H 'Content-Type: application/json'"
         """ -d '{"title":"Disk 91 % full on db-04","severity":"high"}'"""
     )

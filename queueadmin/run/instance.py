@@ -88,7 +88,9 @@ class Instance:
         self._wait("web", lambda: answers(settings.HOST, port))
         connections.close_all()
         self._look()
-        self._greet(settings.PUBLIC_URL or f"http://{shown(settings.HOST)}:{port}/", needs_password)
+        self._greet(
+            settings.PUBLIC_URL or f"http://{shown(settings.HOST)}:{port}{settings.SCRIPT_NAME}/", needs_password
+        )
 
     def _stop_leftovers(self) -> None:
         left = children.alive(self._home.pids)

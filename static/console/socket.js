@@ -12,7 +12,7 @@ const QUIET_AFTER = 5000; // ms without news: without its publisher the server s
  * wait: seconds to the next try; age: seconds since the last snapshot, null before the first.
  */
 export function listen(on) {
-  const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/console/`;
+  const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${document.body.dataset.root}ws/console/`;
   let socket = null, wait = FIRST_WAIT, retryAt = 0, timer = 0, last = 0, at = 0, opened = false, over = false;
 
   const age = () => last ? Math.round((Date.now() - last) / 1000) : null;

@@ -17,6 +17,8 @@ from ingest.checks import check_settings, is_loopback
         ({"PUBLIC_URL": "queue.example.org"}, ["ingest.E003"]),
         ({"PUBLIC_URL": "https://queue.example.org", "ALLOWED_HOSTS": [".example.org"]}, []),
         ({"PUBLIC_URL": "https://queue.example.org"}, ["ingest.W003"]),
+        ({"PUBLIC_URL": "http://localhost/queues/", "SCRIPT_NAME": "/queues"}, []),
+        ({"PUBLIC_URL": "http://localhost/", "SCRIPT_NAME": "/queues"}, ["ingest.W006"]),
         ({"TRUSTED_PROXIES": ["10.0.0.1", "10.0.0.0/8", "::1", "proxy"]}, ["ingest.E004"]),
         ({"CALLBACK_ALLOW_NETWORKS": ["10.0.0.0/8", "::1", "inside"]}, ["ingest.E006"]),
         ({"CALLBACK_SECRET": ["whsec_" + "A" * 40, "hunter2"]}, ["ingest.E007"]),

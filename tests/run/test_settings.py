@@ -42,6 +42,9 @@ def read(home: Path, name: str, environment: dict[str, str]) -> str:
         ({"SECRET_KEY": ""}, "SECRET_KEY must not be empty."),
         ({"RQ_KEY_PREFIX": ""}, "RQ_KEY_PREFIX must be letters, digits and _ . : - { }, not ''."),
         ({"RQ_KEY_PREFIX": "a b"}, "RQ_KEY_PREFIX must be letters, digits and _ . : - { }, not 'a b'."),
+        ({"SCRIPT_NAME": "queues"}, "SCRIPT_NAME must look like /queues, not 'queues'."),
+        ({"SCRIPT_NAME": "//evil.example"}, "SCRIPT_NAME must look like /queues, not '//evil.example'."),
+        ({"SCRIPT_NAME": "/a/../b"}, "SCRIPT_NAME must look like /queues, not '/a/../b'."),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must start with redis://, rediss:// or unix://."),
         ({"REDIS_HOST": "r", "REDIS_PORT": "0"}, "REDIS_PORT must be between 1 and 65535, not 0."),
         ({"DATABASE_URL": "nonsense"}, f"DATABASE_URL must look like {DATABASES}."),
@@ -96,3 +99,17 @@ def test_the_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None
     assert read(home, "SECRET_KEY", {}) == key
     assert (home / "secret_key").stat().st_mode & 0o777 == 0o600
     assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_behind_a_proxy_cookies_static_files_and_forms_belong_to_its_path(tmp_path: Path) -> None:
+    """Issue 7, point 7: SCRIPT_NAME, and PUBLIC_URL as the origin that browsers name."""
+    environment = {"SCRIPT_NAME": "/queues/", "PUBLIC_URL": "https://ops.example.org/queues/"}
+    expected = {
+        "SCRIPT_NAME": "/queues",
+        "FORCE_SCRIPT_NAME": "/queues",
+        "SESSION_COOKIE_PATH": "/queues/",
+        "CSRF_COOKIE_PATH": "/queues/",
+        "STATIC_URL": "/queues/static/",
+        "CSRF_TRUSTED_ORIGINS": "['https://ops.example.org']",
+    }
+    assert {name: read(tmp_path, name, environment) for name in expected} == expected

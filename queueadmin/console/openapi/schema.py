@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
@@ -30,6 +31,7 @@ class Described(AutoSchema):
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """A post-processing hook: our order, the endpoints that are no framework's views, the components."""
+    result["servers"] = [{"url": settings.SCRIPT_NAME or "/"}]
     result["paths"] = {**operations(), **result["paths"]}
     named = result.setdefault("components", {})
     named["schemas"] = {
