@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -19,9 +18,10 @@ from ingest.models import Alert, Event, Report
 from ingest.priorities import PRIORITIES
 from queueadmin.console import alerts, masking, operations
 from queueadmin.console.alerts.filters import OPEN
-from queueadmin.console.answers import View, do, operator_required
+from queueadmin.console.answers import View, do, needs
 from queueadmin.console.filters import Filter, FilterError
 from queueadmin.console.operations import AlertResult
+from queueadmin.console.permissions import HANDLE_ALERTS, VIEW_CONSOLE
 from queueadmin.console.request import Request, is_partial
 
 #: Rows of the list.
@@ -40,7 +40,7 @@ DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or do
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def alert_list(request: Request) -> HttpResponse:
     """The page; for htmx its list alone, or with `since` the counts and how many changed after that moment."""
@@ -75,7 +75,7 @@ def alert_list(request: Request) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def alert(request: Request, alert_id: str) -> HttpResponse:
     found = alerts.find(alert_id)
@@ -120,7 +120,7 @@ _SHOWN: Final = {
 
 def _button(operation: Callable[..., AlertResult]) -> View:
     @require_POST
-    @operator_required
+    @needs(HANDLE_ALERTS)
     def press(request: Request, alert_id: str) -> HttpResponse:
         if alerts.find(alert_id) is None:
             raise Http404("no such alert")

@@ -8,7 +8,7 @@ import redis
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,10 +20,10 @@ from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import JOB_ID
 from queueadmin.console.lists import REDIS_AWAY, dead_list
 from queueadmin.console.operations import MoveResult, ReasonNeeded
-from queueadmin.console.permissions import can_administer, can_operate, can_reveal
+from queueadmin.console.permissions import Permission, may, refusal
 from queueadmin.console.request import Request
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 #: Of all ids of one Undo: a page of a list has 1,650, and proxies pass headers of 4 KB.
 UNDO_CHARACTERS: Final = 3000
@@ -31,47 +31,35 @@ UNDO_CHARACTERS: Final = 3000
 OUTCOME_UNKNOWN: Final = "Redis stopped answering. What was done until then shows in the list once it is back."
 
 
-def operator_required(view: View) -> View:
-    """Signed in and in the group operator or admin; others are refused, not asked to sign in again."""
+def needs(permission: Permission) -> Callable[[View], View]:
+    """Signed in and with this permission; others are refused in words, not asked to sign in again.
 
-    @wraps(view)
-    def guarded(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
-            # After signing in they come back to the page; a button is never pressed by a redirect.
-            return redirect_to_login(request.get_full_path() if request.method == "GET" else back_of(request))
-        if not can_operate(request.user):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
+    The view that is made says so, as `permission`.
+    """
 
-    return guarded
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                # After signing in they come back to the page; a button is never pressed by a redirect.
+                reads = request.method in ("GET", "HEAD")
+                return redirect_to_login(request.get_full_path() if reads else back_of(request))
+            if not may(request.user, permission):
+                return refuse(request, permission)
+            return view(request, *args, **kwargs)
 
+        guarded.permission = permission  # type: ignore[attr-defined]
+        return guarded
 
-def admin_required(view: View) -> View:
-    """Signed in and in the group admin; others are refused, not asked to sign in again."""
-
-    @wraps(view)
-    def guarded(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("console:ingest"))
-        if not can_administer(request.user):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return guarded
+    return guard
 
 
-def revealer_required(view: View) -> View:
-    """Signed in and allowed to see credentials; others are refused, not asked to sign in again."""
-
-    @wraps(view)
-    def guarded(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
-            return redirect_to_login(back_of(request))
-        if not can_reveal(request.user):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return guarded
+def refuse(request: Request, permission: Permission) -> HttpResponse:
+    """403 for somebody who lacks it: a toast for htmx, else the page that says who may (raises PermissionDenied)."""
+    sentence = refusal(request.user, permission)
+    if request.htmx:
+        return answer(request, sentence, messages.ERROR, "", 403)
+    raise PermissionDenied(sentence)
 
 
 class Said:

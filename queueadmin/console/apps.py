@@ -1,19 +1,7 @@
 """The live console."""
 
-from typing import Any
-
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
-
-
-def make_groups(using: str, **_: Any) -> None:
-    """The groups whose names are roles. After each migrate, not in a migration: a flush removes them as well."""
-    from django.contrib.auth.models import Group
-
-    from queueadmin.console.permissions import GROUPS
-
-    for name in GROUPS:
-        Group.objects.using(using).get_or_create(name=name)
 
 
 class ConsoleConfig(AppConfig):
@@ -24,6 +12,7 @@ class ConsoleConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in
 
         from ingest.signals import removal
+        from queueadmin.console.groups import make_groups
         from queueadmin.console.retention import note_removal
         from queueadmin.console.sessions import note_beginning
 

@@ -5,7 +5,6 @@ from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 import redis
-from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -17,8 +16,10 @@ from django.views.decorators.http import require_safe
 
 from ingest.queue.connections import connection
 from queueadmin.console import audit, exporting
+from queueadmin.console.answers import needs
 from queueadmin.console.audit import export
 from queueadmin.console.filters import Filter, FilterError
+from queueadmin.console.permissions import EXPORT_AUDIT, VIEW_AUDIT
 from queueadmin.console.request import Request, is_partial
 
 #: Rows of the list.
@@ -29,7 +30,7 @@ DATABASE_AWAY: Final = (
 
 
 @never_cache
-@login_required
+@needs(VIEW_AUDIT)
 @require_safe
 def audit_log(request: Request) -> HttpResponse:
     """The page; for htmx with `since` how many operations began after that moment."""
@@ -68,7 +69,7 @@ def audit_log(request: Request) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(EXPORT_AUDIT)
 @require_safe
 def audit_file(request: Request, form: str) -> HttpResponseBase:
     """What the filter chooses, whole."""

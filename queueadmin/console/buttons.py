@@ -10,23 +10,36 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from queueadmin.console import metrics, operations
-from queueadmin.console.answers import Said, View, answer, back_of, do, operator_required
+from queueadmin.console.answers import Said, View, answer, back_of, do, needs
 from queueadmin.console.forms import DeadLettersForm, PauseForm, ReasonForm, SelectionForm, UnderstoodForm
 from queueadmin.console.lists import REDIS_AWAY, here
 from queueadmin.console.operations import MoveResult
+from queueadmin.console.permissions import (
+    ACKNOWLEDGE_LOSSES,
+    CANCEL_JOBS,
+    DISCARD_JOBS,
+    EMPTY_QUEUES,
+    PAUSE_QUEUES,
+    RECOVER_JOBS,
+    RESTORE_JOBS,
+    RETRY_JOBS,
+    RUN_JOBS,
+    SEND_TEST_EVENTS,
+    Permission,
+)
 from queueadmin.console.request import Request
 
 # --- the overview ------------------------------------------------------------------------------
 
 
 @require_POST
-@operator_required
+@needs(RECOVER_JOBS)
 def recover_stalled(request: Request) -> HttpResponse:
     return do(request, lambda actor: operations.recover_stalled(actor=actor), reverse("console:overview"))
 
 
 @require_POST
-@operator_required
+@needs(SEND_TEST_EVENTS)
 def send_test_event(request: Request) -> HttpResponse:
     def send(actor: str) -> Said:
         receipt = operations.send_test_event(actor=actor)
@@ -35,7 +48,7 @@ def send_test_event(request: Request) -> HttpResponse:
     return do(request, send, reverse("console:overview"))
 
 
-@operator_required
+@needs(PAUSE_QUEUES)
 @require_http_methods(["GET", "HEAD", "POST"])
 def pause(request: Request, name: str | None = None) -> HttpResponse:
     """GET asks for how long, POST does: one queue, or all of them."""
@@ -55,13 +68,13 @@ def pause(request: Request, name: str | None = None) -> HttpResponse:
 
 
 @require_POST
-@operator_required
+@needs(PAUSE_QUEUES)
 def resume(request: Request, name: str | None = None) -> HttpResponse:
     _known(name)
     return do(request, lambda actor: operations.resume(name, actor=actor), reverse("console:overview"))
 
 
-@operator_required
+@needs(EMPTY_QUEUES)
 @require_http_methods(["GET", "HEAD", "POST"])
 def empty(request: Request, name: str) -> HttpResponse:
     """GET asks, POST does: all that waits in the queue goes to the trash."""
@@ -95,21 +108,21 @@ def _known(name: str | None) -> None:
 
 
 @require_POST
-@operator_required
+@needs(RETRY_JOBS)
 def retry(request: Request) -> HttpResponse:
     """The dead letters that were ticked."""
     return _on_selection(request, lambda ids, actor: operations.retry(ids, actor=actor))
 
 
 @require_POST
-@operator_required
+@needs(DISCARD_JOBS)
 def discard(request: Request) -> HttpResponse:
     """The dead letters that were ticked go to the trash."""
     return _on_selection(request, lambda ids, actor: operations.discard(ids, actor=actor), undo=True)
 
 
 @require_POST
-@operator_required
+@needs(RESTORE_JOBS)
 def restore(request: Request) -> HttpResponse:
     """Undo of a discard. A list that shows what was restored fetches itself anew."""
     return _on_selection(request, lambda ids, actor: operations.restore(ids, actor=actor), fresh_list=False)
@@ -126,7 +139,7 @@ def _on_selection(
     return do(request, lambda actor: operation(ids, actor), back_of(request), undo=undo, fresh_list=fresh_list)
 
 
-@operator_required
+@needs(RETRY_JOBS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry_all(request: Request) -> HttpResponse:
     """GET asks, POST does: every dead letter of one queue or of all."""
@@ -144,29 +157,29 @@ def retry_all(request: Request) -> HttpResponse:
 # --- one job -------------------------------------------------------------------------------------
 
 
-def _on_job(operation: Callable[..., MoveResult], *, undo: bool = False) -> View:
+def _on_job(operation: Callable[..., MoveResult], permission: Permission, *, undo: bool = False) -> View:
     """A button on one job. In a list htmx takes the row out itself, so nothing under the cursor moves."""
 
     @require_POST
-    @operator_required
+    @needs(permission)
     def press(request: Request, job_id: str) -> HttpResponse:
         return do(request, lambda actor: operation([job_id], actor=actor), back_of(request), undo=undo)
 
     return press
 
 
-retry_job = _on_job(operations.retry)
-run_now_job = _on_job(operations.run_now)
-cancel_job = _on_job(operations.cancel)
-discard_job = _on_job(operations.discard, undo=True)
-restore_job = _on_job(operations.restore)
+retry_job = _on_job(operations.retry, RETRY_JOBS)
+run_now_job = _on_job(operations.run_now, RUN_JOBS)
+cancel_job = _on_job(operations.cancel, CANCEL_JOBS)
+discard_job = _on_job(operations.discard, DISCARD_JOBS, undo=True)
+restore_job = _on_job(operations.restore, RESTORE_JOBS)
 
 
 # --- a loss of Redis -------------------------------------------------------------------------------
 
 
 @require_POST
-@operator_required
+@needs(ACKNOWLEDGE_LOSSES)
 def understood(request: Request) -> HttpResponse:
     """Somebody has read that Redis lost its jobs; the banner goes."""
     form = UnderstoodForm(request.POST)

@@ -22,12 +22,14 @@ from queueadmin.console import history
 from queueadmin.console.door_feed import door_feed
 from queueadmin.console.feed import feed
 from queueadmin.console.following import following
-from queueadmin.console.permissions import can_read
+from queueadmin.console.permissions import VIEW_CONSOLE, AnyUser, may
 
 logger = logging.getLogger(__name__)
 
 #: Nobody is logged in, or not any more: the page goes to the login and does not reconnect.
 NOT_LOGGED_IN: Final = 4401
+#: Somebody is, who may not see what the socket tells; the page does not reconnect either.
+NOT_ALLOWED: Final = 4403
 #: How often a session is looked at again.
 SESSION_SECONDS: Final = 60.0
 
@@ -61,9 +63,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             return
         # Accepted first: a refused handshake would not tell the page why.
         await self.accept()
-        user = self.scope.get("user")
-        if user is None or not can_read(user):
-            await self.close(NOT_LOGGED_IN)
+        if (code := await _refused(self.scope.get("user"))) is not None:
+            await self.close(code)
             return
         self._task = asyncio.create_task(self._forward())
 
@@ -76,6 +77,10 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             return
         await _end(self._more)
         self._more = None
+        # Asked each time: what somebody may can have changed since the socket was opened.
+        if (wanted.follow or wanted.door) and (code := await self._refused_by_now()) is not None:
+            await self.close(code)
+            return
         if wanted.follow:
             self._more = asyncio.create_task(self._follow(wanted.follow))
         elif wanted.door:
@@ -95,8 +100,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
                     await self.send(text)
                     if time.monotonic() >= check_at:
                         check_at = time.monotonic() + SESSION_SECONDS
-                        if not await self._still_logged_in():
-                            await self.close(NOT_LOGGED_IN)
+                        if (code := await self._refused_by_now()) is not None:
+                            await self.close(code)
                             return
         except asyncio.CancelledError:
             raise
@@ -127,15 +132,23 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         except Exception:
             logger.exception("a socket is not told any more what comes in")
 
-    async def _still_logged_in(self) -> bool:
-        """Read the session again: it may be logged out, expired, or its user barred."""
+    async def _refused_by_now(self) -> int | None:
+        """Read the session again: it may be logged out, expired, its user barred or out of a group."""
         store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
         fresh = store(self.scope["session"].session_key)
         try:
             user = await get_user({"session": fresh})  # type: ignore[typeddict-item]
         except Error:
-            return True  # the database is away; asked again next time
-        return can_read(user)
+            return None  # the database is away; asked again next time
+        return await _refused(user)
+
+
+async def _refused(user: AnyUser | None) -> int | None:
+    """The code that the socket is closed with; None: they may see what it tells."""
+    if user is None or not user.is_authenticated or not user.is_active:
+        return NOT_LOGGED_IN
+    allowed = await database_sync_to_async(may)(user, VIEW_CONSOLE)
+    return None if allowed else NOT_ALLOWED
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:

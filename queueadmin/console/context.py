@@ -9,16 +9,16 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from queueadmin.console import metrics, replays
-from queueadmin.console.permissions import can_administer, can_operate, can_reveal
+from queueadmin.console.permissions import BY_CODENAME, VIEW_CONSOLE, AnyUser, granted
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """A template context processor. Nothing is read before a template asks for it: error pages ask for nothing."""
+    held: Any = SimpleLazyObject(lambda: _may(request.user))
     return {
-        "snapshot": SimpleLazyObject(lambda: metrics.snapshot().as_dict()),
-        "may_operate": SimpleLazyObject(lambda: can_operate(request.user)),
-        "may_reveal": SimpleLazyObject(lambda: can_reveal(request.user)),
-        "may_administer": SimpleLazyObject(lambda: can_administer(request.user)),
+        "snapshot": SimpleLazyObject(lambda: _snapshot(held)),
+        # By codename; `may.retry_jobs` in a template.
+        "may": held,
         # Called by the template that shows it.
         "running_replays": _running_replays,
         "users_url": SimpleLazyObject(lambda: _users_url(request)),
@@ -27,6 +27,16 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "environment": settings.ENVIRONMENT,
         "faults": settings.QUEUEADMIN_FAULTS,
     }
+
+
+def _snapshot(held: dict[str, bool]) -> dict[str, Any]:
+    """The counts; unknown ones for whoever may not see them and has a page of their own account."""
+    return (metrics.snapshot() if held[VIEW_CONSOLE.codename] else metrics.unknown()).as_dict()
+
+
+def _may(user: AnyUser) -> dict[str, bool]:
+    held = granted(user)
+    return {codename: codename in held for codename in BY_CODENAME}
 
 
 def _running_replays() -> int:
@@ -38,9 +48,9 @@ def _running_replays() -> int:
 
 
 def _users_url(request: HttpRequest) -> str:
-    """Where users and groups are managed, for those who may."""
+    """Where users and groups are managed, for those whom Django's own permissions let."""
     user = request.user
-    if not (can_administer(user) and user.is_staff):
+    if not (user.is_staff and user.has_perm("auth.view_user")):
         return ""
     try:
         return reverse("admin:auth_user_changelist")

@@ -3,7 +3,6 @@
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -14,6 +13,8 @@ from django.views.decorators.http import require_safe
 from ingest import points
 from ingest.kinds.points import STREAMS
 from queueadmin.console import devices
+from queueadmin.console.answers import needs
+from queueadmin.console.permissions import VIEW_CONSOLE
 from queueadmin.console.request import Request, address
 
 #: Rows of the list.
@@ -22,7 +23,7 @@ DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown until
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def device_list(request: Request) -> HttpResponse:
     text, cursor = request.GET.get("text", "").strip()[:255], request.GET.get("cursor", "")

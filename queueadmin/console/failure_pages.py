@@ -14,7 +14,6 @@ import redis
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -26,7 +25,7 @@ from ingest.queue import keys
 from ingest.queue.connections import connection, server_time
 from ingest.reading.cursors import BadCursor
 from queueadmin.console import failures, histogram, operations
-from queueadmin.console.answers import View, answer, do, operator_required
+from queueadmin.console.answers import View, answer, do, needs
 from queueadmin.console.chips import chips
 from queueadmin.console.dead_letters import Record, grouped, matching
 from queueadmin.console.failures import NotIndexed, triage
@@ -37,6 +36,7 @@ from queueadmin.console.filters.times import moment
 from queueadmin.console.forms import DeadLettersForm
 from queueadmin.console.lists import away, dead_list, here
 from queueadmin.console.operations import GroupResult
+from queueadmin.console.permissions import TRIAGE_FAILURES, VIEW_CONSOLE
 from queueadmin.console.queries import DeadLetter
 from queueadmin.console.request import Request, is_partial
 
@@ -74,7 +74,7 @@ class Asked:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def dead_letters(request: Request, group: str = "") -> HttpResponse:
     """The page, of all or of one group; for htmx its list alone."""
@@ -325,7 +325,7 @@ def _people() -> list[str]:
 
 def _button(operation: Callable[..., GroupResult], field: str = "") -> View:
     @require_POST
-    @operator_required
+    @needs(TRIAGE_FAILURES)
     def press(request: Request, group: str) -> HttpResponse:
         back = reverse("console:failure_group", args=[group])
         given = (request.POST.get(field, "").strip(),) if field else ()

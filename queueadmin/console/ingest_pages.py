@@ -5,7 +5,6 @@ from typing import Any, Final, Literal
 
 import redis
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -19,10 +18,10 @@ from ingest.api.keyring import Key, KeyRefused, NewSecret
 from ingest.api.mappings import MappingRefused
 from ingest.api.unknown_words import UnknownWord
 from queueadmin.console import door, metrics, operations, sources
-from queueadmin.console.answers import admin_required, answer, do, operator_required
+from queueadmin.console.answers import answer, do, needs
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm, SeverityForm
-from queueadmin.console.permissions import can_administer
+from queueadmin.console.permissions import MANAGE_KEYS, MANAGE_MAPPINGS, VIEW_CONSOLE
 from queueadmin.console.request import Request, address, is_partial
 from queueadmin.console.vendors import BY_ID, VENDORS, Vendor, set_up
 
@@ -33,7 +32,7 @@ Arrival = Literal["waiting", "refused", "arrived", "unknown"]
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def ingest(request: Request) -> HttpResponse:
     """The page, or for htmx the part of it that lives."""
@@ -67,7 +66,7 @@ def ingest(request: Request) -> HttpResponse:
 
 
 @never_cache
-@admin_required
+@needs(MANAGE_KEYS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_key(request: Request) -> HttpResponse:
     """GET asks, POST makes the key and shows its secret, once."""
@@ -96,7 +95,7 @@ def new_key(request: Request) -> HttpResponse:
 
 
 @never_cache
-@admin_required
+@needs(MANAGE_KEYS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_source(request: Request) -> HttpResponse:
     """GET asks for the source, POST makes its key and shows how to send with it."""
@@ -115,7 +114,7 @@ def add_source(request: Request) -> HttpResponse:
 
 
 @never_cache
-@admin_required
+@needs(MANAGE_KEYS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def rotate_key(request: Request, key_id: int) -> HttpResponse:
     """GET asks for how long the old secret stays good, POST shows the new one, once."""
@@ -134,7 +133,7 @@ def rotate_key(request: Request, key_id: int) -> HttpResponse:
 
 
 @never_cache
-@admin_required
+@needs(MANAGE_KEYS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke_key(request: Request, key_id: int) -> HttpResponse:
     """GET asks, POST does."""
@@ -152,7 +151,7 @@ def revoke_key(request: Request, key_id: int) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def waiting(request: Request, key_id: int) -> HttpResponse:
     """Whether anything came with a key yet; for htmx only when that changed, so that nothing is read out twice."""
@@ -166,7 +165,7 @@ def waiting(request: Request, key_id: int) -> HttpResponse:
 
 @never_cache
 @require_POST
-@operator_required
+@needs(MANAGE_MAPPINGS)
 def map_severity(request: Request) -> HttpResponse:
     """What a severity that no table knows is from now on."""
     form, back = SeverityForm(request.POST), reverse("console:ingest")
@@ -231,7 +230,6 @@ def _shown(request: Request, made: NewSecret, *, rotated: bool = False, vendor: 
         "vendor": vendor,
         "told": told,
         "waits": sends and not rotated,
-        "may_administer": can_administer(request.user),
         "arrival": "waiting",
         "counts": None,
     }

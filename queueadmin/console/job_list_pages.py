@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import redis
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from queueadmin.console import job_lists, metrics, operations, queries
 from queueadmin.console.actions import BULK
-from queueadmin.console.answers import answer, back_of, do, operator_required
+from queueadmin.console.answers import View, answer, back_of, do, needs
 from queueadmin.console.chips import chips, only_of, states_of
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.filters.terms import Field
@@ -30,6 +29,18 @@ from queueadmin.console.job_rows import rows
 from queueadmin.console.job_tabs import tabs
 from queueadmin.console.lists import away
 from queueadmin.console.operations import MoveResult
+from queueadmin.console.permissions import (
+    CANCEL_JOBS,
+    CLEAN_JOBS,
+    DISCARD_JOBS,
+    MOVE_JOBS,
+    RESTORE_JOBS,
+    RETRY_JOBS,
+    RUN_JOBS,
+    VIEW_CONSOLE,
+    Permission,
+    granted,
+)
 from queueadmin.console.request import Request, is_partial
 from queueadmin.console.titles import titles
 
@@ -45,7 +56,7 @@ Move = Callable[..., MoveResult]
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def job_list(request: Request) -> HttpResponse:
     """The page; for htmx its list alone; with `id`, where the find box leads."""
@@ -55,7 +66,7 @@ def job_list(request: Request) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def job_rows(request: Request) -> HttpResponse:
     """What became of the jobs that a page shows, for each of its rows: they stay where they are."""
@@ -126,12 +137,16 @@ def _with_rows(
         return render(request, template, shown | {"away": DATABASE_AWAY}, status=503)
     ids = [row.job["id"] for row in found]
     verbs = {verb for row in found for verb in row.verbs}
+    possible = [(verb, button) for verb, button in BULK.items() if verb in verbs]
+    held = granted(request.user)
     shown |= {
         "whole": str(wanted),
         "list": page,
         "rows": found,
         "next": _address(shown["address"], chosen, size, page.next) if page.next else "",
-        "buttons": [(verb, button) for verb, button in BULK.items() if verb in verbs],
+        "buttons": [(verb, button) for verb, button in possible if button.permission.codename in held],
+        # Whether the rows have buttons for others.
+        "lacks": bool(possible),
         "asked": f"{reverse('console:job_rows')}?{urlencode({'ids': ','.join(ids)})}" if _are_followed(ids) else "",
         "reason_from": operations.REASON_FROM,
         "stored": stored,
@@ -142,11 +157,11 @@ def _with_rows(
 # --- the buttons over the list --------------------------------------------------------------------
 
 
-def _on_chosen(operation: Move, *, undo: bool = False) -> Callable[..., HttpResponse]:
+def _on_chosen(operation: Move, permission: Permission, *, undo: bool = False) -> View:
     """A button on the rows that are ticked. htmx gets the sentence alone: the rows stay, and tell what they are now."""
 
     @require_POST
-    @operator_required
+    @needs(permission)
     def press(request: Request) -> HttpResponse:
         form, chosen = ChosenForm(request.POST), SelectionForm(request.POST)
         if not (form.is_valid() and chosen.is_valid()):
@@ -163,16 +178,16 @@ def _on_chosen(operation: Move, *, undo: bool = False) -> Callable[..., HttpResp
     return press
 
 
-retry_chosen = _on_chosen(operations.retry)
-run_now_chosen = _on_chosen(operations.run_now)
-move_chosen = _on_chosen(operations.move)
-restore_chosen = _on_chosen(operations.restore)
-cancel_chosen = _on_chosen(operations.cancel)
-discard_chosen = _on_chosen(operations.discard, undo=True)
+retry_chosen = _on_chosen(operations.retry, RETRY_JOBS)
+run_now_chosen = _on_chosen(operations.run_now, RUN_JOBS)
+move_chosen = _on_chosen(operations.move, MOVE_JOBS)
+restore_chosen = _on_chosen(operations.restore, RESTORE_JOBS)
+cancel_chosen = _on_chosen(operations.cancel, CANCEL_JOBS)
+discard_chosen = _on_chosen(operations.discard, DISCARD_JOBS, undo=True)
 
 
 @require_POST
-@operator_required
+@needs(CLEAN_JOBS)
 def clean_finished(request: Request) -> HttpResponse:
     """Delete what finished jobs returned; their events stay as long as their kind is kept."""
     return do(request, lambda actor: operations.clean_finished(actor=actor), back_of(request))

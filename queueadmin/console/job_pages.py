@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import redis
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,7 +16,7 @@ from ingest.client.events import checked
 from ingest.reading import payloads
 from queueadmin.console import editing, masking, operations, queries
 from queueadmin.console.actions import BUTTONS, CANCEL_RUNNING
-from queueadmin.console.answers import answer, do, operator_required, revealer_required
+from queueadmin.console.answers import answer, do, needs, refuse
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field
@@ -25,12 +24,22 @@ from queueadmin.console.fingerprint import group_of
 from queueadmin.console.forms import EditForm, MoveForm
 from queueadmin.console.life import life
 from queueadmin.console.lists import away
+from queueadmin.console.permissions import (
+    DUPLICATE_JOBS,
+    EDIT_JOBS,
+    MOVE_JOBS,
+    RETRY_JOBS,
+    REVEAL_PAYLOADS,
+    VIEW_CONSOLE,
+    granted,
+    may,
+)
 from queueadmin.console.queries import EDITABLE
 from queueadmin.console.request import Request
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def job(request: Request, job_id: str) -> HttpResponse:
     return _page(request, job_id)
@@ -38,7 +47,7 @@ def job(request: Request, job_id: str) -> HttpResponse:
 
 @never_cache
 @require_POST
-@revealer_required
+@needs(REVEAL_PAYLOADS)
 def reveal(request: Request, job_id: str) -> HttpResponse:
     """The same page with the credentials in the event; on the record."""
     try:
@@ -51,7 +60,7 @@ def reveal(request: Request, job_id: str) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def raw(request: Request, job_id: str) -> HttpResponse:
     """The job's hash in Redis, field by field, without credentials."""
@@ -65,7 +74,7 @@ def raw(request: Request, job_id: str) -> HttpResponse:
 
 
 @never_cache
-@operator_required
+@needs(EDIT_JOBS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: Request, job_id: str) -> HttpResponse:
     """GET shows the event to be edited; POST shows what the edit changes, and with `sure` does it."""
@@ -114,7 +123,9 @@ def _edited(request: Request, shown: dict[str, Any], said: dict[str, Any], body:
     try:
         return do(
             request,
-            lambda actor: operations.change_event(job_id, text, actor=actor, reason=said["reason"], of=body),
+            lambda actor: operations.change_event(
+                job_id, text, actor=actor, reason=said["reason"], of=body, then_retry=may(request.user, RETRY_JOBS)
+            ),
             reverse("console:job", args=[job_id]),
         )
     except (operations.NotFound, operations.AlreadyMoved) as error:
@@ -122,7 +133,7 @@ def _edited(request: Request, shown: dict[str, Any], said: dict[str, Any], body:
 
 
 @require_POST
-@operator_required
+@needs(DUPLICATE_JOBS)
 def duplicate(request: Request, job_id: str) -> HttpResponse:
     """Send the event once more, and go to the new job."""
     here = reverse("console:job", args=[job_id])
@@ -141,13 +152,15 @@ def duplicate(request: Request, job_id: str) -> HttpResponse:
 
 
 @require_POST
-@operator_required
+@needs(MOVE_JOBS)
 def move(request: Request, job_id: str) -> HttpResponse:
     """To another queue: what waits to its back, a dead letter with all its retries."""
     form, here = MoveForm(request.POST), reverse("console:job", args=[job_id])
     if not form.is_valid():
         return answer(request, "Choose the queue that it goes to.", messages.WARNING, here, 422)
     to, is_dead = form.cleaned_data["to"], form.cleaned_data["retry"]
+    if is_dead and not may(request.user, RETRY_JOBS):
+        return refuse(request, RETRY_JOBS)
     operation = operations.retry if is_dead else operations.move
     return do(request, lambda actor: operation([job_id], to=to, actor=actor), here)
 
@@ -166,13 +179,21 @@ def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> Ht
     body = carried.body if revealed is None else revealed
     verbs = queries.actions(found["state"], found["kind"], stopping=found["stopping"])
     is_running = found["state"] == "started"
+    buttons = [CANCEL_RUNNING if is_running else BUTTONS[verb] for verb in verbs if verb in BUTTONS]
+    held = granted(request.user)
     context = {
         "page": "job",
         "job": found,
         "life": life(found, attempts),
-        "buttons": [CANCEL_RUNNING if is_running else BUTTONS[verb] for verb in verbs if verb in BUTTONS],
-        "may_move": bool({"move", "retry"} & set(verbs)) and queries.has_runs(found),
-        "may_edit": found["state"] in EDITABLE and bool(verbs) and queries.has_runs(found) and body is not None,
+        "buttons": [button for button in buttons if button.permission.codename in held],
+        "is_movable": bool({"move", "retry"} & set(verbs))
+        and queries.has_runs(found)
+        and (MOVE_JOBS.codename in held and (found["state"] != "failed" or RETRY_JOBS.codename in held)),
+        "is_editable": found["state"] in EDITABLE
+        and bool(verbs)
+        and queries.has_runs(found)
+        and body is not None
+        and EDIT_JOBS.codename in held,
         "payload": None if body is None else masking.show(body, revealed=revealed is not None),
         "revealed": revealed is not None,
         "audit_filter": str(Filter((Field("target", (job_id,)),))),

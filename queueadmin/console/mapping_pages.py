@@ -10,13 +10,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ingest.api import keyring, mappings
 from ingest.api.mappings import MappingRefused
 from queueadmin.console import operations
-from queueadmin.console.answers import answer, do, operator_required
+from queueadmin.console.answers import answer, do, needs
 from queueadmin.console.forms import FieldsForm, FieldsOfForm
+from queueadmin.console.permissions import MANAGE_MAPPINGS
 from queueadmin.console.request import Request
 
 
 @never_cache
-@operator_required
+@needs(MANAGE_MAPPINGS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def map_fields(request: Request) -> HttpResponse:
     """GET asks, with what counts now where the source has a mapping; POST says it anew."""
@@ -46,7 +47,7 @@ def map_fields(request: Request) -> HttpResponse:
 
 @never_cache
 @require_POST
-@operator_required
+@needs(MANAGE_MAPPINGS)
 def unmap_fields(request: Request) -> HttpResponse:
     """The usual names count again."""
     form, back = FieldsOfForm(request.POST), reverse("console:ingest")

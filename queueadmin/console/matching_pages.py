@@ -18,12 +18,13 @@ from django.views.decorators.http import require_http_methods
 
 from queueadmin.console import job_lists, operations
 from queueadmin.console.actions import BULK
-from queueadmin.console.answers import answer, do, operator_required
+from queueadmin.console.answers import answer, do, needs, refuse
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.forms import MatchingForm
 from queueadmin.console.job_list_pages import DATABASE_AWAY
 from queueadmin.console.lists import away
 from queueadmin.console.operations import MoveResult
+from queueadmin.console.permissions import VIEW_CONSOLE, granted, may
 from queueadmin.console.request import Request
 
 #: A page that was opened longer ago does not act any more.
@@ -39,10 +40,13 @@ _OPERATIONS: Final[dict[str, Callable[..., MoveResult]]] = {
 
 
 @never_cache
-@operator_required
+@needs(VIEW_CONSOLE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def matching(request: Request) -> HttpResponse:
     """GET counts and asks, POST does: every job that matched at the instant that the page names."""
+    pressed = BULK.get(request.POST.get("verb", ""))
+    if pressed and not may(request.user, pressed.permission):
+        return refuse(request, pressed.permission)
     asking = f"{reverse('console:matching')}?{urlencode({'filter': request.POST.get('filter', '')})}"
     form = MatchingForm(request.POST) if request.method == "POST" else None
     if form and not form.is_valid():
@@ -67,12 +71,17 @@ def matching(request: Request) -> HttpResponse:
         return render(request, "console/away.html", {"away": DATABASE_AWAY}, status=503)
     if form:
         return _do(request, chosen, found, said, asking)
+    held = granted(request.user)
     context = {
         "page": "jobs",
         "filter": str(chosen),
         "at": at,
         "found": found,
-        "buttons": [(verb, button, len(found.able[verb])) for verb, button in BULK.items() if verb in found.able],
+        "buttons": [
+            (verb, button, len(found.able[verb]))
+            for verb, button in BULK.items()
+            if verb in found.able and button.permission.codename in held
+        ],
         "most": job_lists.MOST,
         "reason_from": operations.REASON_FROM,
         "needs_reason": max(map(len, found.able.values()), default=0) > operations.REASON_FROM,

@@ -58,6 +58,11 @@ def snapshot() -> Snapshot:
     return build(read, _rates_of(read), facts, Beside(last.accounts, last.waiting, last.took), seq=last.seq)
 
 
+def unknown() -> Snapshot:
+    """A snapshot that tells nothing."""
+    return lost(None, DatabaseFacts(DatabaseState("disconnected")))
+
+
 def build(
     read: Counts,
     by_queue: Mapping[str, Rates],

@@ -1,4 +1,4 @@
-"""The audit log, replays, and the index of dead letters."""
+"""The audit log, replays, the index of dead letters, and what permissions are of."""
 
 from typing import ClassVar
 
@@ -275,3 +275,14 @@ class FailureText(models.Model):
 
     def __str__(self) -> str:
         return f"words of failure {self.pk}"
+
+
+class Console(models.Model):
+    """No table: Django's permissions are of a model, and ours are of the console (`queueadmin.console.permissions`)."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return "console"

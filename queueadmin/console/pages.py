@@ -14,9 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from queueadmin.console import metrics, queries, sessions
+from queueadmin.console.answers import needs
 from queueadmin.console.api.base import read_only
 from queueadmin.console.forms import LoginForm
 from queueadmin.console.openapi import page, schema
+from queueadmin.console.permissions import PERMISSIONS, VIEW_CONSOLE, granted
 from queueadmin.console.request import Request, address, is_partial
 
 #: Dead letters on the overview.
@@ -24,7 +26,7 @@ LATEST: Final = 5
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def overview(request: Request) -> HttpResponse:
     """The overview, or for htmx its latest dead letters alone."""
@@ -57,7 +59,15 @@ class Account(PasswordChangeView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         request = self.request
         signed_in = sessions.of_user(request.user, request.session.session_key)  # type: ignore[arg-type]
-        return super().get_context_data(**kwargs) | {"sessions": signed_in}
+        held = granted(request.user)
+        permissions = [(each, each.codename in held) for each in PERMISSIONS]
+        groups = request.user.groups.order_by("name").values_list("name", flat=True)
+        return super().get_context_data(**kwargs) | {
+            "sessions": signed_in,
+            "permissions": permissions,
+            "held": len(held),
+            "groups": list(groups),
+        }
 
     def form_valid(self, form: Any) -> HttpResponse:
         done = super().form_valid(form)

@@ -4,7 +4,6 @@ from typing import Final
 
 import redis
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -12,7 +11,9 @@ from django.views.decorators.http import require_safe
 
 from ingest.queue.connections import connection
 from queueadmin.console import workers
+from queueadmin.console.answers import needs
 from queueadmin.console.job_list_pages import listed
+from queueadmin.console.permissions import VIEW_CONSOLE
 from queueadmin.console.request import Request
 from queueadmin.console.workers import Worker
 
@@ -21,7 +22,7 @@ SHOWN: Final = 8
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def queue(request: Request, name: str) -> HttpResponse:
     if name not in settings.PRIORITIES:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import redis
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ingest.queue.connections import connection, server_time
 from queueadmin.console import metrics, operations
-from queueadmin.console.answers import View, answer, do, operator_required
+from queueadmin.console.answers import View, answer, do, needs, refuse
 from queueadmin.console.dead_letters import Record, grouped, matching
 from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.filters import Filter, FilterError, parse
@@ -26,6 +25,7 @@ from queueadmin.console.forms import ReasonForm, ReplayForm
 from queueadmin.console.lists import away
 from queueadmin.console.models import Replay
 from queueadmin.console.operations import REASON_FROM, ReplayResult
+from queueadmin.console.permissions import REPLAYED, RUN_REPLAYS, VIEW_CONSOLE, may
 from queueadmin.console.replays import reading, rules
 from queueadmin.console.request import Request
 from queueadmin.console.snapshot import Snapshot
@@ -40,7 +40,7 @@ DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or do
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def replay_list(request: Request) -> HttpResponse:
     given = request.GET.get("before", "")
@@ -56,7 +56,7 @@ def replay_list(request: Request) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def replay(request: Request, pk: int) -> HttpResponse:
     found = _find(pk)
@@ -93,7 +93,7 @@ def replay(request: Request, pk: int) -> HttpResponse:
 
 
 @never_cache
-@operator_required
+@needs(RUN_REPLAYS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: Request) -> HttpResponse:
     """GET shows what a filter chooses now and asks how; POST begins with what it chooses then."""
@@ -136,6 +136,8 @@ def _begin(request: Request) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, text, form, 422)
     wanted = form.cleaned_data
+    if not may(request.user, REPLAYED[wanted["kind"]]):
+        return refuse(request, REPLAYED[wanted["kind"]])
     try:
         chosen: Filter = parse(str(parse(wanted["filter"])))
     except FilterError as error:
@@ -167,7 +169,7 @@ def _begin(request: Request) -> HttpResponse:
 
 def _button(operation: Callable[..., ReplayResult]) -> View:
     @require_POST
-    @operator_required
+    @needs(RUN_REPLAYS)
     def press(request: Request, pk: int) -> HttpResponse:
         _find(pk)
         form = ReasonForm(request.POST)

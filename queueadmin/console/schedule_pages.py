@@ -8,7 +8,6 @@ from zoneinfo import available_timezones
 import msgspec
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
@@ -21,9 +20,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ingest.models import Schedule
 from ingest.timetable import Wrong
 from queueadmin.console import masking, metrics, operations, schedules
-from queueadmin.console.answers import View, answer, do, operator_required
+from queueadmin.console.answers import View, answer, do, needs
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import PreviewForm, ReasonForm, ScheduleForm
+from queueadmin.console.permissions import MANAGE_SCHEDULES, RUN_SCHEDULES, VIEW_CONSOLE, Permission
 from queueadmin.console.request import Request
 
 #: Rows of the list.
@@ -35,7 +35,7 @@ _ALONE: Final = "Give either a cron expression or an interval."
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def schedule_list(request: Request) -> HttpResponse:
     snapshot = metrics.snapshot()
@@ -52,7 +52,7 @@ def schedule_list(request: Request) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def schedule(request: Request, pk: int) -> HttpResponse:
     found = _find(pk)
@@ -67,7 +67,7 @@ def schedule(request: Request, pk: int) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def preview(request: Request) -> HttpResponse:
     """What the times that somebody is typing mean: in words, and the next ones."""
@@ -89,7 +89,7 @@ def preview(request: Request) -> HttpResponse:
 
 
 @never_cache
-@operator_required
+@needs(MANAGE_SCHEDULES)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: Request) -> HttpResponse:
     """GET asks, POST makes it."""
@@ -102,7 +102,7 @@ def new(request: Request) -> HttpResponse:
 
 
 @never_cache
-@operator_required
+@needs(MANAGE_SCHEDULES)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: Request, pk: int) -> HttpResponse:
     """GET asks, with what it is now; POST changes what differs."""
@@ -123,7 +123,7 @@ def edit(request: Request, pk: int) -> HttpResponse:
 
 
 @never_cache
-@operator_required
+@needs(MANAGE_SCHEDULES)
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: Request, pk: int) -> HttpResponse:
     """GET asks, POST does."""
@@ -140,9 +140,9 @@ def delete(request: Request, pk: int) -> HttpResponse:
     )
 
 
-def _button(operation: Callable[..., Any]) -> View:
+def _button(operation: Callable[..., Any], permission: Permission) -> View:
     @require_POST
-    @operator_required
+    @needs(permission)
     def press(request: Request, pk: int) -> HttpResponse:
         found = _find(pk)
         wanted = request.POST.get("next", "")
@@ -153,9 +153,9 @@ def _button(operation: Callable[..., Any]) -> View:
     return press
 
 
-pause = _button(operations.pause_schedule)
-resume = _button(operations.resume_schedule)
-run_now = _button(operations.run_schedule)
+pause = _button(operations.pause_schedule, MANAGE_SCHEDULES)
+resume = _button(operations.resume_schedule, MANAGE_SCHEDULES)
+run_now = _button(operations.run_schedule, RUN_SCHEDULES)
 
 
 def _done(request: Request, operation: Callable[[str], Any], back: str) -> HttpResponse:

@@ -1,17 +1,18 @@
 """The page /settings/: HTTP only. What it shows is in in_force."""
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from queueadmin.console import in_force, metrics
+from queueadmin.console.answers import needs
+from queueadmin.console.permissions import VIEW_SETTINGS
 from queueadmin.console.request import Request
 
 
 @never_cache
-@login_required
+@needs(VIEW_SETTINGS)
 @require_safe
 def settings_in_force(request: Request) -> HttpResponse:
     snapshot = metrics.snapshot()

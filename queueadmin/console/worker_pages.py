@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import redis
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,10 +13,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ingest.queue.connections import connection
 from queueadmin.console import metrics, operations, workers
-from queueadmin.console.answers import View, admin_required, answer, back_of, do, operator_required
+from queueadmin.console.answers import View, answer, back_of, do, needs
 from queueadmin.console.forms import ReasonForm
 from queueadmin.console.lists import away
 from queueadmin.console.operations import WorkerResult
+from queueadmin.console.permissions import DRAIN_WORKERS, KILL_WORKERS, RESTART_WORKERS, VIEW_CONSOLE, Permission
 from queueadmin.console.request import Request
 from queueadmin.console.workers import Worker
 
@@ -32,7 +32,7 @@ _IN_TAB: Final[dict[str, Callable[[Worker], bool]]] = {
 
 
 @never_cache
-@login_required
+@needs(VIEW_CONSOLE)
 @require_safe
 def worker_list(request: Request) -> HttpResponse:
     tab = request.GET.get("state", "")
@@ -57,22 +57,22 @@ def worker_list(request: Request) -> HttpResponse:
     return render(request, "console/workers.html", context)
 
 
-def _button(operation: Callable[..., WorkerResult]) -> View:
+def _button(operation: Callable[..., WorkerResult], permission: Permission) -> View:
     @require_POST
-    @operator_required
+    @needs(permission)
     def press(request: Request, worker: str) -> HttpResponse:
         return _told(request, operation, worker)
 
     return press
 
 
-drain = _button(operations.drain_worker)
-resume = _button(operations.resume_worker)
-restart = _button(operations.restart_worker)
+drain = _button(operations.drain_worker, DRAIN_WORKERS)
+resume = _button(operations.resume_worker, DRAIN_WORKERS)
+restart = _button(operations.restart_worker, RESTART_WORKERS)
 
 
 @never_cache
-@admin_required
+@needs(KILL_WORKERS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def kill(request: Request, worker: str) -> HttpResponse:
     """GET asks, POST does."""

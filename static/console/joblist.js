@@ -72,6 +72,7 @@ function prepare(verb) {
   why.required = needed;
   for (const each of DESTROYS) {
     const button = $(`[data-sure="${each}"]`);
+    if (!button) continue; // somebody may discard, and not cancel
     button.hidden = each !== verb;
     setText(button, `${word} ${number(count)}`);
   }

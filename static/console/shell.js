@@ -9,13 +9,14 @@ const $$ = selector => [...document.querySelectorAll(selector)];
 const root = document.documentElement;
 
 /* --- live dot ------------------------------------------------------------------ */
-const DOT = { live: 'on', paused: 'stale', stale: 'stale', connecting: '', reconnecting: 'off', 'signed-out': 'off' };
+const DOT = { live: 'on', paused: 'stale', stale: 'stale', connecting: '', reconnecting: 'off', 'signed-out': 'off', 'not-allowed': 'off' };
 const since = age => age === null || age < 1 ? '' : age < 90 ? `${age} s` : `${Math.round(age / 60)} min`;
 function words({ name, wait, age }) {
   if (name === 'stale') return `stale ${since(age)}`;
   if (live.instead && (name === 'reconnecting' || name === 'connecting')) return live.instead;
   if (name === 'reconnecting') return wait ? `reconnecting in ${wait} s` : 'reconnecting…';
   if (name === 'signed-out') return 'signed out';
+  if (name === 'not-allowed') return 'no live numbers';
   return name === 'connecting' ? 'connecting…' : name;
 }
 let before = '';
@@ -29,7 +30,7 @@ onState(state => {
   before = state.name;
   dot.title = state.age > 2 ? `The numbers are ${since(state.age)} old` : '';
   // Announced once per change of state, not at every second of a countdown.
-  setText($('#live-said'), { live: 'Live', reconnecting: live.instead ? `No live connection; the numbers come ${live.instead}` : 'Connection lost, reconnecting', stale: 'The numbers are stale', 'signed-out': 'You are signed out; reload to sign in', paused: 'Paused' }[state.name] ?? '');
+  setText($('#live-said'), { live: 'Live', reconnecting: live.instead ? `No live connection; the numbers come ${live.instead}` : 'Connection lost, reconnecting', stale: 'The numbers are stale', 'signed-out': 'You are signed out; reload to sign in', 'not-allowed': 'You may not see the live numbers', paused: 'Paused' }[state.name] ?? '');
 });
 
 /* --- what every page shows of a snapshot ---------------------------------------- */

@@ -3,17 +3,18 @@
 const FIRST_WAIT = 1000; // ms; doubles up to LONGEST_WAIT
 const LONGEST_WAIT = 8000;
 const NOT_LOGGED_IN = 4401; // the server's close code: the session ended, trying again cannot help
+const NOT_ALLOWED = 4403; // signed in, and may not see what it tells
 const QUIET_AFTER = 5000; // ms without news: without its publisher the server still reads every 3 s
 
 /**
  * Opens the line and keeps it. Calls `on.open(send)` at each opening, `on.history(frame)`, `on.snapshot(frame)`, `on.job(frame)`,
  * `on.door(frame)` and
- * `on.state({name, wait, age})`, name one of connecting, live, stale, reconnecting, signed-out;
+ * `on.state({name, wait, age})`, name one of connecting, live, stale, reconnecting, signed-out, not-allowed;
  * wait: seconds to the next try; age: seconds since the last snapshot, null before the first.
  */
 export function listen(on) {
   const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${document.body.dataset.root}ws/console/`;
-  let socket = null, wait = FIRST_WAIT, retryAt = 0, timer = 0, last = 0, at = 0, opened = false, over = false;
+  let socket = null, wait = FIRST_WAIT, retryAt = 0, timer = 0, last = 0, at = 0, opened = false, over = '';
 
   const age = () => last ? Math.round((Date.now() - last) / 1000) : null;
 
@@ -38,7 +39,7 @@ export function listen(on) {
     });
     mine.addEventListener('close', event => {
       if (mine !== socket) return;
-      over = event.code === NOT_LOGGED_IN;
+      over = { [NOT_LOGGED_IN]: 'signed-out', [NOT_ALLOWED]: 'not-allowed' }[event.code] ?? '';
       again();
     });
     tell();
@@ -56,7 +57,7 @@ export function listen(on) {
   }
 
   function tell() {
-    if (over) return on.state({ name: 'signed-out', age: age() });
+    if (over) return on.state({ name: over, age: age() });
     if (!socket) return on.state({ name: 'reconnecting', wait: Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)), age: age() });
     if (!last || (!opened && last)) return on.state({ name: last ? 'reconnecting' : 'connecting', wait: 0, age: age() });
     on.state({ name: Date.now() - last > QUIET_AFTER ? 'stale' : 'live', age: age() });

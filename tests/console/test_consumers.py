@@ -14,12 +14,12 @@ from channels.auth import AuthMiddlewareStack
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from ingest.queue import connections
 from queueadmin.console import consumers, door_feed, feed, history, metrics, publisher
-from queueadmin.console.consumers import NOT_LOGGED_IN, same_origin
+from queueadmin.console.consumers import NOT_ALLOWED, NOT_LOGGED_IN, same_origin
 from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.routing import router
 from queueadmin.console.snapshot import Snapshot
@@ -288,3 +288,31 @@ async def test_who_comes_first_again_gets_no_frame_of_those_who_left(empty_redis
 async def test_same_origin(host: str, origin: str, same: bool) -> None:
     headers = [(b"host", host.encode()), (b"origin", origin.encode())]
     assert same_origin({"headers": headers}) is same
+
+
+async def test_whoever_may_not_look_is_told_so_and_not_sent_to_the_login(
+    session: Client, empty_redis: redis.Redis
+) -> None:
+    """Issue 7.4. Signing in again would not help, and the page does not try again either."""
+    await _leave_for("newcomers")
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        assert (await socket.receive_output(timeout=10))["code"] == NOT_ALLOWED
+
+
+async def test_each_message_asks_what_its_sender_may_by_now(session: Client, empty_redis: redis.Redis) -> None:
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await socket.send_json_to({"follow": "nobody"})
+        assert (await _job_frame(socket, "nobody"))["job"] is None
+        await _leave_for("newcomers")
+        await socket.send_json_to({"door": True})
+        async with asyncio.timeout(20):
+            while (message := await socket.receive_output(timeout=10))["type"] != "websocket.close":
+                assert json.loads(message["text"])["type"] != "door"
+        assert message["code"] == NOT_ALLOWED
+
+
+@sync_to_async
+def _leave_for(group: str) -> None:
+    User.objects.get(username="ada").groups.set([Group.objects.get_or_create(name=group)[0]])

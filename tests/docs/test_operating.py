@@ -108,3 +108,12 @@ def test_the_bounds_of_lists_are_the_code_s() -> None:
     assert f"at most {pages.LOOKED_AT:,} jobs are looked at for one" in TEXT
     assert f"the first {lists.DEPTH:,} are looked through" in TEXT
     assert f"up to {job_lists.MAX_LIMIT}" in TEXT
+
+
+def test_its_table_of_permissions_is_the_code_s() -> None:
+    """Issue 7.4."""
+    from queueadmin.console.permissions import PERMISSIONS
+
+    table = TEXT.split("## Who may do what")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(console\.\w+)` \| (.*) \| (.*) \|$", table, re.MULTILINE)
+    assert rows == [(each.name, each.does, ", ".join(each.groups)) for each in PERMISSIONS]

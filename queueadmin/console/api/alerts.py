@@ -8,11 +8,12 @@ from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
 from ingest.models import Alert
-from queueadmin.console import alerts, callers, operations
+from queueadmin.console import alerts, operations
 from queueadmin.console.api.base import ConsoleView, invalid_field, reason_of
 from queueadmin.console.api.lists import filter_of, limit_of
 from queueadmin.console.callers import Caller
 from queueadmin.console.operations import AlertResult
+from queueadmin.console.permissions import HANDLE_ALERTS
 
 #: Reports of each kind that one problem is answered with.
 REPORTS: Final = 50
@@ -43,7 +44,7 @@ class AlertView(ConsoleView):
 class SayView(ConsoleView):
     """POST answers with the problem; saying again what it is already changes nothing."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    writing = HANDLE_ALERTS
     minds_tenant = True
     say: ClassVar[Callable[..., AlertResult]]
 

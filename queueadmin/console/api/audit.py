@@ -1,19 +1,16 @@
 """The audit log."""
 
-from collections.abc import Callable
-from typing import ClassVar
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from queueadmin.console import audit, callers
+from queueadmin.console import audit
 from queueadmin.console.api.base import ConsoleView, invalid_field
 from queueadmin.console.api.lists import filter_of, limit_of
-from queueadmin.console.callers import Caller
+from queueadmin.console.permissions import VIEW_AUDIT
 
 
 class AuditView(ConsoleView):
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.insider)
+    reading = VIEW_AUDIT
 
     def get(self, request: Request) -> Response:
         asked = request.query_params

@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,6 +26,7 @@ from ingest.api.problems import Problem, ProblemError, method_not_allowed
 from ingest.queue.connections import NeedsRedis
 from queueadmin.console import audit, callers
 from queueadmin.console.callers import Caller
+from queueadmin.console.permissions import VIEW_CONSOLE, Permission
 from queueadmin.console.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -50,8 +52,9 @@ class ConsoleView(APIView):
     permission_classes = []  # noqa: RUF012
     parser_classes = [StrictJSON, FormParser, MultiPartParser]  # noqa: RUF012
     renderer_classes = [JSONRenderer]  # noqa: RUF012
-    #: Who may call: `callers.reader` or `callers.operator`.
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.reader)
+    #: What a caller needs to read here, and to change something; None: it is open to everybody.
+    reading: ClassVar[Permission | None] = VIEW_CONSOLE
+    writing: ClassVar[Permission] = VIEW_CONSOLE
     #: Whether it shows and touches the caller's tenant's jobs alone. Else it is closed to keys that are bound to a
     #: tenant, and so is every new view until it says that it minds.
     minds_tenant: ClassVar[bool] = False
@@ -62,7 +65,8 @@ class ConsoleView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.caller = type(self).allowed(request)
+        needed = self.reading if request.method in SAFE_METHODS else self.writing
+        self.caller = callers.caller(request, needed) if needed else Caller("")
         if self.caller.tenant and not self.minds_tenant:
             raise ProblemError(
                 Problem(403, "forbidden_tenant", "Not allowed", "This is about every tenant; the key is bound to one.")

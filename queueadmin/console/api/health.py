@@ -1,7 +1,6 @@
 """Is all well? By our own names, by Keep's, and as probes ask."""
 
-from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 import redis
 from django.conf import settings
@@ -18,7 +17,7 @@ from ingest.queue.connections import acceptance_connection, connection
 from ingest.reading.counts import unfinished
 from queueadmin.console import callers, counts, metrics, prometheus
 from queueadmin.console.api.base import ConsoleView, connected, read_only
-from queueadmin.console.callers import Caller
+from queueadmin.console.permissions import VIEW_CONSOLE
 
 #: Keep's thresholds for `queue_status`.
 BACKLOGGED_FROM: Final = 1000
@@ -28,7 +27,7 @@ ERRORS_FROM: Final = 100
 class HealthView(ConsoleView):
     """Open to everybody, as load balancers ask without a key; the details are for those who may read."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(lambda request: Caller(""))
+    reading = None
 
     def get(self, request: Request) -> Response:
         snapshot = metrics.snapshot()
@@ -56,7 +55,7 @@ class HealthView(ConsoleView):
 def _may_know(request: Request) -> bool:
     """Whether the caller may read about every tenant."""
     try:
-        return not callers.reader(request).tenant
+        return not callers.caller(request, VIEW_CONSOLE).tenant
     except ProblemError:
         return False
 

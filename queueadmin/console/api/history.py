@@ -1,16 +1,15 @@
 """What the counts were, for charts of one's own; and marks on those charts."""
 
 import time
-from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.queue.connections import connection
-from queueadmin.console import callers, history, marks, operations
+from queueadmin.console import history, marks, operations
 from queueadmin.console.api.base import ConsoleView, invalid_field, member
-from queueadmin.console.callers import Caller
+from queueadmin.console.permissions import ADD_MARKS
 
 #: A window's letter → seconds.
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -42,7 +41,7 @@ class HistoryView(ConsoleView):
 class MarksView(ConsoleView):
     """A deploy, or whatever else explains a bend."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    writing = ADD_MARKS
 
     def post(self, request: Request) -> Response:
         text, at = member(request, "text"), member(request, "at")

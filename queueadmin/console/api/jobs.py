@@ -1,6 +1,5 @@
 """One job: read it, and move it from where it is to where an operator wants it."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
@@ -9,7 +8,7 @@ from rest_framework.response import Response
 from ingest.accept import Unavailable
 from ingest.api.problems import Problem, ProblemError
 from ingest.reading import ages
-from queueadmin.console import callers, operations, queries
+from queueadmin.console import operations, queries
 from queueadmin.console.api.base import (
     ConsoleView,
     database_away,
@@ -19,6 +18,15 @@ from queueadmin.console.api.base import (
 )
 from queueadmin.console.callers import Caller
 from queueadmin.console.operations import MoveResult
+from queueadmin.console.permissions import (
+    CANCEL_JOBS,
+    DISCARD_JOBS,
+    DUPLICATE_JOBS,
+    MOVE_JOBS,
+    RESTORE_JOBS,
+    RETRY_JOBS,
+    RUN_JOBS,
+)
 
 
 class JobView(ConsoleView):
@@ -31,7 +39,6 @@ class JobView(ConsoleView):
 class MoveView(ConsoleView):
     """POST moves the job and answers with it; 409 when it was not where the operation takes jobs from."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
     minds_tenant = True
     #: For the title of the 409.
     verb: ClassVar[str]
@@ -67,6 +74,7 @@ class MoveView(ConsoleView):
 
 
 class RetryView(MoveView):
+    writing = RETRY_JOBS
     verb = "retried"
     status = 202
 
@@ -75,6 +83,7 @@ class RetryView(MoveView):
 
 
 class RunNowView(MoveView):
+    writing = RUN_JOBS
     verb = "run now"
 
     def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
@@ -82,6 +91,7 @@ class RunNowView(MoveView):
 
 
 class CancelView(MoveView):
+    writing = CANCEL_JOBS
     verb = "canceled"
 
     def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
@@ -89,6 +99,7 @@ class CancelView(MoveView):
 
 
 class DiscardView(MoveView):
+    writing = DISCARD_JOBS
     verb = "discarded"
 
     def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
@@ -96,6 +107,7 @@ class DiscardView(MoveView):
 
 
 class RestoreView(MoveView):
+    writing = RESTORE_JOBS
     verb = "restored"
 
     def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
@@ -103,6 +115,7 @@ class RestoreView(MoveView):
 
 
 class MoveToView(MoveView):
+    writing = MOVE_JOBS
     verb = "moved"
 
     def move(self, request: Request, job_id: str, *, actor: str, reason: str) -> MoveResult:
@@ -115,7 +128,7 @@ class MoveToView(MoveView):
 class DuplicateView(ConsoleView):
     """POST sends the job's event once more and answers with the new job."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    writing = DUPLICATE_JOBS
     minds_tenant = True
 
     def post(self, request: Request, job_id: str) -> Response:

@@ -1,8 +1,7 @@
 """What a job carries: looked at without its credentials, replaced, and shown whole."""
 
 import json
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 from rest_framework.request import Request
@@ -13,9 +12,9 @@ from ingest.reading import payloads
 from queueadmin.console import callers, masking, operations, queries
 from queueadmin.console.api.base import MAX_REASON, ConsoleView, invalid_field, reason_of
 from queueadmin.console.api.jobs import job_for, not_found
-from queueadmin.console.callers import Caller
 from queueadmin.console.dead_letters.reading import event_in, finite
 from queueadmin.console.editing import EditError
+from queueadmin.console.permissions import EDIT_JOBS, RETRY_JOBS, REVEAL_PAYLOADS
 from queueadmin.console.queries import EDITABLE
 
 
@@ -29,7 +28,7 @@ class _Change(msgspec.Struct):
 class PayloadView(ConsoleView):
     """GET: without credentials. PUT: another event, and a dead letter is retried with it."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.reader_or_operator)
+    writing = EDIT_JOBS
     minds_tenant = True
 
     def get(self, request: Request, job_id: str) -> Response:
@@ -43,6 +42,8 @@ class PayloadView(ConsoleView):
         change = _change(request)
         if before["state"] not in EDITABLE:
             raise _too_late(before["state"], before["moved_by"], before["moved_at"])
+        if change.retry and before["state"] == "failed":
+            callers.caller(request, RETRY_JOBS)
         try:
             result = operations.change_event(
                 job_id,
@@ -66,7 +67,7 @@ class PayloadView(ConsoleView):
 class RevealView(ConsoleView):
     """POST answers with the event as it was sent, credentials included; on the record."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.revealer)
+    writing = REVEAL_PAYLOADS
     minds_tenant = True
 
     def post(self, request: Request, job_id: str) -> Response:

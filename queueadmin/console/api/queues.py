@@ -1,17 +1,16 @@
 """The queues: read, pause, resume, empty, take back what stalled."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
-from queueadmin.console import callers, metrics, operations
+from queueadmin.console import metrics, operations
 from queueadmin.console.api.base import ConsoleView, connected, member, number_between, reason_of
-from queueadmin.console.callers import Caller
+from queueadmin.console.permissions import EMPTY_QUEUES, PAUSE_QUEUES, RECOVER_JOBS
 
 #: A year: more is a typing error.
 MAX_PROCESSING_TIME: Final = 365 * 86_400
@@ -25,8 +24,6 @@ class QueuesView(ConsoleView):
 class OperatorView(ConsoleView):
     """A write that concerns every tenant."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if (name := kwargs.get("name")) is not None and name not in settings.PRIORITIES:
@@ -35,6 +32,8 @@ class OperatorView(ConsoleView):
 
 
 class RecoverStalledView(OperatorView):
+    writing = RECOVER_JOBS
+
     def post(self, request: Request) -> Response:
         # By the query or by the body; what is given is checked, also where the other one counts.
         given = (request.query_params.get("max_processing_time"), member(request, "max_processing_time"))
@@ -51,6 +50,8 @@ class RecoverStalledView(OperatorView):
 class PauseView(OperatorView):
     """One queue, or all of them where the path names none."""
 
+    writing = PAUSE_QUEUES
+
     def post(self, request: Request, name: str | None = None) -> Response:
         given = member(request, "minutes")
         minutes = None if given in (None, "") else number_between(given, "minutes", "minutes", operations.MAX_MINUTES)
@@ -60,6 +61,8 @@ class PauseView(OperatorView):
 
 
 class ResumeView(OperatorView):
+    writing = PAUSE_QUEUES
+
     def post(self, request: Request, name: str | None = None) -> Response:
         resumed = operations.resume(name, actor=self.caller.actor, reason=reason_of(request))
         still = list(resumed.still_paused)
@@ -67,6 +70,8 @@ class ResumeView(OperatorView):
 
 
 class EmptyView(OperatorView):
+    writing = EMPTY_QUEUES
+
     def post(self, request: Request, name: str) -> Response:
         try:
             emptied = operations.empty(name, actor=self.caller.actor, reason=reason_of(request))

@@ -12,11 +12,11 @@ from ingest.queue.connections import connection, server_time
 from queueadmin.console import callers, operations, replays
 from queueadmin.console.api.base import ConsoleView, invalid_field, member, queue_of, reason_of
 from queueadmin.console.api.lists import filter_of, limit_of
-from queueadmin.console.callers import Caller
 from queueadmin.console.dead_letters import Record, grouped, matching
 from queueadmin.console.dead_letters.groups import Group
 from queueadmin.console.filters import Filter, parse
 from queueadmin.console.models import Replay
+from queueadmin.console.permissions import REPLAYED, RUN_REPLAYS
 from queueadmin.console.replays import BadOption, Options
 
 #: Dead letters looked at for one answer, the newest; some 2 seconds.
@@ -70,10 +70,11 @@ def _group(group: Group) -> dict[str, Any]:
 class StartView(ConsoleView):
     """POST begins with exactly what matches now, and answers 202 with the replay."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    writing = RUN_REPLAYS
     kind: ClassVar[Replay.Kind]
 
     def post(self, request: Request) -> Response:
+        callers.caller(request, REPLAYED[self.kind])
         text = member(request, "filter")
         if not isinstance(text, str):
             raise invalid_field("filter", "filter is missing: a text; an empty one chooses all.")
@@ -120,7 +121,7 @@ class ReplayView(ConsoleView):
 class SteerView(ConsoleView):
     """POST answers with the replay; 409 when it is in no state for that."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    writing = RUN_REPLAYS
     operation: ClassVar[Callable[..., operations.ReplayResult]]
 
     def post(self, request: Request, replay: str) -> Response:

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from ingest.accept import Unavailable
 from ingest.api.problems import Problem, ProblemError
 from ingest.models import Schedule
-from queueadmin.console import callers, operations, schedules
+from queueadmin.console import operations, schedules
 from queueadmin.console.api.base import ConsoleView, invalid_field, member, reason_of
 from queueadmin.console.api.lists import limit_of
-from queueadmin.console.callers import Caller
+from queueadmin.console.permissions import MANAGE_SCHEDULES, RUN_SCHEDULES
 
 T = TypeVar("T")
 
@@ -38,13 +38,14 @@ _REQUIRED: Final = ("name", "kind", "body")
 
 
 class SchedulesView(ConsoleView):
+    writing = MANAGE_SCHEDULES
+
     def get(self, request: Request) -> Response:
         asked = request.query_params
         found = schedules.page(cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")))
         return Response({"items": [schedules.shown(each) for each in found.items], "next": found.next})
 
     def post(self, request: Request) -> Response:
-        self.caller = callers.operator(request)
         given = _given(request)
         for name in _REQUIRED:
             if name not in given:
@@ -54,12 +55,13 @@ class SchedulesView(ConsoleView):
 
 
 class ScheduleView(ConsoleView):
+    writing = MANAGE_SCHEDULES
+
     def get(self, request: Request, schedule: str) -> Response:
         return Response(schedules.shown(_asked(lambda: Schedule.objects.get(name=schedule))))
 
     def put(self, request: Request, schedule: str) -> Response:
         """What is left out stays as it is."""
-        self.caller = callers.operator(request)
         given, reason = _given(request), reason_of(request)
         if given.get("cron") and "interval_seconds" not in given:
             given["interval_seconds"] = None
@@ -71,7 +73,6 @@ class ScheduleView(ConsoleView):
         return Response(schedules.shown(done.schedule))
 
     def delete(self, request: Request, schedule: str) -> Response:
-        self.caller = callers.operator(request)
         reason = reason_of(request)
         done = _asked(lambda: operations.delete_schedule(schedule, actor=self.caller.actor, reason=reason))
         return Response({"name": schedule, "deleted": done.changed, "done": done.sentence})
@@ -80,7 +81,7 @@ class ScheduleView(ConsoleView):
 class EnableView(ConsoleView):
     """POST answers with the schedule; saying again what it is already changes nothing."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    writing = MANAGE_SCHEDULES
     operation: ClassVar[Callable[..., operations.ScheduleResult]]
 
     def post(self, request: Request, schedule: str) -> Response:
@@ -98,7 +99,7 @@ class ResumeScheduleView(EnableView):
 
 
 class RunScheduleView(ConsoleView):
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
+    writing = RUN_SCHEDULES
 
     def post(self, request: Request, schedule: str) -> Response:
         reason = reason_of(request)

@@ -8,10 +8,10 @@ from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
 from ingest.queue.connections import connection
-from queueadmin.console import callers, operations, workers
+from queueadmin.console import operations, workers
 from queueadmin.console.api.base import ConsoleView, reason_of
-from queueadmin.console.callers import Caller
 from queueadmin.console.operations import WorkerResult
+from queueadmin.console.permissions import DRAIN_WORKERS, KILL_WORKERS, RESTART_WORKERS
 
 
 class WorkersView(ConsoleView):
@@ -24,7 +24,6 @@ class WorkersView(ConsoleView):
 class TellView(ConsoleView):
     """POST tells one worker."""
 
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.operator)
     tell: ClassVar[Callable[..., WorkerResult]]
 
     def post(self, request: Request, worker: str) -> Response:
@@ -38,17 +37,20 @@ class TellView(ConsoleView):
 
 
 class DrainView(TellView):
+    writing = DRAIN_WORKERS
     tell = staticmethod(operations.drain_worker)
 
 
 class ResumeWorkerView(TellView):
+    writing = DRAIN_WORKERS
     tell = staticmethod(operations.resume_worker)
 
 
 class RestartView(TellView):
+    writing = RESTART_WORKERS
     tell = staticmethod(operations.restart_worker)
 
 
 class KillView(TellView):
-    allowed: ClassVar[Callable[[Request], Caller]] = staticmethod(callers.administrator)
+    writing = KILL_WORKERS
     tell = staticmethod(operations.kill_worker)

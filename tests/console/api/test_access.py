@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import redis
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Permission as Stored
 from django.test import Client
 
 from ingest.models import Alert
@@ -56,12 +57,33 @@ def test_a_reading_key_may_not_operate(path: str, empty_redis: redis.Redis, with
     problem_of(with_key("read,ingest").post(path), 403, "forbidden_scope")
 
 
-@pytest.mark.parametrize("path", OPERATING + SCHEDULING)
-def test_x16_a_viewer_may_not_operate(path: str, empty_redis: redis.Redis, make_user: Callable[..., User]) -> None:
+def test_x16_a_session_that_is_refused_is_told_the_permission(
+    empty_redis: redis.Redis, make_user: Callable[..., User]
+) -> None:
+    """The whole table is in tests/console/test_roles.py."""
     client = Client()
     client.force_login(make_user("ada", "viewer"), BACKEND)
-    problem_of(client.post(path), 403, "forbidden_role")
-    assert not AuditEntry.objects.exists()
+    problem = problem_of(client.post(RECOVER), 403, "forbidden_permission")
+    assert problem["permission"] == "console.recover_jobs"
+    assert problem["detail"].startswith("ada may not take back stalled jobs: that needs the permission console.recover")
+    assert problem["detail"].endswith("which the groups admin and operator have.")
+
+
+def test_what_a_replay_does_and_that_an_edit_retries_takes_its_own_permission(
+    jobs: Jobs, make_user: Callable[..., User]
+) -> None:
+    (job_id,) = jobs.fail(1)
+    user, client = make_user("ada", "some"), Client()
+    some = Group.objects.get(name="some")
+    some.permissions.set(Stored.objects.filter(codename__in=["view_console", "run_replays", "edit_jobs"]))
+    client.force_login(user, BACKEND)
+    for verb, missing in (("discard", "discard_jobs"), ("restore", "restore_jobs"), ("retry", "retry_jobs")):
+        answer = client.post(f"/api/v1/dlq/{verb}", {"filter": ""}, content_type="application/json")
+        assert problem_of(answer, 403, "forbidden_permission")["permission"] == f"console.{missing}"
+    path, change = f"/api/v1/jobs/{job_id}/payload", {"payload": {"title": "new"}}
+    answer = client.put(path, change, content_type="application/json")
+    assert problem_of(answer, 403, "forbidden_permission")["permission"] == "console.retry_jobs"
+    assert client.put(path, {**change, "retry": False}, content_type="application/json").status_code == 200
 
 
 def test_a_session_operates_with_its_csrf_token_only(empty_redis: redis.Redis, make_user: Callable[..., User]) -> None:

@@ -116,7 +116,7 @@ def test_reveal_is_for_admins_and_on_the_record(
     problem_of(with_key("read").post(path), 403, "forbidden_scope")
     session = Client()
     session.force_login(make_user("olga", "operator"), BACKEND)
-    problem_of(session.post(path), 403, "forbidden_role")
+    problem_of(session.post(path), 403, "forbidden_permission")
     assert outcome().pk == before
     session.force_login(make_user("root", "admin"), BACKEND)
     assert session.post(path).status_code == 200

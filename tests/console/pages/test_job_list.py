@@ -212,7 +212,7 @@ def test_a_viewer_sees_the_list_and_no_button(sign_in: Callable[..., Client], jo
     for path in ("/jobs/", "/queues/high/"):
         page = text_of(sign_in(f"vera{len(path)}", "viewer").get(path))
         assert "Problem 1" in page
-        assert "acting needs the group operator" in page
+        assert "what you may do" in page
         assert "/chosen-jobs/" not in page
         assert 'type="checkbox"' not in page
 
