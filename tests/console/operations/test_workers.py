@@ -32,8 +32,13 @@ def _state(shop: Shop, name: str) -> str:  # noqa: F811
     return found.state if found else "gone"
 
 
-def _listens(shop: Shop, name: str) -> bool:  # noqa: F811
+def _hears(shop: Shop, name: str) -> bool:  # noqa: F811
     return bool(shop.redis.pubsub_numsub(f"rq:pubsub:{name}")[0][1])
+
+
+def _listens(shop: Shop, name: str) -> bool:  # noqa: F811
+    """It hears commands, and has said with its first beat that it is one of ours."""
+    return _hears(shop, name) and bool(shop.redis.hexists(keys.worker(name), "held"))
 
 
 def test_drain_and_resume(here: Shop) -> None:
@@ -60,13 +65,13 @@ def test_drain_and_resume(here: Shop) -> None:
 def test_restart_is_for_those_that_something_starts_anew(here: Shop) -> None:
     alone = here.worker(SUPERVISOR_ENABLED="")
     name = here.name()
-    wait_until(lambda: _listens(here, name) and here.redis.hexists(keys.worker(name), "memory"), seconds=60)
+    wait_until(lambda: _listens(here, name), seconds=60)
     with pytest.raises(operations.CannotDo, match="would only end it"):
         operations.restart_worker(name, actor="ada")
     assert alone.stop() == 0
     supervised = here.worker(SUPERVISOR_ENABLED="1")
     name = here.name()
-    wait_until(lambda: _listens(here, name) and here.redis.hexists(keys.worker(name), "memory"), seconds=60)
+    wait_until(lambda: _listens(here, name), seconds=60)
     assert "supervisor starts another" in operations.restart_worker(name, actor="ada").sentence
     assert supervised.process.wait(timeout=60) == 0
 
@@ -94,7 +99,7 @@ def test_a_killed_worker_s_jobs_come_back_once(here: Shop) -> None:
 def test_one_that_is_elsewhere_is_told_to_shut_down(here: Shop) -> None:
     away = here.worker()
     name = here.name()
-    wait_until(lambda: _listens(here, name) and here.redis.hexists(keys.worker(name), "process"), seconds=60)
+    wait_until(lambda: _listens(here, name), seconds=60)
     here.redis.hset(keys.worker(name), mapping={"process": "another-boot pid:[1] 1 1", "hostname": "node-b"})
     said = operations.kill_worker(name, actor="ada").sentence
     assert said == (
@@ -107,7 +112,7 @@ def test_rq_s_own_worker_is_told_to_shut_down_and_nothing_else(here: Shop, tmp_p
     rq = str(Path(sys.executable).parent / "rq")
     stock = subprocess.Popen([rq, "worker", "stock-queue", "--url", here.valkey.url, "--name", "stock"])
     try:
-        wait_until(lambda: _listens(here, "stock"), seconds=60)
+        wait_until(lambda: _hears(here, "stock"), seconds=60)
         for verb in (operations.drain_worker, operations.resume_worker, operations.restart_worker):
             with pytest.raises(operations.CannotDo, match="RQ's own worker"):
                 verb("stock", actor="ada")
