@@ -15,7 +15,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from queueadmin.console import job_lists, metrics, operations, queries
 from queueadmin.console.actions import BULK
@@ -23,7 +23,7 @@ from queueadmin.console.answers import View, answer, back_of, do, needs
 from queueadmin.console.chips import chips, only_of, states_of
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.filters.terms import Field
-from queueadmin.console.forms import ChosenForm, SelectionForm
+from queueadmin.console.forms import ChosenForm, ReasonForm, SelectionForm
 from queueadmin.console.job_lists import BadCursor
 from queueadmin.console.job_rows import rows
 from queueadmin.console.job_tabs import tabs
@@ -186,11 +186,29 @@ cancel_chosen = _on_chosen(operations.cancel, CANCEL_JOBS)
 discard_chosen = _on_chosen(operations.discard, DISCARD_JOBS, undo=True)
 
 
-@require_POST
+@never_cache
 @needs(CLEAN_JOBS)
+@require_http_methods(["GET", "HEAD", "POST"])
 def clean_finished(request: Request) -> HttpResponse:
-    """Delete what finished jobs returned; their events stay as long as their kind is kept."""
-    return do(request, lambda actor: operations.clean_finished(actor=actor), back_of(request))
+    """GET asks, POST deletes what finished jobs returned; their events stay as long as their kind is kept."""
+    back = f"{reverse('console:jobs')}?filter=state:finished"
+    if request.method != "POST":
+        try:
+            stored = queries.stored_results()
+        except redis.RedisError as error:
+            return render(request, "console/away.html", {"away": away(error)}, status=503)
+        context = {"page": "jobs", "stored": stored, "back": back, "reason_from": operations.REASON_FROM}
+        return render(request, "console/clean_finished.html", context)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
+    reason = form.cleaned_data["reason"]
+    return do(
+        request,
+        lambda actor: operations.clean_finished(actor=actor, reason=reason),
+        back,
+        asking=request.path,
+    )
 
 
 def _find(request: Request) -> HttpResponse:

@@ -77,7 +77,7 @@ restart = _button(operations.restart_worker, RESTART_WORKERS)
 def kill(request: Request, worker: str) -> HttpResponse:
     """GET asks, POST does."""
     if request.method == "POST":
-        return _told(request, operations.kill_worker, worker)
+        return _told(request, operations.kill_worker, worker, asking=request.path)
     try:
         found = workers.find(connection(), worker)
     except redis.RedisError as error:
@@ -88,12 +88,13 @@ def kill(request: Request, worker: str) -> HttpResponse:
     return render(request, "console/kill_worker.html", context)
 
 
-def _told(request: Request, operation: Callable[..., WorkerResult], worker: str) -> HttpResponse:
+def _told(request: Request, operation: Callable[..., WorkerResult], worker: str, *, asking: str = "") -> HttpResponse:
     back = back_of(request) if "next" in request.POST else reverse("console:workers")
     form = ReasonForm(request.POST)
     if not form.is_valid():
         return answer(request, "A reason has at most 500 characters.", messages.WARNING, back, 422)
     try:
-        return do(request, lambda actor: operation(worker, actor=actor, reason=form.cleaned_data["reason"]), back)
+        reason = form.cleaned_data["reason"]
+        return do(request, lambda actor: operation(worker, actor=actor, reason=reason), back, asking=asking)
     except (operations.NoSuchWorker, operations.CannotDo) as error:
         return answer(request, str(error), messages.WARNING, back, 409)

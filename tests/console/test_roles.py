@@ -97,7 +97,7 @@ TABLE: Final[dict[str, dict[str, Needs | None]]] = {
     "console:cancel_chosen": {"post": (CANCEL_JOBS,)},
     "console:discard_chosen": {"post": (DISCARD_JOBS,)},
     "console:matching": {"get": (VIEW_CONSOLE,), "post": (VIEW_CONSOLE, DISCARD_JOBS)},
-    "console:clean_finished": {"post": (CLEAN_JOBS,)},
+    "console:clean_finished": {"get": (CLEAN_JOBS,), "post": (CLEAN_JOBS,)},
     "console:job": SEES,
     "console:job_raw": SEES,
     "console:reveal_job": {"post": (REVEAL_PAYLOADS,)},

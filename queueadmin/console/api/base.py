@@ -26,6 +26,7 @@ from ingest.api.problems import Problem, ProblemError, method_not_allowed
 from ingest.queue.connections import NeedsRedis
 from queueadmin.console import audit, callers
 from queueadmin.console.callers import Caller
+from queueadmin.console.operations import ReasonNeeded
 from queueadmin.console.permissions import VIEW_CONSOLE, Permission
 from queueadmin.console.snapshot import Snapshot
 
@@ -157,6 +158,8 @@ def _problem(error: Exception, view: APIView) -> Problem | None:
             return error.problem
         case MethodNotAllowed():
             return method_not_allowed(view.request.method or "", ", ".join(view.allowed_methods))
+        case ReasonNeeded():
+            return Problem(422, "reason_needed", "A reason is needed", str(error), field="reason", count=error.count)
         case ParseError():
             return Problem(400, "invalid_json", "Not readable", f"The body cannot be read: {error.detail}")
         case RequestDataTooBig():

@@ -73,10 +73,5 @@ class EmptyView(OperatorView):
     writing = EMPTY_QUEUES
 
     def post(self, request: Request, name: str) -> Response:
-        try:
-            emptied = operations.empty(name, actor=self.caller.actor, reason=reason_of(request))
-        except operations.ReasonNeeded as error:
-            raise ProblemError(
-                Problem(422, "reason_needed", "A reason is needed", str(error), field="reason", count=error.count)
-            ) from error
+        emptied = operations.empty(name, actor=self.caller.actor, reason=reason_of(request))
         return Response({"queue": name, "trashed": emptied.moved, "done": emptied.sentence})

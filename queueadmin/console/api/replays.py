@@ -93,10 +93,6 @@ class StartView(ConsoleView):
             raise ProblemError(
                 Problem(404, "nothing_matches", "Nothing matches", str(error), field="filter")
             ) from error
-        except operations.ReasonNeeded as error:
-            raise ProblemError(
-                Problem(422, "reason_needed", "A reason is needed", str(error), field="reason", count=error.count)
-            ) from error
         shown = replays.shown(begun.replay)
         return Response(shown, status=202, headers={"Location": shown["links"]["self"]})
 

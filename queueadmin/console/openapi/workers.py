@@ -31,7 +31,7 @@ _TOLD = {
         "killWorker",
         "Kill a worker",
         "SIGKILL where it runs on the console's machine, else RQ's shutdown command. What it held comes back when its "
-        "leases end. A session needs the permission `console.kill_workers`.",
+        "leases end. A `reason` is needed, and of a session the permission `console.kill_workers`.",
     ),
 }
 

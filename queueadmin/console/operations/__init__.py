@@ -34,12 +34,11 @@ from queueadmin.console.operations.payloads import (
     reveal,
 )
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
+from queueadmin.console.operations.reasons import REASON_FROM, ReasonNeeded
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
 from queueadmin.console.operations.removals import (
-    REASON_FROM,
     CleanResult,
     EmptyResult,
-    ReasonNeeded,
     clean_finished,
     discard,
     empty,

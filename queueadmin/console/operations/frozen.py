@@ -9,7 +9,7 @@ from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
 from queueadmin.console.dead_letters import Frozen
 from queueadmin.console.operations.naming import CHUNK, known
-from queueadmin.console.operations.removals import REASON_FROM, ReasonNeeded
+from queueadmin.console.operations.reasons import need_reason_for
 from queueadmin.console.words import joined
 
 #: What the audit log says it was about when the filter is empty.
@@ -97,8 +97,7 @@ def _move(
     tell: Tell | None,
 ) -> FrozenResult:
     asked = len(frozen)
-    if asked > REASON_FROM and not reason.strip():
-        raise ReasonNeeded(asked, asking)
+    need_reason_for(asked, reason, asking)
     result = FrozenResult(done, asked)
     with audited(actor=actor, action=action, target=chosen or _ALL, count=asked, reason=reason) as outcome:
         transitions = Transitions(connection())

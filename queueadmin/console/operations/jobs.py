@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from queueadmin.console.operations.moving import MoveResult, move_jobs
 from queueadmin.console.operations.naming import known
-from queueadmin.console.operations.removals import need_reason
+from queueadmin.console.operations.reasons import need_reason
 
 
 def run_now(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -> MoveResult:

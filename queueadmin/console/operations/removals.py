@@ -2,30 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from django.conf import settings
 
 from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
-from ingest.reading.fields import text
+from ingest.reading.fields import pipelined, text
 from queueadmin.console.audit import audited
 from queueadmin.console.operations.moving import MoveResult, move_jobs
 from queueadmin.console.operations.naming import known
+from queueadmin.console.operations.reasons import ReasonNeeded, need_reason, need_reason_for
 from queueadmin.console.words import jobs
-
-#: More jobs than this are not removed without a reason.
-REASON_FROM: Final = 100
-
-
-class ReasonNeeded(ValueError):
-    """So many jobs are not removed (or retried) without saying why. Nothing was done."""
-
-    def __init__(self, count: int, done: str = "removed", *, at_least: bool = False) -> None:
-        many = f"{'at least ' if at_least else ''}{jobs(count)}"
-        super().__init__(f"{many[0].upper()}{many[1:]} would be {done}; over {REASON_FROM} need a reason.")
-        self.count = count
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +28,6 @@ class EmptyResult:
         if not self.moved:
             return f"No job waited in {self.queue}; nothing was changed."
         return f"{jobs(self.moved)} of {self.queue} moved to the trash, kept for 24 h."
-
-
-def need_reason(ids: Sequence[str], reason: str, done: str = "removed") -> None:
-    """Raises ReasonNeeded for more than REASON_FROM jobs without one."""
-    if len(set(ids)) > REASON_FROM and not reason.strip():
-        raise ReasonNeeded(len(set(ids)), done)
 
 
 def discard(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -> MoveResult:
@@ -80,7 +62,9 @@ def restore(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -
 
 
 def purge(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
-    """Delete these jobs, which are in the trash. There is no way back."""
+    """Delete these jobs, which are in the trash. There is no way back, so ReasonNeeded is raised without a reason."""
+    if not reason.strip():
+        raise ReasonNeeded("What is deleted for good needs a reason.", len(set(ids)))
     return move_jobs(
         ids,
         actor=actor,
@@ -107,9 +91,12 @@ class CleanResult:
 def clean_finished(*, actor: str, reason: str = "") -> CleanResult:
     """Delete what finished jobs returned, as far as it is still stored: a day at most, 1,000 of each queue.
 
-    Their events stay as long as their kind is kept. Raises redis.RedisError and AuditUnavailable.
+    Their events stay as long as their kind is kept. Raises redis.RedisError, AuditUnavailable, and ReasonNeeded for
+    those of more than REASON_FROM jobs without a reason.
     """
     client = connection()
+    stored = sum(pipelined(client, "zcard", [keys.finished(name) for name in settings.PRIORITIES]))
+    need_reason_for(stored, reason, "left without what they returned")
     with audited(actor=actor, action="clean_finished", target="stored results", reason=reason) as outcome:
         transitions = Transitions(client)
         seconds, _ = client.time()
@@ -136,8 +123,7 @@ def empty(queue: str, *, actor: str, reason: str = "") -> EmptyResult:
     pipe.hvals(keys.parked(queue))
     (seconds, micros), length, gone, parked = pipe.execute()
     waiting = max(0, length - gone) + sum(map(int, parked))
-    if waiting > REASON_FROM and not reason.strip():
-        raise ReasonNeeded(waiting)
+    need_reason_for(waiting, reason)
     with audited(actor=actor, action="empty", target=queue, count=waiting, reason=reason, in_redis=True) as outcome:
         transitions = Transitions(client)
         moved, more = 0, True

@@ -13,7 +13,7 @@ from queueadmin.console.dead_letters.reading import matching
 from queueadmin.console.filters import Filter
 from queueadmin.console.models import Replay
 from queueadmin.console.operations.naming import known
-from queueadmin.console.operations.removals import REASON_FROM, ReasonNeeded
+from queueadmin.console.operations.reasons import REASON_FROM, need_reason_for
 from queueadmin.console.replays import Options
 from queueadmin.console.replays.rules import CANARY, waiting
 
@@ -58,8 +58,7 @@ def start_replay(
     least = sum(1 for _ in islice(found, REASON_FROM + 1))
     if not least:
         raise NothingMatches("Nothing matches; nothing was begun.")
-    if least > REASON_FROM and not reason.strip():
-        raise ReasonNeeded(least, _ASKING[kind], at_least=True)
+    need_reason_for(least, reason, _ASKING[kind], at_least=True)
     wanted = options or Options()
     step = CANARY if wanted.canary else 0
     target = str(chosen.fixed(now)) or "all"

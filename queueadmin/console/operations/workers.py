@@ -13,6 +13,7 @@ from ingest.queue.connections import connection
 from ingest.worker.orders import KEPT
 from queueadmin.console import workers
 from queueadmin.console.audit import Outcome, audited
+from queueadmin.console.operations.reasons import ReasonNeeded
 from queueadmin.console.workers import Worker
 
 #: Seconds for which Redis keeps what is known of a worker that was killed.
@@ -59,7 +60,12 @@ def restart_worker(name: str, *, actor: str, reason: str = "") -> WorkerResult:
 
 
 def kill_worker(name: str, *, actor: str, reason: str = "") -> WorkerResult:
-    """End it now: SIGKILL where this is its machine, else RQ's shutdown command. Its leases bring its jobs back."""
+    """End it now: SIGKILL where this is its machine, else RQ's shutdown command. Its leases bring its jobs back.
+
+    Each of them counts a crash, so without a reason ReasonNeeded is raised.
+    """
+    if not reason.strip():
+        raise ReasonNeeded(f"To kill {name} needs a reason.", 1)
     with audited(actor=actor, action="kill_worker", target=name, count=1, reason=reason, in_redis=True) as outcome:
         client = connection()
         worker = _known(client, name, "kill", outcome)

@@ -41,7 +41,8 @@ def test_told_with_a_reason_and_audited(admin: Client, one: redis.Redis) -> None
 def test_what_cannot_be_done_is_409_and_who_is_not_there_404(admin: Client, one: redis.Redis) -> None:
     assert "not drained" in problem_of(admin.post("/api/v1/workers/w/resume"), 409, "cannot_do")["detail"]
     problem_of(admin.post("/api/v1/workers/nobody/drain"), 404, "worker_not_found")
-    problem_of(admin.post("/api/v1/workers/w/kill"), 409, "cannot_do")
+    assert problem_of(admin.post("/api/v1/workers/w/kill"), 422, "reason_needed")["field"] == "reason"
+    problem_of(admin.post("/api/v1/workers/w/kill", {"reason": "it hangs"}), 409, "cannot_do")
 
 
 def test_x16_killing_needs_an_admin(one: redis.Redis, make_user: Callable[..., User]) -> None:
@@ -50,4 +51,4 @@ def test_x16_killing_needs_an_admin(one: redis.Redis, make_user: Callable[..., U
         client.force_login(make_user(group, group), BACKEND)
         one.hset(keys.worker("w"), "order", "" if group != "admin" else "drain")
         assert client.post("/api/v1/workers/w/drain").status_code == drain
-        assert client.post("/api/v1/workers/w/kill").status_code == kill
+        assert client.post("/api/v1/workers/w/kill", {"reason": "it hangs"}).status_code == kill

@@ -33,7 +33,10 @@ def test_what_was_discarded_comes_back_to_where_it_was(jobs: Jobs, empty_redis: 
 def test_only_the_trash_is_purged(jobs: Jobs, empty_redis: redis.Redis) -> None:
     dead, kept = jobs.fail(2)
     operations.discard([dead], actor="ada")
-    result = operations.purge([dead, kept], actor="ada")
+    with pytest.raises(operations.ReasonNeeded, match="deleted for good needs a reason"):
+        operations.purge([dead], actor="ada")
+    result = operations.purge([dead, kept], actor="ada", reason="device was sold")
+    assert outcome().reason == "device was sold"
     assert result.moved == (dead,)
     assert result.already[kept].state == "failed"
     assert not empty_redis.exists(keys.job(dead))

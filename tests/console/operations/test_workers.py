@@ -44,7 +44,8 @@ def _listens(shop: Shop, name: str) -> bool:  # noqa: F811
 def test_drain_and_resume(here: Shop) -> None:
     here.worker()
     name = here.name()
-    wait_until(lambda: _listens(here, name), seconds=60)
+    # It listens a moment before its first beat says that it is ours.
+    wait_until(lambda: _listens(here, name) and here.redis.hexists(keys.worker(name), "held"), seconds=60)
     said = operations.drain_worker(name, actor="ada", reason="node-a is patched").sentence
     assert said == f"{name} finishes what it holds and claims nothing more until it is resumed."
     wait_until(lambda: _state(here, name) == "drained", seconds=60)
@@ -89,7 +90,7 @@ def test_a_killed_worker_s_jobs_come_back_once(here: Shop) -> None:
     assert doomed.process.wait(timeout=30) == -signal.SIGKILL
     assert _state(here, name) == "killed"
     with pytest.raises(operations.CannotDo, match="was killed"):
-        operations.kill_worker(name, actor="ada")
+        operations.kill_worker(name, actor="ada", reason="it hangs")
     here.start("rqworker", "critical", "high", "medium", "low", LEASE_SECONDS="2")
     here.completed(5)
     assert (here.work.count("completed"), here.work.started(), here.work.waiting()) == (5, 0, [])
@@ -101,7 +102,7 @@ def test_one_that_is_elsewhere_is_told_to_shut_down(here: Shop) -> None:
     name = here.name()
     wait_until(lambda: _listens(here, name), seconds=60)
     here.redis.hset(keys.worker(name), mapping={"process": "another-boot pid:[1] 1 1", "hostname": "node-b"})
-    said = operations.kill_worker(name, actor="ada").sentence
+    said = operations.kill_worker(name, actor="ada", reason="it hangs").sentence
     assert said == (
         f"{name} runs on node-b, so it was told to shut down: it ends within 10 s and puts back what it holds."
     )
@@ -116,7 +117,7 @@ def test_rq_s_own_worker_is_told_to_shut_down_and_nothing_else(here: Shop, tmp_p
         for verb in (operations.drain_worker, operations.resume_worker, operations.restart_worker):
             with pytest.raises(operations.CannotDo, match="RQ's own worker"):
                 verb("stock", actor="ada")
-        assert "finishes its job and ends" in operations.kill_worker("stock", actor="ada").sentence
+        assert "finishes its job and ends" in operations.kill_worker("stock", actor="ada", reason="it hangs").sentence
         assert stock.wait(timeout=60) == 0
     finally:
         stock.kill()
@@ -126,7 +127,7 @@ def test_rq_s_own_worker_is_told_to_shut_down_and_nothing_else(here: Shop, tmp_p
 def test_one_that_nobody_can_reach_or_knows(empty_redis: redis.Redis) -> None:
     worker(empty_redis, "dead", held=0, silent=60, process="another-boot pid:[1] 1 1")
     with pytest.raises(operations.CannotDo, match="cannot be reached"):
-        operations.kill_worker("dead", actor="ada")
+        operations.kill_worker("dead", actor="ada", reason="it hangs")
     with pytest.raises(operations.CannotDo, match="is lost"):
         operations.drain_worker("dead", actor="ada")
     with pytest.raises(operations.NoSuchWorker, match="no worker nobody"):

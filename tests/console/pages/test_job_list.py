@@ -11,6 +11,7 @@ from django.urls import reverse
 from ingest.queue.connections import connection
 from ingest.reading import lists
 from queueadmin.console import queries
+from queueadmin.console.models import AuditEntry
 from tests.console.conftest import Jobs, outcome, worker
 from tests.console.job_lists.conftest import everywhere, finished
 from tests.console.pages.conftest import HTMX, message_after, said, text_of
@@ -200,11 +201,29 @@ def test_stored_results_are_cleaned_and_the_events_stay(operator: Client, jobs: 
     ids = jobs.enqueue(2, result_ttl=500)
     jobs.transitions.complete("high", jobs.start(), "w", ids, results={job_id: 1 for job_id in ids})
     assert "Clean 2 stored results" in text_of(operator.get("/jobs/?filter=state:finished"))
+    assert "Delete what 2 finished jobs returned?" in text_of(operator.get("/finished-jobs/clean/"))
     answered = operator.post("/finished-jobs/clean/", headers=HTMX)
     assert said(answered) == "The stored results of 2 jobs deleted; their events stay."
     assert (outcome().action, outcome().count) == ("clean_finished", 2)
     assert "Clean" not in text_of(operator.get("/jobs/?filter=state:finished"))
     assert _ids(operator.get("/jobs/?filter=state:finished")) == ["in-a-row"]
+
+
+def test_so_many_stored_results_are_not_cleaned_without_a_reason(operator: Client, jobs: Jobs) -> None:
+    """Issue 7.4: asked for by the server, and in the audit log."""
+    ids = jobs.enqueue(101, result_ttl=500)
+    done: list[str] = []
+    while len(done) < len(ids):
+        claim = jobs.start()
+        jobs.transitions.complete("high", claim, "w", jobs.claimed, results=dict.fromkeys(jobs.claimed, 1))
+        done += jobs.claimed
+    assert "needed for more than 100 jobs" in text_of(operator.get("/finished-jobs/clean/"))
+    refused = operator.post("/finished-jobs/clean/", {"reason": " "}, headers=HTMX)
+    assert refused.status_code == 422
+    assert said(refused) == "101 jobs would be left without what they returned; over 100 need a reason."
+    assert not AuditEntry.objects.exists()
+    operator.post("/finished-jobs/clean/", {"reason": "memory is short"}, headers=HTMX)
+    assert (outcome().count, outcome().reason) == (101, "memory is short")
 
 
 def test_a_viewer_sees_the_list_and_no_button(sign_in: Callable[..., Client], jobs: Jobs) -> None:

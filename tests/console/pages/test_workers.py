@@ -8,6 +8,7 @@ from django.test import Client
 
 from ingest.queue import keys
 from ingest.queue.transitions import new_id
+from queueadmin.console.models import AuditEntry
 from tests.console.conftest import Jobs, outcome, worker
 from tests.console.pages.conftest import message_after, text_of
 
@@ -120,6 +121,8 @@ def test_killing_asks_first_and_says_what_becomes_of_what_it_holds(
     assert "It holds 3 alerts" in page
     assert "Supervisor starts another." in page
     assert admin.get("/workers/nobody/kill/").status_code == 404
+    assert "needs a reason" in message_after(admin, admin.post("/workers/qa-w1/kill/", {"reason": " "}))
+    assert not AuditEntry.objects.exists()
     assert "cannot be reached" in message_after(admin, admin.post("/workers/qa-w1/kill/", {"reason": "it hangs"}))
     assert outcome().reason == "it hangs"
 
