@@ -132,7 +132,7 @@ def from_envelope(envelope: Mapping[str, Any], job_id: str) -> Payload:
 
 
 def _read(data: bytes) -> _Envelope:
-    plain = _inflate(data)
+    plain = inflated(data)
     try:
         ((envelope,)) = _OURS.decode(plain)[2]
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -154,8 +154,8 @@ def _payload(job_id: str, head: _Head, body: bytes) -> Payload:
     )
 
 
-def _inflate(data: bytes) -> bytes:
-    """RQ compresses `data`, and reads both forms; so do we, but with a bound."""
+def inflated(data: bytes) -> bytes:
+    """A job's `data` as JSON: RQ compresses it, and reads both forms; so do we, but with a bound. Raises Unreadable."""
     if data[:1] in (b"[", b""):  # no zlib stream begins so
         return data
     try:

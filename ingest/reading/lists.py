@@ -29,10 +29,16 @@ from ingest.reading.shapes import Job
 MAX_LIMIT: Final = 500
 #: Jobs looked at for one page: few may match.
 LOOKED_AT: Final = 5_000
-#: A queue is listed so far from its head: a list has no index, and further on every page walks through all before.
-DEPTH: Final = 20_000
+#: A queue is listed so far from its head: a list has no index, and to search one of a million for a place keeps Redis
+#: for 30 ms.
+DEPTH: Final = 1_000_000
 #: Jobs that may have come in front of the place where the page before ended.
 _CAME_IN_FRONT: Final = 1_000
+#: So far around it that place is looked for before the whole list is searched.
+_NEAR: Final = 1_000
+#: Ids at the head of a list among which those of jobs that are elsewhere are counted; further on a position is told
+#: as "more than" anyway.
+_COUNTED: Final = 20_000
 
 #: States that sorted sets hold: by state the key and whether its highest score comes first.
 _SETS: Final[dict[str, tuple[Callable[[str], str], bool]]] = {
@@ -48,6 +54,8 @@ STATES: Final = ("queued", *_SETS, "finished")
 
 #: Where an entry stands, for the cursor (its set or list, its score or index, its member), and its job; None: gone.
 Entry = tuple[str, float, str, Job | None]
+#: Reads the jobs of these ids; None: its hash has gone, or whoever reads does not want it.
+Reader = Callable[[redis.Redis, Sequence[str]], Sequence[Job | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +100,39 @@ def jobs(
     return Page(tuple(items), None, scanned, complete)
 
 
+def read(client: redis.Redis, ids: Sequence[str]) -> list[Job | None]:
+    """Jobs by their hashes alone; None for one whose hash has gone. Raises redis.RedisError."""
+    hashes = [fields(values) for values in pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], FIELDS)]
+    return [shape(job_id, found) if found["status"] else None for job_id, found in zip(ids, hashes, strict=True)]
+
+
 def entries(
-    client: redis.Redis, state: str, *, queues: Sequence[str], stood: Mapping[str, Place], count: int
+    client: redis.Redis,
+    state: str,
+    *,
+    queues: Sequence[str],
+    stood: Mapping[str, Place],
+    count: int,
+    reader: Reader = read,
 ) -> Iterator[Entry]:
     """All that Redis has of a state behind the places where the page before ended, read `count` at a time.
 
     A job of them may have moved on. Finished ones are `processed`. Raises redis.RedisError.
     """
     if state == "queued":
-        return _listed(client, queues, stood, count)
-    return _merged(client, state, queues, stood, count)
+        return _listed(client, queues, stood, count, reader)
+    return _merged(client, state, queues, stood, count, reader)
+
+
+def length(client: redis.Redis, state: str, queues: Sequence[str]) -> int:
+    """How many jobs Redis has of a state in these queues, scheduled and retrying ones together.
+
+    Raises redis.RedisError.
+    """
+    if state == "queued":
+        return sum(pipelined(client, "llen", [keys.queue(name) for name in queues]))
+    of_queue, _ = _SETS[state]
+    return sum(pipelined(client, "zcard", [of_queue(name) for name in queues]))
 
 
 def stand(stood: dict[str, Place], state: str, entry: Entry) -> None:
@@ -137,7 +168,7 @@ def placed(client: redis.Redis, found: Sequence[Entry]) -> list[Job]:
     for name, length, tombs in zip(names, lengths, gone, strict=True):
         before[name], higher = higher, {**higher, name: max(0, length - tombs)}
         if tombs and name in last:
-            ids = client.lrange(keys.queue(name), 0, last[name])
+            ids = client.lrange(keys.queue(name), 0, min(last[name], _COUNTED))
             absent[name] = list(accumulate(client.smismember(keys.tombstones(name), ids), initial=0)) if ids else [0]
     jobs = []
     for source, index, job_id, job in found:
@@ -172,7 +203,7 @@ def _placed(job: Job, index: int, absent: Sequence[int], before: Mapping[str, in
 
 
 def _merged(
-    client: redis.Redis, state: str, queues: Sequence[str], stood: Mapping[str, Place], count: int
+    client: redis.Redis, state: str, queues: Sequence[str], stood: Mapping[str, Place], count: int, reader: Reader
 ) -> Iterator[Entry]:
     """The entries of one sorted set a queue, in the order of their scores."""
     of_queue, descending = _SETS[state]
@@ -182,7 +213,7 @@ def _merged(
         place = stood.get(name)
         while found := following(client, of_queue(name), place, count):
             ids = [member.rpartition(":")[0] if state == "started" else member for member, _ in found]
-            for (member, score), job in zip(found, _read(client, ids), strict=True):
+            for (member, score), job in zip(found, reader(client, ids), strict=True):
                 yield -score if descending else score, (name, score, member, _dated(job, score))
                 place = (score, member)
 
@@ -190,7 +221,9 @@ def _merged(
         yield entry
 
 
-def _listed(client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Place], count: int) -> Iterator[Entry]:
+def _listed(
+    client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Place], count: int, reader: Reader
+) -> Iterator[Entry]:
     """The entries of one list after the other: what a rate limit holds back of a queue comes before its list, what
     waits for its turn behind it.
     """
@@ -207,7 +240,7 @@ def _listed(client: redis.Redis, queues: Sequence[str], stood: Mapping[str, Plac
         here = place if rank == reached else None
         following = _next_in_set if rank[1] == 2 else _ids_behind
         while ids := following(client, key, here, count):
-            for (index, job_id), job in zip(ids, _read(client, [job_id for _, job_id in ids]), strict=True):
+            for (index, job_id), job in zip(ids, reader(client, [job_id for _, job_id in ids]), strict=True):
                 yield f"{queues[rank[0]]} {rank[2]}".strip(), index, job_id, job
                 here = (index, job_id)
 
@@ -232,14 +265,22 @@ def _ids_behind(client: redis.Redis, key: str, place: Place | None, count: int) 
     A list has no keys to go on from, so the id of the place is looked for. When it was claimed, all before it was,
     and the head is next; when it was taken out, the list begins anew, which shows some jobs twice and leaves none out.
     """
-    start = 0
-    if place is not None:
-        found = client.lpos(key, place[1], maxlen=int(place[0]) + 1 + _CAME_IN_FRONT)
-        start = found + 1 if isinstance(found, int) else 0
+    start = 0 if place is None else _index_of(client, key, place) + 1
     if start >= DEPTH:
         return []
     ids = client.lrange(key, start, min(start + count, DEPTH) - 1)
     return [(start + offset, text(job_id)) for offset, job_id in enumerate(ids)]
+
+
+def _index_of(client: redis.Redis, key: str, place: Place) -> int:
+    """Where the id of a place stands now; -1: it does not."""
+    index, job_id = int(place[0]), place[1].encode()
+    for first, last in ((index, index), (max(0, index - _NEAR), index + _NEAR)):
+        near = client.lrange(key, first, last)
+        if job_id in near:
+            return first + near.index(job_id)
+    found = client.lpos(key, place[1], maxlen=index + 1 + _CAME_IN_FRONT)
+    return found if isinstance(found, int) else -1
 
 
 def processed(kinds: Sequence[str], stood: Mapping[str, Place], count: int) -> Iterator[Entry]:
@@ -268,12 +309,6 @@ def _before(place: Place) -> Q:
     at = moment_of(place)
     # The first condition is what an index can begin at; OR alone is asked of every row before the place.
     return Q(received_at__lte=at) & (Q(received_at__lt=at) | Q(id__lt=place[1]))
-
-
-def _read(client: redis.Redis, ids: Sequence[str]) -> list[Job | None]:
-    """Jobs by their hashes alone; None for one whose hash has gone."""
-    hashes = [fields(values) for values in pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], FIELDS)]
-    return [shape(job_id, found) if found["status"] else None for job_id, found in zip(ids, hashes, strict=True)]
 
 
 def _dated(job: Job | None, score: float) -> Job | None:

@@ -6,7 +6,6 @@ What it shows is in failures, and in dead_letters while the index is not to be h
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -27,7 +26,7 @@ from ingest.reading.cursors import BadCursor
 from queueadmin.console import failures, histogram, operations
 from queueadmin.console.answers import View, answer, do, needs
 from queueadmin.console.chips import chips
-from queueadmin.console.dead_letters import Record, grouped, matching
+from queueadmin.console.dead_letters import Bound, Record, grouped, matching
 from queueadmin.console.failures import NotIndexed, triage
 from queueadmin.console.failures.triage import Bar
 from queueadmin.console.filters import Filter, FilterError, parse
@@ -40,8 +39,9 @@ from queueadmin.console.permissions import TRIAGE_FAILURES, VIEW_CONSOLE
 from queueadmin.console.queries import DeadLetter
 from queueadmin.console.request import Request, is_partial
 
-#: Dead letters that are read from Redis in the index's place, the newest: half a second.
+#: Dead letters that are read from Redis in the index's place, the newest, and the seconds that this may take.
 LOOKED_AT: Final = 5_000
+SECONDS: Final = 0.1
 #: Groups that a phone shows at first.
 FOLDED: Final = 3
 
@@ -167,7 +167,7 @@ def _chosen(request: Request, asked: Asked) -> HttpResponse:
         except NotIndexed:
             shown["index_says"] = (
                 "What stands at a path of the events, and signs without letters, are not in the index:"
-                f" this is read from Redis, of the newest {LOOKED_AT:,} dead letters."
+                " this is read from Redis, of the newest dead letters."
             )
             shown |= _scanned(client, asked, now)
         except (DatabaseError, InterfaceError):
@@ -271,22 +271,21 @@ def _is_dead(client: redis.Redis, items: tuple[DeadLetter, ...]) -> Mapping[str,
 def _scanned(client: redis.Redis, asked: Asked, now: datetime) -> dict[str, Any]:
     """The same as far as the newest LOOKED_AT dead letters tell, straight from Redis."""
     chosen = triage.of_group(asked.chosen, asked.group)
-    read = islice(matching(client, Filter(), now=now, events=chosen.reads_payload), LOOKED_AT)
+    bound = Bound(LOOKED_AT, SECONDS)
     met: list[Record] = []
     total = 0
 
     def counted() -> Any:
         nonlocal total
-        for record in read:
-            if chosen.matches(record.shown, now=now):
-                total += 1
-                if len(met) < triage.ROWS:
-                    met.append(record)
-                yield record
+        for record in matching(client, chosen, now=now, bound=bound):
+            total += 1
+            if len(met) < triage.ROWS:
+                met.append(record)
+            yield record
 
     groups = grouped(counted())
     return {
-        "scanned": LOOKED_AT,
+        "scanned": bound.looked_at,
         "matching": total,
         "whole": str(chosen),
         "scanned_groups": [(each, asked.to(group=each.id), each.id == asked.group) for each in groups],

@@ -13,6 +13,7 @@ from ingest.api import keyring, mappings
 from ingest.api.keys import SCOPES
 from ingest.kinds import KINDS
 from ingest.models import LONGEST_INTERVAL, Schedule
+from queueadmin.console import job_lists
 from queueadmin.console.actions import BULK
 from queueadmin.console.operations import MAX_MINUTES
 from queueadmin.console.replays import options as replay_options
@@ -64,6 +65,8 @@ class MatchingForm(forms.Form):
 
     filter = forms.CharField(required=False, max_length=2_000)
     at = forms.DateTimeField(input_formats=["%Y-%m-%dT%H:%M:%S.%f%z"])
+    #: As far as the page had counted.
+    places = forms.IntegerField(min_value=0, max_value=2 * job_lists.MOST_LOOKED_AT)
     verb = forms.ChoiceField(choices=lambda: [(verb, verb) for verb in BULK])
     reason = forms.CharField(required=False, max_length=500)
     to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])

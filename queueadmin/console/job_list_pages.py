@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import reselect, retarget
 
 from queueadmin.console import job_lists, metrics, operations, queries
 from queueadmin.console.actions import BULK
@@ -128,6 +129,7 @@ def _with_rows(
         ]
         page = job_lists.page(wanted, cursor=shown["cursor"], limit=size)
         found = list(rows(page.items, titles(page.items)))
+        of, more = job_lists.total(wanted) if page.next and len(found) < size else (0, False)
         stored = queries.stored_results() if states_of(chosen) == ("finished",) else 0
     except BadCursor:
         raise Http404("no such page of the list") from None
@@ -136,6 +138,7 @@ def _with_rows(
     except (DatabaseError, InterfaceError):
         return render(request, template, shown | {"away": DATABASE_AWAY}, status=503)
     ids = [row.job["id"] for row in found]
+    looks_on = request.GET.get("look") == "on" and not found and page.next is not None
     verbs = {verb for row in found for verb in row.verbs}
     possible = [(verb, button) for verb, button in BULK.items() if verb in verbs]
     held = granted(request.user)
@@ -144,6 +147,10 @@ def _with_rows(
         "list": page,
         "rows": found,
         "next": _address(shown["address"], chosen, size, page.next) if page.next else "",
+        # The page ended before it was full: how many there are to be looked at.
+        "of": max(of, page.looked_at) if of else 0,
+        "more": more,
+        "looks_on": looks_on,
         "buttons": [(verb, button) for verb, button in possible if button.permission.codename in held],
         # Whether the rows have buttons for others.
         "lacks": bool(possible),
@@ -151,7 +158,12 @@ def _with_rows(
         "reason_from": operations.REASON_FROM,
         "stored": stored,
     }
-    return render(request, template, shown)
+    response = render(request, template, shown)
+    if looks_on and is_partial(request):
+        # Nothing but how far it has come: Stop stays where it is, under the pointer.
+        retarget(response, "#looking")
+        reselect(response, "#looking")
+    return response
 
 
 # --- the buttons over the list --------------------------------------------------------------------

@@ -43,6 +43,16 @@ document.addEventListener('htmx:configRequest', event => {
   for (const id of ids) event.detail.formData.append('ids', id);
 });
 
+/* What looks further by itself, page after page, until something is found. */
+document.addEventListener('click', event => {
+  if (!event.target.closest('#stop-looking')) return;
+  const going = $('#looking [data-on]');
+  if (going) htmx.trigger(going, 'htmx:abort');
+  going?.remove();
+  $('#looking').classList.remove('on');
+  $('#looking a').focus();
+});
+
 document.addEventListener('click', event => {
   const asking = event.target.closest('[data-verb][data-asks]');
   if (asking) {

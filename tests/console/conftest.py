@@ -121,7 +121,7 @@ class Jobs:
         job_id = f"{number:032x}"
         received_at = datetime.now(UTC)
         source, tenant = fields.get("source", "test"), fields.get("tenant", "")
-        body = b'{"title":"Problem %d"}' % number
+        body = fields.get("body", f'{{"title":"Problem {number}"}}').encode()
         event_id = fields.get("event_id", f"client-{number}")
         data = encode(Payload(job_id, "alert", received_at, queue, source, tenant, event_id, body))
         return NewJob(

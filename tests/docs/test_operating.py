@@ -103,9 +103,9 @@ def test_its_table_has_every_key() -> None:
 def test_the_bounds_of_lists_are_the_code_s() -> None:
     from ingest.reading import lists
     from queueadmin.console import job_lists
-    from queueadmin.console.job_lists import pages
+    from queueadmin.console.job_lists import budget
 
-    assert f"at most {pages.LOOKED_AT:,} jobs are looked at for one" in TEXT
+    assert f"at most {budget.LOOKED_AT:,} jobs are looked at for one" in TEXT
     assert f"the first {lists.DEPTH:,} are looked through" in TEXT
     assert f"up to {job_lists.MAX_LIMIT}" in TEXT
 

@@ -5,6 +5,6 @@ They are read from Redis alone, so this works while the database is away, and se
 
 from queueadmin.console.dead_letters.frozen import Frozen, freeze
 from queueadmin.console.dead_letters.groups import Group, grouped
-from queueadmin.console.dead_letters.reading import Record, matching, records
+from queueadmin.console.dead_letters.reading import Bound, Record, matching, records
 
-__all__ = ["Frozen", "Group", "Record", "freeze", "grouped", "matching", "records"]
+__all__ = ["Bound", "Frozen", "Group", "Record", "freeze", "grouped", "matching", "records"]

@@ -4,8 +4,9 @@ import heapq
 import json
 import math
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -19,6 +20,7 @@ from ingest.reading.cursors import newest
 from ingest.reading.fields import FIELDS, failed_at, fields, moment, number, pipelined, text
 from ingest.reading.runs import unpacked
 from queueadmin.console.filters import Filter
+from queueadmin.console.filters.sieve import Sieve
 from queueadmin.console.fingerprint import group_of
 
 #: Why a job that killed its worker three times is dead. Many at once leave these out unless asked.
@@ -48,11 +50,34 @@ class Record:
     shown: Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class Bound:
+    """How many dead letters are looked at, those of `most` and of so many seconds from now on; 250 in any case."""
+
+    most: int
+    seconds: float
+    looked_at: int = 0
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = time.monotonic() + self.seconds
+
+    @property
+    def is_reached(self) -> bool:
+        return self.looked_at >= self.most or (self.looked_at >= _PAGE and time.monotonic() >= self._until)
+
+
 def matching(
-    client: redis.Redis, chosen: Filter, *, now: datetime, events: bool = False, trash: bool = False
+    client: redis.Redis,
+    chosen: Filter,
+    *,
+    now: datetime,
+    events: bool = False,
+    trash: bool = False,
+    bound: Bound | None = None,
 ) -> Iterator[Record]:
     """The dead letters that match, of those that failed before `now` (Redis' time); with `trash` those in the trash,
-    of those that were discarded before it.
+    of those that were discarded before it. All of them, or as far as the bound allows.
 
     `events` reads titles and payloads even if the filter does not ask for them. Raises redis.RedisError when
     Redis is away.
@@ -64,8 +89,13 @@ def matching(
     latest = now.timestamp() + (0 if trash else keys.SCORE_OFFSET)
     place = keys.trash if trash else keys.failed
     entries = heapq.merge(*(_entries(client, name, place(name), latest) for name in names), key=lambda e: -e[2])
+    sieve = Sieve(chosen.terms)
     while page := list(islice(entries, _EVENTS if events else _PAGE)):
-        for record in records(client, page, events=events, trash=trash):
+        for record in records(client, page, events=events, trash=trash, sieve=sieve):
+            if bound is not None and bound.is_reached:
+                return
+            if bound is not None:
+                bound.looked_at += 1
             if chosen.matches(record.shown, now=now):
                 yield record
 
@@ -81,11 +111,17 @@ def _entries(client: redis.Redis, name: str, key: str, latest: float) -> Iterato
 
 
 def records(
-    client: redis.Redis, entries: Sequence[tuple[str, str, float]], *, events: bool, trash: bool = False
+    client: redis.Redis,
+    entries: Sequence[tuple[str, str, float]],
+    *,
+    events: bool,
+    trash: bool = False,
+    sieve: Sieve | None = None,
 ) -> Iterator[Record]:
     """The records of these (queue, id, score), in their order.
 
-    One whose job has gone, or that the trash has from elsewhere, is left out.
+    One whose job has gone, or that the trash has from elsewhere, is left out. An event that `sieve` rules out is not
+    read.
     """
     hashes = pipelined(client, "hmget", [keys.job(job_id) for _, job_id, _ in entries], FIELDS)
     data = pipelined(client, "hget", [keys.job(job_id) for _, job_id, _ in entries], "data") if events else []
@@ -98,12 +134,25 @@ def records(
     raised = dict(zip(foreign, raised_by(client, foreign), strict=True))
     for index, ((name, job_id, score), found) in enumerate(zip(entries, known, strict=True)):
         if found["status"] and (not trash or found[keys.TRASHED_FROM] == "failed"):
-            event = event_of(data[index]) if events else None
-            yield Record(job_id, name, score, _shown(name, job_id, score, found, raised.get(job_id), event))
+            shown = _shown(name, job_id, score, found, raised.get(job_id))
+            if events and (sieve is None or not sieve or sieve.passes(_texts(shown, data[index]))):
+                event = event_of(data[index])
+                shown |= {"title": title_of(event), "payload": event}
+            yield Record(job_id, name, score, shown)
+
+
+def _texts(shown: Mapping[str, Any], data: bytes | None) -> str:
+    """All that plain words may be looked for in."""
+    try:
+        event = payload.inflated(data or b"").decode(errors="replace")
+    except payload.Unreadable:
+        event = ""
+    named = (shown[name] for name in ("id", "event_id", "kind", "source", "tenant"))
+    return "\n".join([*(name or "" for name in (*named, *map(shown["error"].get, ("type", "message")))), event])
 
 
 def _shown(
-    name: str, job_id: str, score: float, found: Mapping[str, str], raised: tuple[str, str] | None, event: Any
+    name: str, job_id: str, score: float, found: Mapping[str, str], raised: tuple[str, str] | None
 ) -> dict[str, Any]:
     error_type, message = raised or (found[keys.ERROR_TYPE], found[keys.ERROR_MESSAGE])
     return {
@@ -114,7 +163,7 @@ def _shown(
         "tenant": found[keys.TENANT] or None,
         "state": "trash" if found[keys.TRASHED_AT] else "failed",
         "queue": name,
-        "title": title_of(event),
+        "title": "",
         "attempts": number(found[keys.ATTEMPTS]),
         "crashes": number(found[keys.CRASHES]),
         "received_at": moment(found[keys.RECEIVED_AT]),
@@ -127,7 +176,7 @@ def _shown(
         },
         "group": group_of(error_type, message),
         "replay": number(found[keys.REPLAY]) or None,
-        "payload": event,
+        "payload": None,
     }
 
 

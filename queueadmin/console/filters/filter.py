@@ -50,6 +50,10 @@ class Filter:
         """The terms that can be asked without looking at the event itself."""
         return Filter(tuple(term for term in self.terms if not isinstance(term, Words | Payload)))
 
+    def of_keys(self, *keys: str) -> "Filter":
+        """The terms that ask for these fields."""
+        return Filter(tuple(term for term in self.terms if isinstance(term, Field) and term.key in keys))
+
     def bounds(self, now: datetime) -> tuple[datetime | None, datetime | None]:
         """What matches is of this moment or later, and before that one; None: no bound."""
         times = [(term.key, term.moment(now)) for term in self.terms if isinstance(term, Time)]

@@ -1,10 +1,11 @@
-"""Where a page of jobs ended: in which segment, and where in it.
+"""Where a page of jobs ended: in which segment, and where in it; and how many were looked at until there.
 
 It holds ids of jobs that were looked at. Whoever is bound to a tenant gets it sealed, since they may be others' jobs.
 """
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from typing import Final
@@ -16,18 +17,30 @@ from ingest.reading.cursors import BadCursor, Place, as_cursor, read_cursor
 
 #: Beside the segment's name, in front of those of its places.
 _SEPARATOR: Final = "|"
+#: Stands for a place's name beside the number of those looked at.
+_COUNT: Final = "#"
 #: Characters that no cursor of ours reaches: a place for each of four queues, of ids of 255 characters.
 _LONGEST: Final = 8_000
+#: Jobs that nobody has looked at in one list.
+_MOST: Final = 1e12
 
 
-def write(segment: str, stood: Mapping[str, Place], *, sealed: bool) -> str:
-    places = {f"{segment}{_SEPARATOR}{name}": place for name, place in stood.items()}
-    text = as_cursor(places or {f"{segment}{_SEPARATOR}": (0.0, "")})
+@dataclass(frozen=True, slots=True)
+class Reached:
+    segment: str
+    stood: Mapping[str, Place]
+    #: On this page and all before.
+    looked_at: int
+
+
+def write(reached: Reached, *, sealed: bool) -> str:
+    counted = {_COUNT: (float(reached.looked_at), ""), **reached.stood}
+    text = as_cursor({f"{reached.segment}{_SEPARATOR}{name}": place for name, place in counted.items()})
     return _box(settings.SECRET_KEY).encrypt(text.encode()).decode() if sealed else text
 
 
-def read(given: str, *, sealed: bool) -> tuple[str, dict[str, Place]]:
-    """The segment and the places in it. Raises BadCursor."""
+def read(given: str, *, sealed: bool) -> Reached:
+    """Raises BadCursor."""
     try:
         if len(given) > _LONGEST:
             raise BadCursor("cursor is not one that this list gave")
@@ -36,9 +49,11 @@ def read(given: str, *, sealed: bool) -> tuple[str, dict[str, Place]]:
         raise BadCursor("cursor is not one that this list gave") from error
     places = [(*name.partition(_SEPARATOR), place) for name, place in read_cursor(text).items()]
     segments = {segment for segment, *_ in places}
-    if len(segments) != 1:
+    stood = {name: place for _, _, name, place in places if name}
+    looked_at, _ = stood.pop(_COUNT, (0.0, ""))
+    if len(segments) != 1 or not 0 <= looked_at <= _MOST:
         raise BadCursor("cursor is not one that this list gave")
-    return segments.pop(), {name: place for _, _, name, place in places if name}
+    return Reached(segments.pop(), stood, int(looked_at))
 
 
 @cache

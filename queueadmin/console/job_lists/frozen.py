@@ -1,49 +1,99 @@
-"""All jobs that match a filter, as they were at one instant: what comes or fails later is never among them."""
+"""All jobs that match a filter, as they were at one instant: what comes or fails later is never among them.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+They are counted a Budget at a time, for the page that asks what to do; what is pressed there goes through as many.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from ingest.reading.shapes import Job
 from queueadmin.console import queries
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Time
-from queueadmin.console.job_lists.pages import MAX_LIMIT, page
+from queueadmin.console.job_lists.budget import Budget
+from queueadmin.console.job_lists.pages import Found, Search
 
 #: Jobs that one press acts on: they are looked up and moved inside a request, in about 3 s.
 MOST: Final = 10_000
+#: Jobs that are looked at for one press, in about 3 s when few match.
+MOST_LOOKED_AT: Final = 100_000
 #: The reason of a dead letter that killed its worker three times.
 POISON: Final = "poison"
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
+class Counted:
+    """What was counted until here."""
+
     #: Jobs that match.
-    count: int
-    #: By what operators can do, the ids of those that it can be done with.
-    able: Mapping[str, tuple[str, ...]]
+    count: int = 0
+    #: By what operators can do, how many of them it can be done with.
+    able: Mapping[str, int] = field(default_factory=dict)
     #: Dead letters that crashed their worker three times: they are retried one by one only.
-    poison: int
-    #: False: these are the first MOST, or of a queue that is longer than is looked through; more may match.
-    is_all: bool
+    poison: int = 0
+    #: Jobs that were looked at.
+    looked_at: int = 0
+    #: Places of lists that were looked at, also those whose jobs have moved on: `matching` goes as far.
+    places: int = 0
+    #: Where it goes on; None: it has ended.
+    next: str | None = ""
+    #: False: more may match than one press takes.
+    is_all: bool = True
 
 
-def matching(chosen: Filter, at: datetime) -> Matching:
-    """Raises redis.RedisError and DatabaseError."""
-    frozen = Filter((*chosen.fixed(at).terms, Time("until", at)))
+def count(chosen: Filter, at: datetime, so_far: Counted) -> Counted:
+    """Go on counting for about budget.SECONDS. Raises BadCursor, redis.RedisError and DatabaseError."""
+    budget = Budget()
+    found = _look(_frozen(chosen, at), at, budget, so_far.next or "", MOST - so_far.count)
+    jobs = list(_jobs(found))
+    able = Counter(so_far.able) + Counter(verb for job in jobs for verb in _verbs(job))
+    met, places = so_far.count + len(jobs), so_far.places + budget.looked_at
+    is_over = found.next is None or met >= MOST or places >= MOST_LOOKED_AT
+    return Counted(
+        met,
+        dict(able),
+        so_far.poison + sum(map(_is_poison, jobs)),
+        found.looked_at,
+        places,
+        None if is_over else found.next,
+        is_all=so_far.is_all and found.complete and (not is_over or found.next is None),
+    )
+
+
+def matching(chosen: Filter, at: datetime, *, places: int) -> Mapping[str, Sequence[str]]:
+    """By what operators can do, the ids of those that it can be done with; it goes as far as was counted.
+
+    Raises redis.RedisError and DatabaseError.
+    """
     able: dict[str, list[str]] = {}
-    count, poison, cursor, is_complete = 0, 0, "", True
-    while True:
-        found = page(frozen, cursor=cursor, limit=min(MAX_LIMIT, MOST - count), now=at)
-        for job in found.items:
-            is_poison = bool(job["error"]) and job["error"]["reason"] == POISON
-            poison += is_poison
-            for verb in queries.actions(job["state"], job["kind"], stopping=job["stopping"]):
-                if verb != "retry" or not is_poison:
-                    able.setdefault(verb, []).append(job["id"])
-        count += len(found.items)
-        is_complete = is_complete and found.complete
-        cursor = found.next or ""
-        if not cursor or count >= MOST:
-            ids = {verb: tuple(each) for verb, each in able.items()}
-            return Matching(count, ids, poison, is_all=is_complete and not cursor)
+    budget = Budget(looked_at=places, is_timed=False)
+    for job in _jobs(_look(_frozen(chosen, at), at, budget, "", MOST)):
+        for verb in _verbs(job):
+            able.setdefault(verb, []).append(job.id)
+    return able
+
+
+def _frozen(chosen: Filter, at: datetime) -> Filter:
+    return Filter((*chosen.fixed(at).terms, Time("until", at)))
+
+
+def _look(frozen: Filter, at: datetime, budget: Budget, cursor: str, limit: int) -> Found:
+    search = Search(frozen, "", at, budget)
+    named = None if cursor else search.by_id(limit)
+    return search.look(cursor, limit) if named is None else Found.of(named)
+
+
+def _jobs(found: Found) -> Iterator[Job]:
+    return (job for *_, job in found.entries if job is not None)
+
+
+def _verbs(job: Job) -> Sequence[str]:
+    verbs = queries.actions(job.state, job.kind, stopping=job.stopping)
+    return [verb for verb in verbs if verb != "retry" or not _is_poison(job)]
+
+
+def _is_poison(job: Job) -> bool:
+    return job.error is not None and job.error.reason == POISON

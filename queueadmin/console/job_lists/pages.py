@@ -1,8 +1,9 @@
 """One page of the jobs that match a filter."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -16,16 +17,14 @@ from ingest.reading.shapes import Job
 from queueadmin.console import queries
 from queueadmin.console.filters import Filter
 from queueadmin.console.job_lists import cursors
+from queueadmin.console.job_lists.budget import Budget
 from queueadmin.console.job_lists.records import record, records, with_event
-from queueadmin.console.job_lists.segments import Segment, segments
+from queueadmin.console.job_lists.segments import COUNTED, Segment, segments
+from queueadmin.console.job_lists.sieving import Sieving
 
 #: Jobs of one page at most.
 MAX_LIMIT: Final = 500
-#: Jobs looked at for one page; few may match, and whoever asks goes on with `next`. 20,000 take about a second.
-LOOKED_AT: Final = 20_000
-#: Bytes of events read for one page, when a term asks for what they say.
-EVENT_BYTES: Final = 32 * 1024 * 1024
-#: Jobs whose events are read in one question: an event may have a MiB.
+#: Jobs whose events are decoded in one step: an event may have a MiB.
 _EVENTS: Final = 20
 #: Ids that are looked up before anything is searched.
 _DIRECT: Final = 100
@@ -39,7 +38,9 @@ class Page:
     next: str | None
     #: Jobs that were looked at for this page, of the tenant where one is given.
     scanned: int
-    #: False: a queue is longer than is listed of it, 20,000 from its head, and more may match.
+    #: The same for this page and all before.
+    looked_at: int
+    #: False: a queue is longer than is listed of it, a million from its head, and more may match.
     complete: bool
 
 
@@ -47,27 +48,51 @@ def page(chosen: Filter, *, cursor: str = "", limit: int = 50, tenant: str = "",
     """The jobs that match, each once: what runs and waits first, what is over last.
 
     Queued and spooled ones come in the order of their turns, scheduled ones the soonest first, started ones by the
-    end of their lease, all others the newest first. With `tenant` other tenants' jobs do not exist.
+    end of their lease, all others the newest first. With `tenant` other tenants' jobs do not exist. It ends early when
+    a Budget is spent.
 
     Raises BadCursor, ValueError for a limit outside 1 to MAX_LIMIT, redis.RedisError when Redis is away and may
     hold some, and DatabaseError.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"limit must be from 1 to {MAX_LIMIT}, not {limit}")
-    search = _Search(chosen, limit, tenant, now or datetime.now(UTC))
-    if not cursor and (named := search.by_id()) is not None:
-        return Page(tuple(queries.shown(named)), None, len(named), complete=True)
-    return search.page(cursor)
+    search = Search(chosen, tenant, now or datetime.now(UTC), Budget())
+    named = None if cursor else search.by_id(limit)
+    found = search.look(cursor, limit) if named is None else Found.of(named)
+    jobs = [job for *_, job in found.entries if job is not None]
+    if named is None and any(job.state == "queued" for job in jobs):
+        jobs = lists.placed(connection(), found.entries)
+    return Page(tuple(queries.shown(jobs)), found.next, found.scanned, found.looked_at, found.complete)
 
 
-class _Search:
-    def __init__(self, chosen: Filter, limit: int, tenant: str, now: datetime) -> None:
-        self._chosen, self._limit, self._tenant, self._now = chosen, limit, tenant, now
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Those that match, as entries; the rest as a Page has it."""
+
+    entries: tuple[Entry, ...]
+    next: str | None
+    scanned: int
+    looked_at: int
+    complete: bool
+
+    @classmethod
+    def of(cls, named: Sequence[Job]) -> "Found":
+        """These, which nothing had to be looked through for."""
+        entries = tuple(("", 0.0, job.id, job) for job in named)
+        return cls(entries, None, len(entries), len(entries), complete=True)
+
+
+class Search:
+    """Goes through all that a filter allows, page after page, until its budget is spent."""
+
+    def __init__(self, chosen: Filter, tenant: str, now: datetime, budget: Budget) -> None:
+        self._chosen, self._tenant, self._now, self._budget = chosen, tenant, now, budget
         self._first = chosen.without_payload
+        self._sieving = Sieving(chosen, tenant, budget)
+        self._limit = self._scanned = 0
         self._found: list[Entry] = []
-        self._looked_at = self._scanned = self._bytes = 0
 
-    def by_id(self) -> list[Job] | None:
+    def by_id(self, limit: int) -> list[Job] | None:
         """The jobs, when the filter names them by ids that can be looked up, and each of them is known that way."""
         wanted = self._chosen.wanted("id")
         if not wanted or self._chosen.reads_payload:
@@ -81,61 +106,80 @@ class _Search:
         matching = [
             job for job in found.values() if self._shows(job) and self._first.matches(record(job), now=self._now)
         ]
-        return matching if len(matching) <= self._limit else None
+        return matching if len(matching) <= limit else None
 
-    def page(self, cursor: str) -> Page:
-        left = segments(self._chosen, self._now, count=max(self._limit + 1, 100))
+    def look(self, cursor: str, limit: int) -> Found:
+        """From where the cursor says, for as many as `limit`. Raises like `page`."""
+        self._found, self._limit, self._scanned = [], limit, 0
+        left = segments(self._chosen, self._now, count=min(max(limit + 1, 100), MAX_LIMIT + 1))
         stood: dict[str, Place] = {}
+        before = 0
         if cursor:
-            name, stood = cursors.read(cursor, sealed=bool(self._tenant))
-            left = list(_from(left, name))
+            came_to = cursors.read(cursor, sealed=bool(self._tenant))
+            stood, before = dict(came_to.stood), came_to.looked_at
+            left = list(_from(left, came_to.segment))
         reached = None
         complete = all(segment.is_complete() for segment in left)
         for segment in left:
-            if self._is_full() or not self._take(segment, stood):
-                reached = cursors.write(segment.name, stood, sealed=bool(self._tenant))
+            if self._is_full() or self._budget.is_used_up or self._budget.is_late or not self._take(segment, stood):
+                ended = cursors.Reached(segment.name, stood, before + self._scanned)
+                reached = cursors.write(ended, sealed=bool(self._tenant))
                 break
             stood = {}
-        jobs = [job for *_, job in self._found if job is not None]
-        if any(job.state == "queued" for job in jobs):
-            jobs = lists.placed(connection(), self._found)
-        return Page(tuple(queries.shown(jobs)), reached, self._scanned, complete)
+        return Found(tuple(self._found), reached, self._scanned, before + self._scanned, complete)
 
     def _take(self, segment: Segment, stood: dict[str, Place]) -> bool:
-        """Go through a segment, noting where; False: the page is full before its end."""
-        entries = segment.entries(dict(stood))
+        """Go through a segment, noting where; False: the page is full, or the budget spent, before its end."""
+        entries = segment.entries(dict(stood), self._sieving.read)
         while chunk := list(islice(entries, _EVENTS if self._chosen.reads_payload else segment.count)):
-            for entry, is_met in self._asked(segment, chunk):
-                if self._is_full():
+            for entry, says in self._asked(segment, chunk):
+                # What was ruled out is paid for.
+                is_over = self._budget.is_used_up or (entry[-1] is not None and self._budget.is_late)
+                if is_over or self._is_full():
                     return False
                 segment.stand(stood, entry)
-                self._looked_at += 1
-                job = entry[-1]
-                if job is None or not self._shows(job):
-                    continue
-                self._scanned += 1
-                if is_met:
+                self._budget.looked_at += 1
+                self._scanned += self._is_there(entry, segment)
+                if says():
                     self._found.append(entry)
+            if self._budget.is_late:
+                return False
         return True
 
-    def _asked(self, segment: Segment, chunk: Sequence[Entry]) -> Iterator[tuple[Entry, bool]]:
-        """The entries, and whether they match."""
+    def _is_there(self, entry: Entry, segment: Segment) -> bool:
+        """Whether there is a job for whoever asks."""
+        *_, member, job = entry
+        if job is not None:
+            return self._shows(job)
+        return (member.rpartition(":")[0] if segment.state == "started" else member) in self._sieving.ruled_out
+
+    def _asked(self, segment: Segment, chunk: Sequence[Entry]) -> Iterator[tuple[Entry, Callable[[], bool]]]:
+        """The entries, and what tells whether they match: of those that may, it decodes the event."""
         known = [
             (entry, found if found is not None and self._first.matches(found, now=self._now) else None)
             for entry, found in records(segment, chunk)
         ]
+        known = [(entry, found if (job := entry[-1]) and self._shows(job) else None) for entry, found in known]
         if not self._chosen.reads_payload:
-            yield from ((entry, found is not None) for entry, found in known)
+            yield from ((entry, partial(bool, found)) for entry, found in known)
             return
-        jobs = [job for (*_, job), found in known if found is not None and job is not None and self._shows(job)]
-        events = segment.events(jobs) if jobs else {}
+        jobs = [job for (*_, job), found in known if found is not None and job is not None]
+        texts = segment.texts(jobs) if jobs else {}
         for entry, found in known:
-            event, size = events.get(str(found["id"]), (None, 0)) if found is not None else (None, 0)
-            yield entry, found is not None and self._chosen.matches(with_event(found, event), now=self._now)
-            self._bytes += size
+            yield entry, partial(self._says, segment, found, texts)
+
+    def _says(self, segment: Segment, found: dict[str, Any] | None, texts: Mapping[str, bytes]) -> bool:
+        """Whether it matches with its event."""
+        if found is None:
+            return False
+        text = texts.get(str(found["id"]), b"")
+        self._budget.bytes += len(text)
+        if not self._sieving.passes(found, text):
+            return False
+        return self._chosen.matches(with_event(found, segment.event(text)), now=self._now)
 
     def _is_full(self) -> bool:
-        return len(self._found) == self._limit or self._looked_at >= LOOKED_AT or self._bytes >= EVENT_BYTES
+        return len(self._found) == self._limit
 
     def _shows(self, job: Job) -> bool:
         """Whether it exists for whoever asks."""
@@ -149,6 +193,19 @@ class _Search:
             for tenant in tenants or ():
                 for kind in KINDS:
                     yield derived_id(kind, tenant, source, event_id)
+
+
+def total(chosen: Filter) -> tuple[int, bool]:
+    """How many jobs there are in the states and queues that the filter allows, and whether there are more.
+
+    Raises redis.RedisError and DatabaseError.
+    """
+    lengths = {}
+    for segment in segments(chosen, datetime.now(UTC), count=1):
+        # What is scheduled and what is retried stand in one set.
+        state = "scheduled" if segment.state == "retrying" else segment.state
+        lengths[state, segment.store] = segment.length()
+    return sum(lengths.values()), any(length == COUNTED for (_, store), length in lengths.items() if store != "redis")
 
 
 def _from(left: Sequence[Segment], name: str) -> Iterator[Segment]:

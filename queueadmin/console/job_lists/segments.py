@@ -13,12 +13,12 @@ from django.db.models import Q
 
 from ingest.kinds import KINDS
 from ingest.models import Event, SpooledEvent
-from ingest.queue import keys
+from ingest.queue import keys, payload
 from ingest.queue.connections import connection
 from ingest.reading import lists, spooled
 from ingest.reading.cursors import BadCursor, Place, moment_of
 from ingest.reading.fields import pipelined
-from ingest.reading.lists import Entry
+from ingest.reading.lists import Entry, Reader
 from ingest.reading.shapes import Job
 from ingest.spool import reading
 from ingest.spool.rows import State
@@ -40,7 +40,8 @@ _STORES: Final[dict[str, tuple[Store, ...]]] = {
     "finished": ("rows",),
 }
 
-
+#: Rows of the database are counted up to here: each is looked at.
+COUNTED: Final = 1_000
 #: What cursors call the place in the spool's table.
 _SPOOL: Final = "spool"
 #: Digits of a time in nanoseconds, until the year 2286.
@@ -64,13 +65,16 @@ class Segment:
     def name(self) -> str:
         return f"{self.state}@{self.store}"
 
-    def entries(self, stood: Mapping[str, Place]) -> Iterator[Entry]:
-        """All behind the places where the page before ended. Raises redis.RedisError, DatabaseError and BadCursor."""
+    def entries(self, stood: Mapping[str, Place], reader: Reader = lists.read) -> Iterator[Entry]:
+        """All behind the places where the page before ended; `reader` reads those in Redis.
+
+        Raises redis.RedisError, DatabaseError and BadCursor.
+        """
         match self.store:
             case "redis":
-                return self._timed(stood) if self.state == "failed" else self._listed(stood)
+                return self._timed(stood, reader) if self.state == "failed" else self._listed(stood, reader)
             case "rows":
-                return self._timed(stood)
+                return self._timed(stood, reader)
             case "spool":
                 return _spooled(self.state, self.queues, stood.get(_SPOOL), self.count)
 
@@ -82,30 +86,43 @@ class Segment:
         """False: it has more than is listed of it. Raises redis.RedisError."""
         return self.state != "queued" or lists.is_complete(connection(), self.queues)
 
-    def events(self, jobs: Sequence[Job]) -> dict[str, tuple[Any, int]]:
-        """By id, the events that these jobs carry, without credentials, and their sizes in bytes."""
-        found: dict[str, tuple[Any, int]] = {}
+    def texts(self, jobs: Sequence[Job]) -> dict[str, bytes]:
+        """By id, the JSON that holds the event of each of these jobs, with its credentials; "" cannot be read."""
         ids = [job.id for job in jobs]
         match self.store:
             case "redis":
                 data = pipelined(connection(), "hget", [keys.job(job_id) for job_id in ids], "data")
-                found = {i: (event_of(each), len(each or b"")) for i, each in zip(ids, data, strict=True)}
+                return {job_id: _inflated(each) for job_id, each in zip(ids, data, strict=True)}
             case "spool":
-                for row in SpooledEvent.objects.filter(id__in=ids).only("id", "data"):
-                    found[row.id] = event_of(bytes(row.data)), len(row.data)
+                rows = SpooledEvent.objects.filter(id__in=ids).values_list("id", "data")
+                return {job_id: _inflated(bytes(each)) for job_id, each in rows}
             case "rows":
                 moments = [job.received_at for job in jobs if job.received_at]
-                rows = Event.objects.filter(id__in=ids, received_at__range=(min(moments), max(moments)))
-                for job_id, body in rows.values_list("id", "body"):
-                    found[job_id] = event_in(body), len(body)
-        return found
+                done = Event.objects.filter(id__in=ids, received_at__range=(min(moments), max(moments)))
+                return {job_id: body.encode() for job_id, body in done.values_list("id", "body")}
 
-    def _listed(self, stood: Mapping[str, Place]) -> Iterator[Entry]:
+    def event(self, text: bytes) -> Any:
+        """The event in such a text, without its credentials."""
+        return event_in(text) if self.store == "rows" else event_of(text)
+
+    def length(self) -> int:
+        """How many it has; of stored ones and of spooled ones no more than are counted. Raises like `entries`."""
+        match self.store:
+            case "redis":
+                return lists.length(connection(), self.state, self.queues)
+            case "spool":
+                ranks = [settings.PRIORITIES.index(name) for name in self.queues]
+                return len(SpooledEvent.objects.filter(state=self.state, rank__in=ranks)[:COUNTED].values_list("id"))
+            case "rows":
+                done = Event.objects.filter(kind__in=self.kinds, processed_at__isnull=False)
+                return len(done.values_list("id")[:COUNTED])
+
+    def _listed(self, stood: Mapping[str, Place], reader: Reader) -> Iterator[Entry]:
         if self.store == "rows":
             return lists.processed(self.kinds, stood, self.count)
-        return lists.entries(connection(), self.state, queues=self.queues, stood=stood, count=self.count)
+        return lists.entries(connection(), self.state, queues=self.queues, stood=stood, count=self.count, reader=reader)
 
-    def _timed(self, stood: Mapping[str, Place]) -> Iterator[Entry]:
+    def _timed(self, stood: Mapping[str, Place], reader: Reader) -> Iterator[Entry]:
         """The newest first and in the order of what the filter's times are about, so only those between are read."""
         offset = keys.SCORE_OFFSET if self.store == "redis" else 0
         names = self.queues if self.store == "redis" else self.kinds
@@ -113,7 +130,7 @@ class Segment:
         if self.until is not None:
             for name in names:
                 stood.setdefault(name, (self.until + offset, ""))
-        for entry in self._listed(stood):
+        for entry in self._listed(stood, reader):
             if self.since is not None and offset <= entry[1] < self.since + offset:
                 break
             yield entry
@@ -122,7 +139,14 @@ class Segment:
         # A stock worker's dead letters have no time for a score and come last.
         if offset:
             untimed = {name: min(stood.get(name, (float(offset), "")), (float(offset), "")) for name in names}
-            yield from self._listed(untimed)
+            yield from self._listed(untimed, reader)
+
+
+def _inflated(data: bytes | None) -> bytes:
+    try:
+        return payload.inflated(data or b"")
+    except payload.Unreadable:
+        return b""
 
 
 def segments(chosen: Filter, now: datetime, *, count: int) -> list[Segment]:

@@ -9,7 +9,7 @@ from ingest.reading import lists as listed
 from queueadmin.console import job_lists
 from queueadmin.console.api import base, lists
 from queueadmin.console.filters import KEYS
-from queueadmin.console.job_lists import pages
+from queueadmin.console.job_lists import budget
 from queueadmin.console.openapi.parts import (
     Operations,
     body,
@@ -38,9 +38,10 @@ def jobs() -> Operations:
                 "Jobs",
                 "Jobs by a filter, or by their ids",
                 "What runs and waits comes first, what is over last. A page may hold fewer than `limit`, even none, "
-                f"and not be the last: go on while `next` is there. At most {pages.LOOKED_AT:,} jobs are looked at for "
-                f"one, and of each queue the first {listed.DEPTH:,}: then `complete` is false. With `ids` those are "
-                "answered in the order asked for, and `missing` has the ones that nobody knows.",
+                "and not be the last: go on while `next` is there. At most "
+                f"{budget.LOOKED_AT:,} jobs are looked at for one, for about a tenth of a second, and `scanned` says "
+                f"how many; of each queue the first {listed.DEPTH:,}: if it is longer `complete` is false. With "
+                "`ids` those are answered in the order asked for, and `missing` has the ones that nobody knows.",
                 scope="read",
                 parameters=[
                     parameter(

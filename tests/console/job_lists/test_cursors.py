@@ -23,10 +23,8 @@ def made(content: object) -> str:
 def test_what_is_written_is_read_again() -> None:
     for stood in ({}, {"high": (1.5, "a"), "low apple": (2.0, "b|c")}):
         for sealed in (False, True):
-            assert cursors.read(cursors.write("failed@redis", stood, sealed=sealed), sealed=sealed) == (
-                "failed@redis",
-                stood,
-            )
+            came_to = cursors.Reached("failed@redis", stood, 6_000)
+            assert cursors.read(cursors.write(came_to, sealed=sealed), sealed=sealed) == came_to
 
 
 @pytest.mark.parametrize(
@@ -39,6 +37,8 @@ def test_what_is_written_is_read_again() -> None:
         ),
         made({"finished@rows|alert": [1e300, "x"]}),
         made({"finished@rows|alert": [0, "a\0b"]}),
+        made({"failed@redis|#": [-1, ""]}),
+        made({"failed@redis|#": [1e300, ""]}),
         made({"failed@spool|spool": [-1e300, "x"]}),
         *(
             made({"spooled@spool|spool": [rank, turn]})

@@ -12,7 +12,7 @@ from ingest.queue import keys
 from ingest.reading import lists
 from queueadmin.console import job_lists, queries
 from queueadmin.console.filters import parse
-from queueadmin.console.job_lists import BadCursor, pages
+from queueadmin.console.job_lists import BadCursor, budget
 from tests.console.conftest import Jobs
 from tests.console.job_lists.conftest import everywhere, finished, spooled
 
@@ -120,9 +120,26 @@ def test_terms_choose(jobs: Jobs, empty_redis: redis.Redis) -> None:
 
 def test_what_an_event_hides_is_not_found(jobs: Jobs, empty_redis: redis.Redis) -> None:
     """D11: a filter is no oracle for credentials."""
-    finished("done", body='{"title":"x","response_token":"hunter2"}')
-    assert found("payload.title:x") == ["done"]
-    assert found("payload.response_token:hunter2") == found("hunter2") == []
+    secret = '{"title":"x","response_token":"hunter2","url":"https://ada:hunter2@db-1/?token=hunter2"}'
+    finished("done", body=secret)
+    (waits,) = jobs.enqueue(body=secret)
+    assert found("payload.title:x") == [waits, "done"]
+    assert found("https db-1") == [waits, "done"]
+    assert found("payload.response_token:hunter2") == found("hunter2") == found("hunter2 x") == []
+
+
+def test_what_stands_in_no_event_is_told_without_decoding_any(
+    jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 7: words that nothing holds took 155 µs a job."""
+    from queueadmin.console.job_lists.segments import Segment
+
+    places = everywhere(jobs)
+    monkeypatch.setattr(Segment, "event", lambda *_: pytest.fail("decoded"))
+    for text in ("nobody-says-this", "payload.title:nobody-says-this", "kept nobody"):
+        page = job_lists.page(parse(text))
+        assert (page.items, page.next) == ((), None)
+        assert page.scanned == job_lists.page(parse("")).scanned >= sum(map(len, places.values()))
 
 
 def test_times_are_asked_of_what_they_are_about(jobs: Jobs, empty_redis: redis.Redis) -> None:
@@ -190,19 +207,23 @@ def test_a_long_queue_is_looked_through_from_its_head(
 def test_a_page_ends_when_enough_was_looked_at(
     jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "LOOKED_AT", 10)
+    monkeypatch.setattr(budget, "LOOKED_AT", 10)
     jobs.enqueue(25)
     (last,) = jobs.enqueue(source="last")
     first = job_lists.page(parse("source:last"))
-    assert (first.items, first.scanned, first.complete) == ((), 10, True)
+    assert (first.items, first.scanned, first.looked_at, first.complete) == ((), 10, 10, True)
     assert first.next is not None
+    assert job_lists.page(parse("source:last"), cursor=first.next).looked_at == 20
     assert found("source:last") == [last]
 
 
-def test_a_page_ends_when_enough_of_the_events_was_read(
-    jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("least", ["LEAST", "LEAST_BYTES"])
+def test_a_page_ends_when_its_time_is_over_but_not_before_something_was_looked_at(
+    jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, least: str
 ) -> None:
-    monkeypatch.setattr(pages, "EVENT_BYTES", 1000)
+    """Issue 7: no page takes long, whatever waits, and each gets on."""
+    monkeypatch.setattr(budget, "SECONDS", 0)
+    monkeypatch.setattr(budget, least, 1)
     ids = jobs.enqueue(40)
     first = job_lists.page(parse("payload.title:none"))
     assert first.items == ()
@@ -267,6 +288,21 @@ def test_while_redis_is_away_what_the_database_holds_is_told() -> None:
     for text in ("", "state:failed", "state:queued"):
         with pytest.raises(redis.RedisError):
             job_lists.page(parse(text))
+
+
+def test_a_place_deep_in_a_list_is_found_again_when_others_have_gone(
+    jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "_NEAR", 3)
+    ids = jobs.enqueue(60)
+    for claimed in (0, 2, 20):
+        first = job_lists.page(parse("state:queued"), limit=40 - claimed)
+        last = first.items[-1]["id"]
+        if claimed:
+            jobs.start(limit=claimed)
+        assert first.next is not None
+        rest = job_lists.page(parse("state:queued"), cursor=first.next, limit=100)
+        assert [job["id"] for job in rest.items] == ids[ids.index(last) + 1 :]
 
 
 def test_positions_are_told_as_of_each_alone(

@@ -144,7 +144,7 @@ def test_without_an_index_the_page_reads_redis_and_says_so(operator: Client, job
     assert job_id in page
     page = text_of(operator.get("/dead-letters/?filter=device"))
     assert "Nobody writes the index of dead letters" in page
-    assert "of the newest 5,000" in page
+    assert "of the newest 2<" in page
     assert job_id in page
     assert other not in page
     group = re.findall("/dead-letters/([0-9a-f]{12})/", page)[0]
@@ -161,7 +161,7 @@ def test_an_index_that_is_being_made_is_not_used(operator: Client, ids: list[str
     empty_redis.set(keys.FAILURES, b'{"complete":true,"rows":3,"dead_letters":5}')
     page = text_of(operator.get("/dead-letters/?filter=zabbix"))
     assert "2 newest are not in the index yet." in page
-    assert "of the newest 5,000" not in page
+    assert "of the newest" not in page
 
 
 def test_while_the_database_is_away_redis_is_read(

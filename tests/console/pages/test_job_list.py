@@ -11,6 +11,7 @@ from django.urls import reverse
 from ingest.queue.connections import connection
 from ingest.reading import lists
 from queueadmin.console import queries
+from queueadmin.console.job_lists import budget
 from queueadmin.console.models import AuditEntry
 from tests.console.conftest import Jobs, outcome, worker
 from tests.console.job_lists.conftest import everywhere, finished
@@ -101,6 +102,36 @@ def test_a_queue_that_is_longer_than_is_listed_is_said(
     assert "one is longer" not in text_of(operator.get("/jobs/"))
     monkeypatch.setattr(lists, "DEPTH", 3)
     assert "one is longer" in text_of(operator.get("/jobs/?filter=state:queued"))
+
+
+def test_a_page_that_ended_early_says_how_much_it_looked_at_and_looks_further(
+    operator: Client, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 7: looked at 6,000 of 300,000."""
+    monkeypatch.setattr(budget, "LOOKED_AT", 20)
+    jobs.enqueue(45)
+    (last,) = jobs.enqueue(source="last")
+    first = operator.get("/jobs/", {"filter": "state:queued source:last"})
+    assert "None of the 20 jobs looked at so far match, of 46." in text_of(first)
+    assert "Look further" in text_of(first)
+    going = operator.get(first.context["next"] + "&look=on", headers=HTMX)
+    assert (going["HX-Retarget"], going["HX-Reselect"]) == ("#looking", "#looking")
+    assert "None of the 40 jobs looked at so far match, of 46." in text_of(going)
+    found = operator.get(going.context["next"] + "&look=on", headers=HTMX)
+    assert "HX-Retarget" not in found
+    assert _ids(found) == [last]
+    assert "looked at 46" in text_of(found)
+
+
+def test_a_page_that_is_not_full_and_not_the_last_leads_further(
+    operator: Client, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "SECONDS", 0)
+    monkeypatch.setattr(budget, "LEAST", 20)
+    jobs.enqueue(45)
+    page = text_of(operator.get("/queues/high/"))
+    assert "20 shown, looked at 20 of 45" in page
+    assert "Look further" in page
 
 
 @pytest.mark.parametrize(
