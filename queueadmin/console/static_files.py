@@ -1,6 +1,18 @@
-"""How static files are stored."""
+"""How static files are stored: our own made smaller, all under hashed names and compressed."""
 
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
+from typing import Any, Final
+
+from django.contrib.staticfiles.storage import StaticFilesStorage
+from django.core.files.base import ContentFile
+from rcssmin import cssmin
+from rjsmin import jsmin
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+#: Comments and white space are a fifth of what is sent, after compression too. Others' files come made small.
+_MINIFIERS: Final[Mapping[str, Callable[[str], str]]] = {".css": cssmin, ".js": jsmin}
+_OURS: Final = "console/"
 
 
 class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc] # untyped
@@ -15,3 +27,28 @@ class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         "console/*.js",
         CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1],
     )
+
+    def post_process(
+        self, paths: Mapping[str, tuple[StaticFilesStorage, str]], *args: Any, **options: Any
+    ) -> Iterator[tuple[str, str, bool]]:
+        """What is hashed and compressed is read through `_Smaller`; the sources stay as they are."""
+        smaller = {
+            name: (_Smaller(storage) if name.startswith(_OURS) and _suffix(name) in _MINIFIERS else storage, path)
+            for name, (storage, path) in paths.items()
+        }
+        yield from super().post_process(smaller, *args, **options)
+
+
+class _Smaller:
+    """The part of a storage that post-processing reads from: files come without comments and white space."""
+
+    def __init__(self, storage: StaticFilesStorage) -> None:
+        self._storage = storage
+
+    def open(self, path: str) -> "ContentFile[bytes]":
+        with self._storage.open(path) as source:
+            return ContentFile(_MINIFIERS[_suffix(path)](source.read().decode()).encode())
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix

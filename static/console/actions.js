@@ -1,11 +1,12 @@
 // Buttons that do something: htmx sends them, the answer's header says what happened, dialogs ask first.
+import { htmx } from './htmx.js';
 import { toast, undoForm } from './toast.js';
 
 /* The server answers an action with HX-Trigger: {"said": {"text": …, "level": …, "undo": [job id …]}}. */
 document.addEventListener('said', event => {
   const { text, level, undo } = event.detail, form = undoForm(undo);
   toast(text, level, form);
-  if (form) htmx.process(form);
+  if (form) htmx().then(it => it.process(form));
 });
 
 /* The session ended: htmx followed the redirect to the login page; go there instead of swapping it in. */

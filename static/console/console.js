@@ -1,7 +1,6 @@
 // Starts every page: the frame, the buttons, the live line.
 import './actions.js';
 import { start } from './live.js';
-import './palette.js';
 import './shell.js';
 import { adopt } from './toast.js';
 

@@ -1,4 +1,5 @@
 // Parts of a page that are read anew every few seconds: data-fresh (in ms, else 5 s), fetched by htmx at the event `moved`.
+import { trigger } from './htmx.js';
 import { live, onSnapshot, onState, sayInstead } from './live.js';
 
 const EVERY = 5000; // ms
@@ -10,7 +11,7 @@ function refresh(least = 0) {
     if (Date.now() - (asked.get(place.id) ?? opened) < (least && (Number(place.dataset.fresh) || least))) continue;
     asked.set(place.id, Date.now());
     // What somebody is about to press stays where it is.
-    if (!place.contains(document.activeElement) && !place.matches(':has(:active)')) window.htmx.trigger(place, 'moved');
+    if (!place.contains(document.activeElement) && !place.matches(':has(:active)')) trigger(place, 'moved');
   }
 }
 onSnapshot(() => refresh(EVERY));

@@ -1,6 +1,7 @@
 // The door, live: every number of a frame into its place. Without a socket its part of the page is fetched every few seconds.
 import { spark } from './charts.js';
 import { millis, number, percent, rate } from './format.js';
+import { htmx, trigger } from './htmx.js';
 import { live, onSnapshot, onState, sayInstead, watchDoor } from './live.js';
 import { painter, palette, schedule, setText } from './paint.js';
 import { refreshTimes } from './shell.js';
@@ -104,7 +105,7 @@ let fetching = false;
 function fetchPart(select) {
   if (fetching) return;
   fetching = true;
-  window.htmx.ajax('GET', location.pathname, { source: '#door', target: select, swap: 'outerHTML', select }).finally(() => { fetching = false; });
+  htmx().then(it => it.ajax('GET', location.pathname, { source: '#door', target: select, swap: 'outerHTML', select })).catch(() => {}).finally(() => { fetching = false; });
 }
 const fetchDoor = () => fetchPart('#door');
 const fetchReasons = () => fetchPart('#reasons');
@@ -150,7 +151,7 @@ function poll() {
   clearTimeout(silent);
   silent = setTimeout(poll, POLL);
   if (live.paused) sayInstead('paused');
-  else if (!document.hidden) window.htmx.trigger('#door', 'poll');
+  else if (!document.hidden) trigger('#door', 'poll');
 }
 onState(({ name }) => {
   const on = name === 'reconnecting' || name === 'connecting';

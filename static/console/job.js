@@ -1,5 +1,6 @@
 // One job, followed: its progress and log as they come; htmx fetches the rest anew when its state changes.
 import { isPercent, progressWords } from './format.js';
+import { trigger } from './htmx.js';
 import { follow } from './live.js';
 import { setText } from './paint.js';
 
@@ -40,6 +41,6 @@ if (page) {
     if (!job) return;
     paintProgress(job, log);
     const seen = `${job.state}${job.stopping ? ' stopping' : ''} ${job.attempts ?? 0}`;
-    if (seen !== $('#job').dataset.seen) window.htmx.trigger('#job', 'moved');
+    if (seen !== $('#job').dataset.seen) trigger('#job', 'moved');
   });
 }

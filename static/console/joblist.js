@@ -1,6 +1,7 @@
 // Lists of jobs, live: counts on the tabs, what became of the rows (none moves), choosing rows, the bar of actions;
 // on a queue's page its numbers as well.
 import { change, clearsIn, duration, number, pauseLeft, rate } from './format.js';
+import { trigger } from './htmx.js';
 import { onSnapshot } from './live.js';
 import { setText } from './paint.js';
 
@@ -118,7 +119,7 @@ let asked = 0, seen = '', again = 0;
 const ask = () => {
   asked = Date.now();
   const place = $('#job-news');
-  if (place) window.htmx.trigger(place, 'moved');
+  if (place) trigger(place, 'moved');
 };
 document.addEventListener('htmx:afterRequest', event => {
   const { verb, sure } = event.detail.elt.dataset ?? {};

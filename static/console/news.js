@@ -1,4 +1,5 @@
 // Lists whose rows stay: when jobs were processed, and every while anyway (people press buttons too), the page asks what is new.
+import { trigger } from './htmx.js';
 import { onSnapshot } from './live.js';
 
 const SHORTEST = 3000; // ms between two questions while jobs run
@@ -14,5 +15,5 @@ onSnapshot(({ totals }) => {
   }
   processed = totals.processed;
   asked = Date.now();
-  window.htmx.trigger(place, 'moved');
+  trigger(place, 'moved');
 });

@@ -3,7 +3,6 @@ import { Chart, spark } from './charts.js';
 import './composition.js';
 import { change, clearsIn, duration, millis, number, pauseLeft, rate } from './format.js';
 import { onSnapshot } from './live.js';
-import { tabulate } from './numbers.js';
 import { painter, palette, schedule, setText } from './paint.js';
 import { Past } from './past.js';
 
@@ -159,7 +158,11 @@ const FLOW = [
 ];
 const depth = new Chart($('#depth'), DEPTH, { stack: true }), flow = new Chart($('#flow'), FLOW, { gap: true });
 for (const box of $$('details[data-of]')) {
-  const fill = () => box.open && tabulate($('.scroll', box), box.dataset.of === 'depth' ? DEPTH : FLOW, past.rows());
+  const fill = async () => {
+    if (!box.open) return;
+    const { tabulate } = await import('./numbers.js');
+    tabulate($('.scroll', box), box.dataset.of === 'depth' ? DEPTH : FLOW, past.rows());
+  };
   box.addEventListener('toggle', fill);
   setInterval(() => { if (!box.contains(document.activeElement) && !box.matches(':hover')) fill(); }, 5000);
 }

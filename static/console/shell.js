@@ -84,6 +84,17 @@ function switchTheme() {
 }
 for (const button of $$('[data-act="theme"]')) button.addEventListener('click', switchTheme);
 
+/* --- ctrl k: the palette, from anywhere, also while typing ------------------------------- */
+const fetchPalette = () => import('./palette.js');
+const palette = () => fetchPalette().then(({ toggle }) => toggle(), () => toast('No answer from the server. Try again.', 'error'));
+document.addEventListener('keydown', event => {
+  if (event.key === 'Control' || event.key === 'Meta') fetchPalette().catch(() => {}); // there before the k is
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.key.toLowerCase() !== 'k') return;
+  event.preventDefault();
+  palette();
+});
+for (const button of $$('[data-act="palette"]')) button.addEventListener('click', () => setTimeout(palette)); // once the sheet that it stands in is closed
+
 /* --- keyboard: silent while typing or with a meta key ---------------------------------- */
 const keys = {
   '?': () => $('#help').showModal(),

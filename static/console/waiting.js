@@ -1,4 +1,5 @@
 // A new source: the page turns as soon as something came with its key.
+import { trigger } from './htmx.js';
 import { watchDoor } from './live.js';
 
 let before = 0;
@@ -6,6 +7,6 @@ watchDoor(({ keys }) => {
   const place = document.querySelector('#waiting');
   const [accepted = 0, refused = 0] = keys[place?.dataset.key] ?? [];
   // Also what was refused says something; and what came while the page was on its way here.
-  if (place && accepted + refused > before) window.htmx.trigger(place, 'came');
+  if (place && accepted + refused > before) trigger(place, 'came');
   before = accepted + refused;
 });
