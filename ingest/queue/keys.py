@@ -199,6 +199,15 @@ def history(step: int) -> str:
     return HISTORY if step == 1 else f"{HISTORY}:{step}"
 
 
+#: String of JSON: the histograms as they stood at the last row of `latencies`.
+LATENCIES_SEEN: Final = f"{PREFIX}:qa:latencies:seen"
+
+
+def latencies(step: int) -> str:
+    """List of JSON rows, one for each `step` seconds in which jobs ended; see `queueadmin.console.latencies`."""
+    return f"{PREFIX}:qa:latencies:{step}"
+
+
 #: Set: the key of every queue that ever held a job; `rq info` lists these.
 QUEUES: Final = f"{PREFIX}:queues"
 

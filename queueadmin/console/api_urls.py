@@ -38,6 +38,7 @@ urlpatterns = [
     path("api/v1/queues/<str:name>/resume", queues.ResumeView.as_view(), name="resume"),
     path("api/v1/queues/<str:name>/empty", queues.EmptyView.as_view(), name="empty"),
     path("api/v1/history", history.HistoryView.as_view(), name="history"),
+    path("api/v1/latencies", history.LatenciesView.as_view(), name="latencies"),
     path("api/v1/marks", history.MarksView.as_view(), name="marks"),
     path("api/v1/jobs", lists.JobsView.as_view(), name="jobs"),
     path("api/v1/jobs/lookup", lookups.LookupView.as_view(), name="lookup"),

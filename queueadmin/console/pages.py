@@ -1,5 +1,6 @@
 """The pages: HTTP only. What they show is in queries and metrics."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import redis
@@ -7,15 +8,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from queueadmin.console import metrics, queries, sessions
+from queueadmin.console import histogram, metrics, queries, sessions
 from queueadmin.console.answers import needs
 from queueadmin.console.api.base import read_only
+from queueadmin.console.failures.largest import largest
 from queueadmin.console.forms import LoginForm
 from queueadmin.console.openapi import page, schema
 from queueadmin.console.permissions import PERMISSIONS, VIEW_CONSOLE, granted
@@ -29,10 +32,10 @@ LATEST: Final = 5
 @needs(VIEW_CONSOLE)
 @require_safe
 def overview(request: Request) -> HttpResponse:
-    """The overview, or for htmx its latest dead letters alone."""
+    """The overview, or for htmx what it shows of dead letters alone."""
     snapshot = metrics.snapshot().as_dict()
-    context = {"page": "overview", "snapshot": snapshot, "curl": _curl(request), "latest": _latest()}
-    return render(request, "console/_latest.html" if is_partial(request) else "console/overview.html", context)
+    context = {"page": "overview", "snapshot": snapshot, "curl": _curl(request), "latest": _latest(), "why": _why()}
+    return render(request, "console/_dead_news.html" if is_partial(request) else "console/overview.html", context)
 
 
 @read_only
@@ -92,6 +95,16 @@ def _latest() -> tuple[queries.DeadLetter, ...] | None:
         return queries.dead_letters(limit=LATEST).items
     except redis.RedisError:
         return None
+
+
+def _why() -> dict[str, Any]:
+    """The largest causes with their trends; none while the index cannot be read."""
+    try:
+        found = largest(now=datetime.now(UTC))
+    except DatabaseError:
+        return {}
+    rows = [(cause, histogram.trend(cause.trend)) for cause in found.causes]
+    return {"causes": found.causes, "groups": found.groups, "count": found.count, "rows": rows}
 
 
 def _curl(request: Request) -> str:

@@ -36,10 +36,7 @@ class Lately:
 
     def look(self, client: redis.Redis, *, now: float | None = None) -> tuple[Took, ...]:
         """Each queue of which a job ended lately. Raises RedisError."""
-        pipe = client.pipeline(transaction=False)
-        pipe.hgetall(keys.WAIT)
-        pipe.hgetall(keys.RUN)
-        waits, runs = map(_by_queue, pipe.execute())
+        waits, runs = counted(client)
         new = _Look(time.monotonic() if now is None else now, waits, runs)
         looks = self._looks
         if looks and _fell(looks[-1], new):
@@ -64,6 +61,15 @@ class Lately:
                     )
                 )
         return tuple(told)
+
+
+def counted(client: redis.Redis) -> tuple[dict[str, dict[int, int]], dict[str, dict[int, int]]]:
+    """How long jobs waited and ran, ever: queue → bucket → jobs. Raises RedisError."""
+    pipe = client.pipeline(transaction=False)
+    pipe.hgetall(keys.WAIT)
+    pipe.hgetall(keys.RUN)
+    waits, runs = map(_by_queue, pipe.execute())
+    return waits, runs
 
 
 def percentile(counts: Mapping[int, int], part: float) -> float | None:

@@ -22,7 +22,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from ingest.queue import keys
-from queueadmin.console import audit, counts, history, metrics, rates
+from queueadmin.console import audit, counts, history, latencies, metrics, rates
 from queueadmin.console.beside import Looks
 from queueadmin.console.failures import Indexer
 from queueadmin.console.lifecycle import Lifecycle
@@ -50,6 +50,7 @@ class Publisher:
         self._lock = Lock(client, keys.PUBLISHER, timeout=LEASE_SECONDS, blocking=False, thread_local=False)
         self._window = rates.Window()
         self._history = history.Writer(client)
+        self._latencies = latencies.Writer(client)
         self._database = _DatabaseWatch()
         self._audit = audit.Keeper(client)
         self._looks = Looks(client)
@@ -99,6 +100,7 @@ class Publisher:
         seq = read.published.seq + 1 if read.published else 1
         snapshot = metrics.build(read, by_queue, self._database.facts(), self._looks.seen(), seq=seq)
         self._history.write(snapshot)
+        self._latencies.write(snapshot.at)
         return snapshot
 
     def close(self) -> None:
@@ -121,6 +123,7 @@ class Publisher:
             logger.info("publishing")
             self._window = rates.Window()
             self._history = history.Writer(self._client)
+            self._latencies = latencies.Writer(self._client)
         elif not leads and self._led:
             logger.info("another publisher leads; standing by")
         self._led = leads

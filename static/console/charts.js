@@ -1,5 +1,5 @@
 // Charts on canvas: sparks and one chart of stacked areas, lines and bars over time.
-import { clock, number, short, tick } from './format.js';
+import { clock, millis, number, short, tick } from './format.js';
 import { fade, palette, schedule } from './paint.js';
 
 const FONT = '11px Inter, ui-sans-serif, system-ui, sans-serif';
@@ -19,12 +19,22 @@ function fit(canvas) {
 }
 
 const axis = n => n >= 1e6 ? `${+(n / 1e6).toFixed(1)}M` : n >= 1e3 ? `${+(n / 1e3).toFixed(1)}k` : String(+n.toFixed(2));
+/** A power of ten of seconds: "1 ms", "10 s", "1000 s". */
+const unit = n => n < 0.9 ? `${+(n * 1000).toPrecision(2)} ms` : `${+n.toPrecision(2)} s`;
 const mean = values => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /** The next round number that an axis can end with so that its four parts are whole: there is no half job. */
 export function nice(most) {
   const e = 10 ** Math.floor(Math.log10(Math.max(most, 1)));
   return [1, 1.2, 1.6, 2, 2.4, 3, 3.2, 4, 6, 8, 10, 12].map(k => Math.round(k * e)).find(n => n >= most && n % 4 === 0);
+}
+
+/** A scale of seconds by powers of ten: [the least, the most], of which the values are between. */
+export function decades(values) {
+  const known = values.filter(v => v > 0);
+  if (!known.length) return [0.001, 1];
+  const low = Math.floor(Math.log10(Math.min(...known))), high = Math.ceil(Math.log10(Math.max(...known)));
+  return [10 ** low, 10 ** Math.max(high, low + 1)];
 }
 
 /** At most `points` values, each the mean of its slice. */
@@ -41,6 +51,16 @@ function runs(times) {
   for (let i = 1; i < times.length; i++) {
     if (times[i] - times[i - 1] > hole) found.push([i, i]);
     found.at(-1)[1] = i;
+  }
+  return found;
+}
+
+/** The parts of a range of points in which the curve has values. */
+function known(curve, [first, last]) {
+  const found = [];
+  for (let i = first; i <= last; i++) {
+    if (curve[i] === null) continue;
+    if (found.at(-1)?.[1] === i - 1) found.at(-1)[1] = i; else found.push([i, i]);
   }
   return found;
 }
@@ -62,8 +82,9 @@ export function spark(canvas, values, colour) {
 }
 
 /**
- * A chart in `element`. series: [{name, colour: token, get: row → number, bars?: on the right axis}].
- * options: stack (areas on top of each other), gap (red where series 0 is above series 1).
+ * A chart in `element`. series: [{name, colour: token, get: row → number, bars?: on the right axis, dash?: of its line}].
+ * options: stack (areas on top of each other), gap (red where series 0 is above series 1), seconds (durations on a
+ * scale of powers of ten; of several rows at one point the longest; null: nothing is known).
  */
 export class Chart {
   constructor(element, series, options = {}) {
@@ -86,18 +107,20 @@ export class Chart {
     if (rows.length < 2) { this.tip.hidden = true; return; }
     const step = Math.max(1, Math.ceil(rows.length / (w / PIXELS_PER_POINT))), points = [];
     for (let i = rows.length % step; i < rows.length; i += step) points.push(rows.slice(i, i + step));
-    const times = points.map(slice => slice.at(-1).at), value = (slice, s) => mean(slice.map(s.get));
+    const times = points.map(slice => slice.at(-1).at), value = (slice, s) => this.#value(slice, s);
     const sums = points.map(() => 0);
     const curves = lines.map(s => points.map((slice, i) => options.stack ? sums[i] += value(slice, s) : value(slice, s)));
     const heights = bars.map(s => points.map(slice => value(slice, s)));
-    const L = 42, R = bars.length ? 38 : 14, T = 10, B = 22;
+    const L = options.seconds ? 54 : 42, R = bars.length ? 38 : 14, T = 10, B = 22;
     const area = { x, w, h, L, R, T, pw: w - L - R, ph: h - T - B };
-    area.max = nice(Math.max(1, ...curves.flat()) * 1.04);
+    if (options.seconds) [area.min, area.max] = decades(curves.flat());
+    else area.max = nice(Math.max(1, ...curves.flat()) * 1.04);
     area.right = bars.length ? nice(Math.max(1, ...heights.flat()) * 1.04) : 0;
     const from = times[0], span = area.span = times.at(-1) - from || 1;
     area.X = i => L + (times[i] - from) / span * area.pw;
     area.runs = runs(times);
-    area.Y = v => T + area.ph - v / area.max * area.ph;
+    const part = options.seconds ? v => Math.log10(Math.max(v, area.min) / area.min) / Math.log10(area.max / area.min) : v => v / area.max;
+    area.Y = v => T + area.ph - part(v) * area.ph;
     this.#grid(area);
     this.#clockface(area, from, span);
     bars.forEach((s, k) => this.#columns(area, heights[k], palette[s.colour]));
@@ -126,14 +149,21 @@ export class Chart {
     }
   }
 
-  #grid({ x, w, L, R, max, right, Y }) {
+  #value(rows, { get }) {
+    if (!this.options.seconds) return mean(rows.map(get));
+    const known = rows.map(get).filter(v => v !== null);
+    return known.length ? Math.max(...known) : null;
+  }
+
+  #grid({ x, w, L, R, min, max, right, Y }) {
     x.font = FONT; x.textBaseline = 'middle'; x.lineWidth = 1;
-    for (let i = 0; i <= 4; i++) {
-      const y = Math.round(Y(max * i / 4)) + 0.5;
+    const lines = this.options.seconds ? Math.round(Math.log10(max / min)) : 4;
+    for (let i = 0; i <= lines; i++) {
+      const value = this.options.seconds ? min * 10 ** i : max * i / lines, y = Math.round(Y(value)) + 0.5;
       x.strokeStyle = palette['line-2'];
       x.beginPath(); x.moveTo(L, y); x.lineTo(w - R, y); x.stroke();
       x.fillStyle = palette['ink-3']; x.textAlign = 'right';
-      x.fillText(axis(max * i / 4), L - 8, y);
+      x.fillText(this.options.seconds ? unit(value) : axis(value), L - 8, y);
       if (right && i % 2 === 0) { x.textAlign = 'left'; x.fillStyle = palette.bad; x.fillText(axis(right * i / 4), w - R + 8, y); }
     }
   }
@@ -173,7 +203,8 @@ export class Chart {
 
   #curve({ x, X, Y, runs }, curves, k) {
     const colour = palette[this.lines[k].colour], curve = curves[k];
-    for (const [first, last] of runs) {
+    x.setLineDash(this.lines[k].dash ?? []);
+    for (const [first, last] of runs.flatMap(run => known(curve, run))) {
       const along = () => { x.beginPath(); for (let i = first; i <= last; i++) i > first ? x.lineTo(X(i), Y(curve[i])) : x.moveTo(X(i), Y(curve[i])); };
       if (this.options.stack) {
         along();
@@ -181,8 +212,11 @@ export class Chart {
         x.fillStyle = fade(colour, 0.3); x.fill();
       }
       along();
+      // One alone would be no line.
+      if (first === last) x.lineTo(X(first) + 1.6, Y(curve[first]));
       x.strokeStyle = colour; x.lineWidth = 1.6; x.lineJoin = 'round'; x.stroke();
     }
+    x.setLineDash([]);
   }
 
   #tooltip({ x, w, L, T, ph, X, span }, points, times) {
@@ -192,8 +226,8 @@ export class Chart {
     x.strokeStyle = palette['ink-3']; x.lineWidth = 1;
     x.beginPath(); x.moveTo(X(j), T); x.lineTo(X(j), T + ph); x.stroke();
     const rows = this.series.flatMap(s => {
-      const figure = document.createElement('b'), v = mean(points[j].map(s.get));
-      figure.textContent = v < 10 && v % 1 ? v.toFixed(1) : v < 1e4 ? number(v) : short(v);
+      const figure = document.createElement('b'), v = this.#value(points[j], s);
+      figure.textContent = this.options.seconds ? millis(v ?? NaN) : v < 10 && v % 1 ? v.toFixed(1) : v < 1e4 ? number(v) : short(v);
       return [document.createElement('br'), s.name, figure];
     });
     this.tip.hidden = false;

@@ -21,6 +21,7 @@ if ($('#composition')) {
     if (key === shown) return;
     shown = key;
     setText($('[data-k="waiting-said"]'), !waiting.jobs ? 'nothing' : waiting.estimated ? '≈ from a sample of each queue' : `${number(waiting.jobs)} jobs`);
+    $('[data-k="shares"]').hidden = !waiting.by_kind.length;
     for (const [name, without] of Object.entries(WITHOUT)) {
       $(`[data-share="${name}"]`).replaceChildren(...waiting[name].map(share => item(share, waiting.jobs, without)));
     }

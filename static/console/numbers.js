@@ -1,11 +1,12 @@
 // The table behind a chart: the same numbers as text, for those who cannot see a canvas, and for copying.
-import { full, number } from './format.js';
+import { full, millis, number } from './format.js';
 
 const ROWS = 20;
+const longest = values => millis(Math.max(...values.map(v => v ?? -Infinity)));
 const figure = n => n < 10 && n % 1 ? n.toFixed(1) : number(n);
 
-/** Fills `place` with at most ROWS of the rows, the newest first; series: [{name, get}]. Rows are means, as on the chart. */
-export function tabulate(place, series, rows) {
+/** Fills `place` with at most ROWS of the rows, the newest first; series: [{name, get}]. Rows are means, as on the chart; of `seconds` the longest. */
+export function tabulate(place, series, rows, { seconds = false } = {}) {
   const table = document.createElement('table'), head = table.createTHead().insertRow(), body = table.createTBody();
   table.className = 't dense';
   for (const name of ['Until', ...series.map(s => s.name)]) {
@@ -24,7 +25,8 @@ export function tabulate(place, series, rows) {
     for (const { get } of series) {
       const cell = line.insertCell();
       cell.className = 'num';
-      cell.textContent = figure(slice.map(get).reduce((sum, v) => sum + v, 0) / slice.length);
+      const values = slice.map(get);
+      cell.textContent = seconds ? longest(values) : figure(values.reduce((sum, v) => sum + v, 0) / values.length);
     }
   }
   place.replaceChildren(table);

@@ -5,6 +5,7 @@ import { change, clearsIn, duration, millis, number, pauseLeft, rate } from './f
 import { onSnapshot } from './live.js';
 import { painter, palette, schedule, setText } from './paint.js';
 import { Past } from './past.js';
+import { onWindow } from './timewindow.js';
 
 const $ = (selector, element = document) => element.querySelector(selector);
 const $$ = (selector, element = document) => [...element.querySelectorAll(selector)];
@@ -122,26 +123,13 @@ document.addEventListener('htmx:afterRequest', () => {
 });
 
 /* --- charts ---------------------------------------------------------------------------------- */
-const WINDOWS = $$('[data-window]');
 const WORDS_OF = s => s < 3600 ? `${s / 60} min` : s < 172_800 ? `${s / 3600} h` : `${s / 86_400} days`;
-let seconds = 900;
 const past = new Past($('[data-history]').dataset.history, text => setText($('#window-said'), text));
-function chooseWindow(wanted) {
-  if (!WINDOWS.some(b => Number(b.dataset.window) === wanted)) return;
-  seconds = wanted;
-  for (const b of WINDOWS) b.setAttribute('aria-pressed', String(Number(b.dataset.window) === wanted));
-  field('window', `Last ${WORDS_OF(wanted)}`);
-  past.choose(wanted);
+onWindow(seconds => {
+  field('window', `Last ${WORDS_OF(seconds)}`);
+  past.choose(seconds);
   schedule();
-}
-for (const button of WINDOWS) {
-  button.addEventListener('click', () => {
-    chooseWindow(Number(button.dataset.window));
-    const address = new URL(location.href);
-    address.searchParams.set('window', seconds);
-    history.replaceState(history.state, '', address);
-  });
-}
+});
 
 const SPARKS = {
   throughput: [r => r.out_rate, 'ink-3'], backlog: [r => QUEUES.reduce((sum, q) => sum + r[q], 0), 'ink-3'], oldest: [r => r.oldest_wait, 'ink-3'],
@@ -166,11 +154,21 @@ for (const box of $$('details[data-of]')) {
   box.addEventListener('toggle', fill);
   setInterval(() => { if (!box.contains(document.activeElement) && !box.matches(':hover')) fill(); }, 5000);
 }
+/* How much more dead letters there are than when the window began, and failures a minute than in its mean. */
+function changes(rows) {
+  const { failed, dead_per_minute: rate } = rows.at(-1), more = failed - rows[0].failed;
+  const usual = rows.reduce((sum, row) => sum + row.dead_per_minute, 0) / rows.length, part = usual ? Math.round((rate / usual - 1) * 100) : 0;
+  field('failed-change', more ? `${more > 0 ? '+' : '−'}${number(Math.abs(more))}` : '');
+  field('failures-change', usual >= 1 && part ? `${part > 0 ? '+' : '−'}${number(Math.abs(part))} %` : '');
+  tone($('[data-k="failed-change"]'), more > 0 ? 'bad' : 'ok');
+  tone($('[data-k="failures-change"]'), part > 0 ? 'bad' : 'ok');
+}
 painter(() => {
   const rows = past.rows();
   depth.draw(rows, past.marks);
   flow.draw(rows, past.marks);
   if (rows.length < 2) return;
+  changes(rows);
   for (const [name, [get, colour]] of Object.entries(SPARKS)) {
     const values = rows.map(get);
     // Red is for what somebody must act on: a line along zero is grey.
@@ -178,4 +176,3 @@ painter(() => {
   }
   for (const name of QUEUES) spark($(`[data-q="${name}"] canvas`), rows.map(row => row[name]), palette[`c-${name}`]);
 });
-chooseWindow(Number(new URLSearchParams(location.search).get('window')) || 900);

@@ -129,8 +129,11 @@ def reason_of(request: Request) -> str:
 def queue_of(request: Request) -> str | None:
     """The queue that the body names; None: it names none. Raises ProblemError 422."""
     name = member(request, "queue")
-    if name in (None, ""):
-        return None
+    return None if name in (None, "") else known_queue(name)
+
+
+def known_queue(name: Any) -> str:
+    """Raises ProblemError 422 when there is no such queue."""
     if name not in settings.PRIORITIES:
         raise invalid_field("queue", f"queue must be one of {', '.join(settings.PRIORITIES)}.")
     return str(name)

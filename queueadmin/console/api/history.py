@@ -1,4 +1,4 @@
-"""What the counts were, for charts of one's own; and marks on those charts."""
+"""What the counts were and how long jobs took, for charts of one's own; and marks on those charts."""
 
 import time
 from typing import Final
@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.queue.connections import connection
-from queueadmin.console import history, marks, operations
-from queueadmin.console.api.base import ConsoleView, invalid_field, member
+from queueadmin.console import history, latencies, marks, operations
+from queueadmin.console.api.base import ConsoleView, invalid_field, known_queue, member
 from queueadmin.console.permissions import ADD_MARKS
 
 #: A window's letter → seconds.
@@ -35,6 +35,15 @@ class HistoryView(ConsoleView):
                 "rows": rows,
                 "marks": sorted(found, key=lambda mark: mark["at"]),
             }
+        )
+
+
+class LatenciesView(ConsoleView):
+    def get(self, request: Request) -> Response:
+        seconds, queue = _seconds(request.query_params.get("window", "15m")), request.query_params.get("queue")
+        step, rows = latencies.window(connection(), seconds, queue if queue is None else known_queue(queue))
+        return Response(
+            {"window": seconds, "step": step, "queue": queue, "columns": list(latencies.COLUMNS), "rows": rows}
         )
 
 

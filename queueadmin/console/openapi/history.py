@@ -1,8 +1,10 @@
-"""What the counts were, and marks."""
+"""What the counts were and how long jobs took, and marks."""
 
 from typing import Any, Final
 
-from queueadmin.console import history, marks
+from django.conf import settings
+
+from queueadmin.console import history, latencies, marks
 from queueadmin.console.openapi.parts import Operations, body, example, json_answer, operation, parameter, text
 
 _WORDS: Final = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
@@ -19,7 +21,7 @@ def history_and_marks() -> Operations:
             "what": {"enum": ["deploy", "operator"]},
         },
     }
-    answer = {
+    answer: dict[str, Any] = {
         "type": "object",
         "required": ["window", "step", "columns", "rows", "marks"],
         "properties": {
@@ -40,6 +42,24 @@ def history_and_marks() -> Operations:
         {"type": "string", "pattern": r"^[0-9]{1,8}[smhd]?$", "example": "24h"},
     )  # fmt: skip
     rows = parameter("rows", "query", "`0`: the marks alone.", {"enum": ["0", "1"]})
+    lasted = {
+        "type": "object",
+        "required": ["window", "step", "queue", "columns", "rows"],
+        "properties": {
+            "window": answer["properties"]["window"],
+            "step": answer["properties"]["step"],
+            "queue": {"type": ["string", "null"], "description": "null: all together."},
+            "columns": {"type": "array", "items": {"enum": list(latencies.COLUMNS)}},
+            "rows": {
+                "type": "array",
+                "maxItems": latencies.POINTS + 1,
+                "items": {"type": "array", "items": {"type": ["number", "null"]}},
+                "description": "The oldest first, in seconds; null: none was claimed, or none ended. "
+                "A time in which neither happened has no row.",
+            },
+        },
+    }
+    queue = parameter("queue", "query", "Of one queue; left out: of all together.", {"enum": list(settings.PRIORITIES)})
     wanted = {
         "type": "object",
         "required": ["text"],
@@ -63,6 +83,19 @@ def history_and_marks() -> Operations:
                 scope="read",
                 parameters=[window, rows],
                 answers={200: json_answer("The rows.", answer)},
+                errors=(422,),
+            )
+        },
+        "/api/v1/latencies": {
+            "get": operation(
+                "getLatencies",
+                "Queues",
+                "How long jobs waited and ran",
+                "Percentiles of the wait for a claim and of the run, from histograms: by 10 s for a day, by 10 minutes "
+                "for 30 days.",
+                scope="read",
+                parameters=[window, queue],
+                answers={200: json_answer("The rows.", lasted)},
                 errors=(422,),
             )
         },

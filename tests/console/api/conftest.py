@@ -16,6 +16,7 @@ READING = [
     "/api/admin/queue/health",
     "/api/v1/queues",
     "/api/v1/history",
+    "/api/v1/latencies",
     "/api/v1/jobs/x",
     "/api/v1/jobs/x/payload",
     "/api/v1/jobs?ids=x",

@@ -1,5 +1,6 @@
 """What the counts were, and marks on the charts (issue 7.1)."""
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import redis
 from django.test import Client
 
+from ingest.queue import keys
 from queueadmin.console import history, operations
 from queueadmin.console.models import AuditEntry
 from queueadmin.console.snapshot import Snapshot
@@ -34,6 +36,19 @@ def test_a_window_has_its_rows_and_marks(admin: Client, empty_redis: redis.Redis
     ]
     assert admin.get("/api/v1/history?window=1m&rows=0").json() == answer | {"rows": []}
     assert AuditEntry.objects.latest("id").outcome == "Marked “deploy 4f2c91e”."
+
+
+def test_latencies_are_told_in_seconds(admin: Client, empty_redis: redis.Redis) -> None:
+    now = time.time()
+    empty_redis.rpush(keys.latencies(10), json.dumps([now - 5, {"high": [[], [5, 4]]}]))
+    answer = admin.get("/api/v1/latencies?window=1m").json()
+    assert (answer["window"], answer["step"], answer["queue"]) == (60, 10, None)
+    (row,) = answer["rows"]
+    told = dict(zip(answer["columns"], row, strict=True))
+    assert (told["jobs"], told["wait_p95"], told["run_p50"]) == (4, None, 0.0375)
+    assert admin.get("/api/v1/latencies?queue=low").json()["rows"] == []
+    assert problem_of(admin.get("/api/v1/latencies?queue=lowest"), 422, "invalid_field")["field"] == "queue"
+    assert problem_of(admin.get("/api/v1/latencies?window=1s"), 422, "invalid_field")["field"] == "window"
 
 
 @pytest.mark.parametrize("window", ["", "5s", "31d", "1y", "m", "-5m", "٣m", "1e9", "999999999d"])

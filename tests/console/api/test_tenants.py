@@ -44,6 +44,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/queues/<str:name>/resume": {"post": ("admin", "everyone")},
     "api/v1/queues/<str:name>/empty": {"post": ("admin", "everyone")},
     "api/v1/history": {"get": ("read", "everyone")},
+    "api/v1/latencies": {"get": ("read", "everyone")},
     "api/v1/marks": {"post": ("admin", "everyone")},
     "api/v1/statistics": {"get": ("read", "everyone")},
     "api/v1/jobs": {"get": ("read", "jobs")},
