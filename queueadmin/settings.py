@@ -334,6 +334,9 @@ AXES_VERBOSE = False  # it greets at every start of every command
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# What is tried while a lock lasts does not count and makes it no longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "queueadmin.console.throttling.Handler"
 AXES_LOCKOUT_TEMPLATE = "console/locked.html"
 LOGIN_URL = "console:login"
 LOGIN_REDIRECT_URL = "console:overview"

@@ -60,3 +60,10 @@ def test_all_others_end_and_nobody_elses(ada: User, make_user: Callable[..., Use
 def test_strangers_and_get_end_nothing(client: Client, ada: User) -> None:
     assert client.post("/account/sign-out/", headers={"host": "localhost"}).status_code == 302
     assert signed_in(ada, FIREFOX).get("/account/sign-out/").status_code == 405
+
+
+def test_a_new_password_signs_out_everywhere_else(ada: User) -> None:
+    here, there = signed_in(ada, FIREFOX), signed_in(ada, CHROME)
+    fresh = {"new_password1": "lantern-orbit-42", "new_password2": "lantern-orbit-42"}
+    assert here.post("/account/", {"old_password": "correct horse 7", **fresh}).status_code == 302
+    assert [client.get("/account/").status_code for client in (here, there)] == [200, 302]
