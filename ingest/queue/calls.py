@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import uuid_utils
 
+from ingest import frames
 from ingest.queue import keys
 from ingest.queue.retry import jitter
 from ingest.queue.shapes import (
@@ -216,6 +217,7 @@ def fail(queue: str, claim_id: str, worker: str, failures: Sequence[Failure], re
             failure.reason,
             failure.error_type,
             _clean(failure.message)[:MESSAGE_LENGTH],
+            _clean(frames.ours(failure.error)),
         )
     return Call("fail", args)
 

@@ -35,6 +35,8 @@ ALONE: Final = "alone"
 REASON: Final = "reason"
 ERROR_TYPE: Final = "error_type"
 ERROR_MESSAGE: Final = "error_message"
+#: The application's frames of its traceback, as `ingest.frames` writes them; absent: nobody looked.
+FRAMES: Final = "frames"
 #: The claim that lost the job, until the next claim: its late completion still counts.
 LAPSED: Final = "lapsed"
 #: A digest; jobs of one run one at a time, in their order.

@@ -26,6 +26,7 @@ FIELDS: Final = (
     keys.REASON,
     keys.ERROR_TYPE,
     keys.ERROR_MESSAGE,
+    keys.FRAMES,
     keys.MOVED_BY,
     keys.MOVED_AT,
     keys.TRASHED_AT,

@@ -138,6 +138,7 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
             message=found[keys.ERROR_MESSAGE] or None,
             reason=found[keys.REASON] or None,
             at=moment(found["ended_at"]),
+            frames=found[keys.FRAMES] or None,
         )
     return Job(
         id=job_id,

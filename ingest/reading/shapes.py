@@ -14,6 +14,8 @@ class JobError:
     #: error, timeout, poison, permanent, unreadable or not_allowed.
     reason: str | None
     at: datetime | None
+    #: The application's, as `ingest.frames` writes them; None: nobody looked.
+    frames: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

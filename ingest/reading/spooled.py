@@ -5,6 +5,7 @@ from typing import Final
 
 from django.conf import settings
 
+from ingest import frames
 from ingest.models import SpooledEvent
 from ingest.queue import payload
 from ingest.reading.shapes import Job, JobError
@@ -26,7 +27,8 @@ def of_row(row: SpooledEvent, *, located: bool = False) -> Job:
     failed, waits = row.state == State.FAILED, row.state == State.SPOOLED
     place = reading.position(row, POSITION_CAP) if located and waits else None
     due: datetime | None = row.due_at if row.state == State.RETRYING or row.due_at > row.received_at else None
-    error = JobError(row.error_type or None, row.error_message or None, row.reason or None, row.failed_at)
+    found = frames.ours(row.traceback) if failed else None
+    error = JobError(row.error_type or None, row.error_message or None, row.reason or None, row.failed_at, found)
     queue = settings.PRIORITIES[row.rank]
     return Job(
         id=row.id,

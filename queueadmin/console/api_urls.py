@@ -5,6 +5,7 @@ from django.urls import path
 from queueadmin.console.api import (
     alerts,
     audit,
+    dead_letters,
     description,
     devices,
     health,
@@ -57,7 +58,7 @@ urlpatterns = [
     path("api/v1/workers/<path:worker>/resume", workers.ResumeWorkerView.as_view(), name="worker-resume"),
     path("api/v1/workers/<path:worker>/restart", workers.RestartView.as_view(), name="worker-restart"),
     path("api/v1/workers/<path:worker>/kill", workers.KillView.as_view(), name="worker-kill"),
-    path("api/v1/dlq/groups", replays.GroupsView.as_view(), name="dlq-groups"),
+    path("api/v1/dlq/groups", dead_letters.GroupsView.as_view(), name="dlq-groups"),
     path("api/v1/dlq/retry", replays.RetryView.as_view(), name="dlq-retry"),
     path("api/v1/dlq/discard", replays.DiscardView.as_view(), name="dlq-discard"),
     path("api/v1/dlq/restore", replays.RestoreView.as_view(), name="dlq-restore"),

@@ -3,7 +3,7 @@
 What it shows is in failures, and in dead_letters while the index is not to be had; its buttons do what operations say.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,8 +26,8 @@ from ingest.reading.cursors import BadCursor
 from queueadmin.console import failures, histogram, operations
 from queueadmin.console.answers import View, answer, do, needs
 from queueadmin.console.chips import chips
-from queueadmin.console.dead_letters import Bound, Record, grouped, matching
-from queueadmin.console.failures import NotIndexed, triage
+from queueadmin.console.dead_letters import Bound, Record, grouped
+from queueadmin.console.failures import NotIndexed, matching, triage
 from queueadmin.console.failures.triage import Bar
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.filters.terms import Field, Time
@@ -39,11 +39,14 @@ from queueadmin.console.permissions import TRIAGE_FAILURES, VIEW_CONSOLE
 from queueadmin.console.queries import DeadLetter
 from queueadmin.console.request import Request, is_partial
 
-#: Dead letters that are read from Redis in the index's place, the newest, and the seconds that this may take.
+#: Dead letters that are read one by one where the index alone cannot tell, the newest, and the seconds for that.
 LOOKED_AT: Final = 5_000
 SECONDS: Final = 0.1
 #: Groups that a phone shows at first.
 FOLDED: Final = 3
+
+#: What causes are ordered by, as the page calls it.
+_SORTS: Final = {"count": "most", "last": "last seen", "first": "newest", "trend": "rising"}
 
 DATABASE_AWAY: Final = "The database does not answer, so there are no causes to show; this is read from Redis."
 NOT_WRITTEN: Final = "Nobody writes the index of dead letters; the publisher may be stopped. This is read from Redis."
@@ -59,6 +62,8 @@ class Asked:
     cursor: str
     #: Whether a phone shows all groups.
     is_whole: bool = False
+    #: What the causes are ordered by, one of triage.SORTS.
+    sort: str = triage.SORTS[0]
 
     @property
     def base(self) -> str:
@@ -68,7 +73,8 @@ class Asked:
         """The address of the same with this instead."""
         group = self.group if group is None else group
         base = reverse("console:failure_group", args=[group]) if group else reverse("console:dead_letters")
-        said = {"filter": str(self.chosen if chosen is None else chosen), "span": self.span} | more
+        sort = self.sort if self.sort != triage.SORTS[0] else ""
+        said = {"filter": str(self.chosen if chosen is None else chosen), "span": self.span, "sort": sort} | more
         query = urlencode({name: value for name, value in said.items() if value})
         return f"{base}?{query}" if query else base
 
@@ -86,9 +92,10 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
         return dead_list(request, queue, cursor)
     text, span = request.GET.get("filter", "").strip(), request.GET.get("span", "")
     span = span if span in (*triage.SPANS, triage.ALL) else ""
+    sort = sort if (sort := request.GET.get("sort", "")) in triage.SORTS else triage.SORTS[0]
     try:
         chosen = parse(text)
-        asked = Asked(chosen, group, span, cursor, is_whole=request.GET.get("groups") == "all")
+        asked = Asked(chosen, group, span, cursor, is_whole=request.GET.get("groups") == "all", sort=sort)
         if (moved := _moved(request, asked, queue if text or group else "")) is not None:
             return redirect(asked.to(moved))
     except FilterError as error:
@@ -165,11 +172,12 @@ def _chosen(request: Request, asked: Asked) -> HttpResponse:
             shown |= _found(asked, now)
             shown |= _listed(client, asked, now)
         except NotIndexed:
-            shown["index_says"] = (
-                "What stands at a path of the events, and signs without letters, are not in the index:"
-                " this is read from Redis, of the newest dead letters."
-            )
             shown |= _scanned(client, asked, now)
+            if shown["scanned"]:
+                shown["index_says"] = (
+                    "What stands at a path of the events is looked up event by event:"
+                    f" here in the newest {shown['scanned']:,} of {shown['candidates']:,} that may match."
+                )
         except (DatabaseError, InterfaceError):
             shown["index_says"] = DATABASE_AWAY
             shown |= _scanned(client, asked, now)
@@ -210,7 +218,7 @@ def _index(client: redis.Redis) -> tuple[str, bool]:
 
 def _found(asked: Asked, now: datetime) -> dict[str, Any]:
     """Bars and groups by the index. Raises NotIndexed, DatabaseError and Http404."""
-    found = triage.triage(asked.chosen, now=now, group=asked.group, span=asked.span)
+    found = triage.triage(asked.chosen, now=now, group=asked.group, span=asked.span, sort=asked.sort)
     cause = next((each for each in found.groups if each.group.pk == asked.group), None)
     if asked.group and cause is None and (cause := triage.cause_of(asked.group)) is None:
         raise Http404("no such group")
@@ -230,6 +238,7 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
             (each, asked.to(group=each.group.pk), each.group.pk == asked.group, histogram.trend(each.trend))
             for each in found.groups
         ],
+        "sorts": [(told, asked.to(sort=name), name == asked.sort) for name, told in _SORTS.items()],
         "folded": 0 if asked.is_whole else max(0, len(found.groups) - FOLDED),
         "unfolded": asked.to(groups="all"),
         "cause": cause if asked.group else None,
@@ -269,24 +278,22 @@ def _is_dead(client: redis.Redis, items: tuple[DeadLetter, ...]) -> Mapping[str,
 
 
 def _scanned(client: redis.Redis, asked: Asked, now: datetime) -> dict[str, Any]:
-    """The same as far as the newest LOOKED_AT dead letters tell, straight from Redis."""
+    """The same as far as the newest LOOKED_AT that may match tell, read one by one."""
     chosen = triage.of_group(asked.chosen, asked.group)
     bound = Bound(LOOKED_AT, SECONDS)
     met: list[Record] = []
-    total = 0
 
-    def counted() -> Any:
-        nonlocal total
+    def noted() -> Iterator[Record]:
         for record in matching(client, chosen, now=now, bound=bound):
-            total += 1
             if len(met) < triage.ROWS:
                 met.append(record)
             yield record
 
-    groups = grouped(counted())
+    groups = grouped(noted())
     return {
-        "scanned": bound.looked_at,
-        "matching": total,
+        "scanned": bound.looked_at if bound.stopped else 0,
+        "candidates": bound.candidates or 0,
+        "matching": sum(group.count for group in groups),
         "whole": str(chosen),
         "scanned_groups": [(each, asked.to(group=each.id), each.id == asked.group) for each in groups],
         "rows": {"items": [_dead_letter(record) for record in met]},

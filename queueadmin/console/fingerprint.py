@@ -1,10 +1,14 @@
-"""Which failures are the same: the exception's type and its message, without what differs from job to job. Pure."""
+"""Which failures are the same: the exception's type, its message without what differs from job to job, and the frames
+of the application's code that it came through. Pure.
+"""
 
 import hashlib
 import re
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
+
+from ingest.frames import NONE
 
 #: Characters of a message that are looked at, and of its normal form that count.
 _READ: Final = 1000
@@ -67,14 +71,17 @@ _CODE: Final = re.compile(r"\d{3}[,.;:)]?")
 _BEFORE_CODE: Final = re.compile(r"HTTP(?:/\d(?:\.\d)?)?|(?:status|code):?", re.IGNORECASE)
 
 
-def group_of(error_type: str, message: str) -> str:
-    """The id of the failures like this one: 12 hexadecimal digits, the same everywhere and for ever."""
-    return _group(error_type.rpartition(".")[2], message[:_READ])
+def group_of(error_type: str, message: str, frames: str = "") -> str:
+    """The id of the failures like this one: 12 hexadecimal digits, the same everywhere and for ever.
+
+    `frames` as `ingest.frames` writes them; without any, type and message say it alone.
+    """
+    return _group(error_type.rpartition(".")[2], message[:_READ], "" if frames == NONE else frames)
 
 
 @lru_cache(maxsize=4096)
-def _group(name: str, message: str) -> str:
-    text = f"{name}\n{normalised(message)}"
+def _group(name: str, message: str, frames: str) -> str:
+    text = f"{name}\n{normalised(message)}" + (f"\n{frames}" if frames else "")
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
 
 

@@ -1,6 +1,7 @@
 """The page of one job, its event shown whole, edited and sent again, and its hash as it is: HTTP only."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ingest import frames
 from ingest.client.events import checked
 from ingest.reading import payloads
 from queueadmin.console import editing, masking, operations, queries
@@ -165,6 +167,10 @@ def move(request: Request, job_id: str) -> HttpResponse:
     return do(request, lambda actor: operation([job_id], to=to, actor=actor), here)
 
 
+def _group(error: Mapping[str, Any], traceback: str) -> str:
+    return group_of(error["type"] or "", error["message"] or "", error["frames"] or frames.ours(traceback))
+
+
 def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> HttpResponse:
     try:
         found = queries.job(job_id)
@@ -202,7 +208,7 @@ def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> Ht
         "attempts": attempts,
         "log": log,
         "result": None if found["result"] is None else masking.show(msgspec.json.encode(found["result"])),
-        "group": group_of(error["type"] or "", error["message"] or "") if error and found["state"] == "failed" else "",
+        "group": _group(error, carried.traceback) if error and found["state"] == "failed" else "",
         # A stock worker's failure before RQ kept results has only this.
         "traceback": masking.masked_traceback(carried.traceback),
         "message": masking.masked_text((error or {}).get("message") or ""),

@@ -81,6 +81,8 @@ class Replay(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     #: As it was given: `2h` in it is before `created_at`.
     filter = models.TextField(blank=True)
+    #: Whose key began it, if that is bound to a tenant: the filter says so too, and others do not see it.
+    tenant = models.CharField(max_length=255, blank=True)
     #: Retry into this queue; empty: each into its own.
     to = models.CharField(max_length=8, blank=True)
     include_poison = models.BooleanField(default=False)
@@ -187,6 +189,8 @@ class FailureGroup(models.Model):
     error_type = models.CharField(max_length=255, blank=True)
     #: Normalised, credentials masked.
     message = models.CharField(max_length=300, blank=True)
+    #: Where in the application, as `ingest.frames` writes it; empty: nowhere.
+    frames = models.CharField(max_length=300, blank=True)
     #: The first failure ever seen of it, and the last.
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
@@ -245,10 +249,16 @@ class Failure(models.Model):
     replay = models.BigIntegerField(null=True)
     #: Equal for events that say the same, whatever their ids and times.
     payload = models.CharField(max_length=16, blank=True)
+    #: Whether it has more words than are searched.
+    is_cut = models.BooleanField(default=False)
+    #: How it was indexed, `queueadmin.console.failures.writing.VERSION`; an older one is written anew, 0 at once.
+    version = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["-failed_at", "-id"], name="failure_newest"),
+            models.Index(fields=["id"], name="failure_cut", condition=models.Q(is_cut=True)),
+            models.Index(fields=["id"], name="failure_stale", condition=models.Q(version=0)),
             # With what filters ask for most: causes are counted from it alone, 100,000 in less than half the time.
             models.Index(
                 fields=["fingerprint", "-failed_at", "-id", "reason", "queue", "kind", "source", "tenant"],

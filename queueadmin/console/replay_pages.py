@@ -18,8 +18,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ingest.queue.connections import connection, server_time
 from queueadmin.console import metrics, operations
 from queueadmin.console.answers import View, answer, do, needs, refuse
-from queueadmin.console.dead_letters import Record, grouped, matching
+from queueadmin.console.dead_letters import Record, grouped
 from queueadmin.console.dead_letters.reading import POISON
+from queueadmin.console.failures import matching
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.forms import ReasonForm, ReplayForm
 from queueadmin.console.lists import away

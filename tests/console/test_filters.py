@@ -14,6 +14,7 @@ from queueadmin.console.filters import KEYS, MAX_LENGTH, MAX_TERMS, Filter, Filt
 from queueadmin.console.filters.grammar import STATES
 from queueadmin.console.filters.terms import KEY, Field, Payload, Time, Words
 from queueadmin.console.filters.times import Ago
+from queueadmin.console.filters.words import asked
 from tests.docs.test_contract import CONTRACT
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -127,6 +128,7 @@ def test_a_term_is_read(text: str, term: object) -> None:
         ("older:2026-11-22T10:00:00Z", r"older takes a number with s, m, h, d or w, such as 15m, 2h or 7d, of"),
         ("since:1h,2h", r"takes one value"),
         ("-since:2h", r"cannot be negated; use until:"),
+        ('"---"', r'^"---": a text is looked for word by word; it needs a letter or a digit'),
         ("x " * (MAX_TERMS + 1), rf"at most {MAX_TERMS} terms"),
         ("x" * (MAX_LENGTH + 1), r"at most 2,000 characters, not 2,001"),
         ("a\0b", r"a character that no text has"),
@@ -144,9 +146,10 @@ def test_an_error_repeats_no_more_than_the_start_of_a_term() -> None:
     assert len(str(caught.value)) < 400
 
 
-_words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+_words = _texts.filter(asked)
 _names = st.from_regex(r"[^\s:,\".\0\ud800-\udfff]{1,5}", fullmatch=True)
-_values = st.lists(_words | st.just(""), min_size=1, max_size=3).map(tuple)
+_values = st.lists(_texts | st.just(""), min_size=1, max_size=3).map(tuple)
 _moments = st.datetimes(timezones=st.just(UTC))
 _ago = st.builds(Ago, st.integers(1, 500), st.sampled_from("smhdw"))
 _terms = st.one_of(
@@ -213,6 +216,8 @@ def test_reading_takes_time_linear_in_the_text() -> None:
         "DISK",
         '"disk is full"',
         "duplicate blau",
+        "integr",  # of a CamelWord, and the beginning of a word
+        "'disk-db-1'",
         "nothing,disk",
         "-nothing",
         "18446744073709551617",
@@ -255,6 +260,8 @@ def test_it_matches(text: str) -> None:
         'error:""',
         "reason:poison",
         "nothing",
+        "isk",
+        '"full is"',
         "-disk",
         "since:2h",
         "until:3h",

@@ -29,7 +29,7 @@ end
 
 local function keep_result(id, job, ttl, started_at, result)
   redis.call('HSET', job, 'status', 'finished', 'ended_at', NOW)
-  redis.call('HDEL', job, 'exc_info', 'reason', 'error_type', 'error_message', 'alone', 'lapsed', 'stopping')
+  redis.call('HDEL', job, 'exc_info', 'reason', 'error_type', 'error_message', 'frames', 'alone', 'lapsed', 'stopping')
   redis.call('EXPIRE', job, ttl)
   redis.call('ZADD', finished, score(now + ttl), id)
   local results = key('results', id)

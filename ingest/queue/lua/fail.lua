@@ -1,10 +1,10 @@
 -- started → scheduled (a retry), its queue (a retry at once), failed (a dead letter), or the trash where the kind keeps
 -- no dead letters. Only by the claim that holds the job.
 -- ARGV: request, queue, claim id, worker, then for each job: id, retry ('1' or '0'), jitter (a factor),
---       traceback for the hash, traceback for the result stream, reason, error type, error message
+--       traceback for the hash, traceback for the result stream, reason, error type, error message, frames
 -- Reply: for each job in order: 'retry', 'dead', 'trash', 'canceled' (somebody asked for that while it ran) or 'refused'
 
-local WIDTH = 8
+local WIDTH = 9
 
 local earlier = earlier_reply()
 if earlier then return earlier end
@@ -16,7 +16,7 @@ local reply, at_once, failed = {}, {}, 0
 for first = 5, #ARGV, WIDTH do
   local id, may_retry, jitter = ARGV[first], ARGV[first + 1] == '1', tonumber(ARGV[first + 2])
   local error = { text = ARGV[first + 3], stream = ARGV[first + 4], reason = ARGV[first + 5], type = ARGV[first + 6],
-    message = ARGV[first + 7] }
+    message = ARGV[first + 7], frames = ARGV[first + 8] }
   local job = key('job', id)
   local held = redis.call('ZREM', wip, id .. ':' .. claim) == 1
   local found = redis.call('HMGET', job, 'status', 'kind', 'attempts', 'retries_left', 'retry_intervals', 'started_at',

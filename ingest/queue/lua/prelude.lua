@@ -312,7 +312,7 @@ end
 -- Its last failure, in the job's hash.
 local function write_error(id, status, error)
   redis.call('HSET', key('job', id), 'status', status, 'ended_at', NOW, 'exc_info', error.text, 'reason', error.reason,
-    'error_type', error.type, 'error_message', error.message)
+    'error_type', error.type, 'error_message', error.message, 'frames', error.frames or '-')
 end
 
 -- A place that RQ has no name for: its status is `canceled`, and a field says that it is the trash.

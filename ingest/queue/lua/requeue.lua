@@ -25,7 +25,7 @@ for i = 6, #ARGV, 2 do
       local retries = replay == '' and math.max(#retry_delays(found[5]), number_or(found[4], 0)) or 0
       redis.call('HSET', job, 'status', 'queued', 'origin', to, 'enqueued_at', NOW, 'retries_left', retries)
       redis.call('HDEL', job, 'started_at', 'ended_at', 'worker_name', 'exc_info', 'error_type', 'error_message',
-        'reason', 'lapsed', 'replay')
+        'reason', 'frames', 'lapsed', 'replay')
       if replay ~= '' then redis.call('HSET', job, 'replay', replay) end
       -- Poison keeps its crashes and is claimed alone: at its first further crash it is dead again.
       if found[3] ~= 'poison' then redis.call('HDEL', job, 'crashes', 'alone') end

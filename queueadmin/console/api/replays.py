@@ -1,76 +1,31 @@
-"""Dead letters by the hundred: their groups, and what moves many of them as one background operation."""
+"""Dead letters by the hundred, moved as one background operation."""
 
 from collections.abc import Callable
-from itertools import islice
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
-from ingest.queue.connections import connection, server_time
 from queueadmin.console import callers, operations, replays
 from queueadmin.console.api.base import ConsoleView, invalid_field, member, queue_of, reason_of
-from queueadmin.console.api.lists import filter_of, limit_of
-from queueadmin.console.dead_letters import Record, grouped, matching
-from queueadmin.console.dead_letters.groups import Group
-from queueadmin.console.filters import Filter, parse
+from queueadmin.console.api.lists import filter_of
+from queueadmin.console.filters import Filter, parse, within
 from queueadmin.console.models import Replay
 from queueadmin.console.permissions import REPLAYED, RUN_REPLAYS
 from queueadmin.console.replays import BadOption, Options
 
-#: Dead letters looked at for one answer, the newest; some 2 seconds.
-LOOKED_AT: Final = 20_000
 #: The largest number that can be a replay's.
 _MOST_ID: Final = 2**63 - 1
 _OPTIONS: Final = ("canary", "step_seconds", "stop_percent", "stop_new_errors")
-
-
-class GroupsView(ConsoleView):
-    """The largest first, of the newest LOOKED_AT dead letters that match."""
-
-    def get(self, request: Request) -> Response:
-        asked = request.query_params
-        chosen = filter_of(parse, asked.get("filter", ""))
-        limit = limit_of(asked.get("limit"))
-        client = connection()
-        found = matching(client, chosen, now=server_time(client))
-        scanned = 0
-
-        def counted() -> Any:
-            nonlocal scanned
-            for record in islice(found, LOOKED_AT):
-                scanned += 1
-                yield record
-
-        groups = grouped(counted())
-        more: Record | None = next(found, None) if scanned == LOOKED_AT else None
-        return Response(
-            {
-                "items": [_group(group) for group in groups[:limit]],
-                "groups": len(groups),
-                "scanned": scanned,
-                "complete": more is None,
-            }
-        )
-
-
-def _group(group: Group) -> dict[str, Any]:
-    return {
-        "id": group.id,
-        "error": {"type": group.error_type or None, "message": group.message or None},
-        "count": group.count,
-        "first_at": group.first_at,
-        "last_at": group.last_at,
-        "queues": group.queues,
-        "reasons": group.reasons,
-    }
 
 
 class StartView(ConsoleView):
     """POST begins with exactly what matches now, and answers 202 with the replay."""
 
     writing = RUN_REPLAYS
+    minds_tenant = True
     kind: ClassVar[Replay.Kind]
 
     def post(self, request: Request) -> Response:
@@ -81,11 +36,12 @@ class StartView(ConsoleView):
         retry = self.kind == Replay.Kind.RETRY
         try:
             begun = operations.start_replay(
-                filter_of(_kept, text),
+                filter_of(partial(_kept, tenant=self.caller.tenant), text),
                 kind=self.kind,
                 options=_options(request) if retry else None,
                 to=queue_of(request) if retry else None,
                 include_poison=_flag(request, "include_poison", False) if retry else False,
+                tenant=self.caller.tenant,
                 actor=self.caller.actor,
                 reason=reason_of(request),
             )
@@ -110,18 +66,21 @@ class RestoreView(StartView):
 
 
 class ReplayView(ConsoleView):
+    minds_tenant = True
+
     def get(self, request: Request, replay: str) -> Response:
-        return Response(replays.shown(_replay(replay)))
+        return Response(replays.shown(_replay(replay, self.caller.tenant)))
 
 
 class SteerView(ConsoleView):
     """POST answers with the replay; 409 when it is in no state for that."""
 
     writing = RUN_REPLAYS
+    minds_tenant = True
     operation: ClassVar[Callable[..., operations.ReplayResult]]
 
     def post(self, request: Request, replay: str) -> Response:
-        found, reason = _replay(replay), reason_of(request)
+        found, reason = _replay(replay, self.caller.tenant), reason_of(request)
         done = type(self).operation(found.pk, actor=self.caller.actor, reason=reason)
         if not done.changed:
             raise ProblemError(Problem(409, "replay_over", "Not now", done.sentence, state=done.replay.state))
@@ -140,16 +99,16 @@ class CancelView(SteerView):
     operation = staticmethod(operations.cancel_replay)
 
 
-def _kept(text: str) -> Filter:
+def _kept(text: str, *, tenant: str) -> Filter:
     """Also as it is written down it must be within the limits. Raises FilterError."""
-    return parse(str(parse(text)))
+    return parse(str(within(parse(text), tenant)))
 
 
-def _replay(number: str) -> Replay:
-    """Raises ProblemError 404."""
+def _replay(number: str, tenant: str) -> Replay:
+    """One that the tenant's key began; "": anybody's. Raises ProblemError 404."""
     is_number = number.isascii() and number.isdecimal() and len(number) <= 19 and int(number) <= _MOST_ID
     found = Replay.objects.filter(pk=int(number)).first() if is_number else None
-    if found is None:
+    if found is None or (tenant and found.tenant != tenant):
         raise ProblemError(
             Problem(404, "replay_not_found", "No such replay", f"No replay has the number {number[:50]}.")
         )

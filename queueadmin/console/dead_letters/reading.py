@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 from django.conf import settings
 
 from ingest.credentials import masked, masked_text
+from ingest.frames import ours
 from ingest.queue import keys, payload
 from ingest.reading.cursors import newest
 from ingest.reading.fields import FIELDS, failed_at, fields, moment, number, pipelined, text
@@ -37,6 +38,21 @@ _TITLE: Final = 300
 _RAISED: Final = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?", re.DOTALL)
 
 
+class Raised(NamedTuple):
+    """What a job failed with."""
+
+    type: str
+    message: str
+    #: As `ingest.frames` writes them; "": nobody looked.
+    frames: str
+
+    def or_by(self, traceback: "Raised | None") -> "Raised":
+        """The same, and what is missing by the traceback."""
+        if traceback is None:
+            return self
+        return Raised(self.type, self.message, traceback.frames) if self.type else traceback
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One dead letter: where it stands, and what filters and tables know of it."""
@@ -45,8 +61,8 @@ class Record:
     queue: str
     #: Its place in the registry; it has another one once it has failed again.
     score: float
-    #: The contract's shape of a job, as far as the registries tell it, with `title`, `group` and `payload` (the
-    #: event as it was sent; None: not asked for, or not to be read). Credentials are masked.
+    #: The contract's shape of a job, as far as the registries tell it, with `title`, `group`, `frames` and `payload`
+    #: (the event as it was sent; None: not asked for, or not to be read). Credentials are masked.
     shown: Mapping[str, Any]
 
 
@@ -54,9 +70,13 @@ class Record:
 class Bound:
     """How many dead letters are looked at, those of `most` and of so many seconds from now on; 250 in any case."""
 
-    most: int
-    seconds: float
+    most: int | None = None
+    seconds: float = math.inf
     looked_at: int = 0
+    #: Those that may match; None: nobody knows, as the registries are read.
+    candidates: int | None = None
+    #: Whether there were more than were looked at.
+    stopped: bool = False
     _until: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +84,8 @@ class Bound:
 
     @property
     def is_reached(self) -> bool:
-        return self.looked_at >= self.most or (self.looked_at >= _PAGE and time.monotonic() >= self._until)
+        is_late = self.looked_at >= _PAGE and time.monotonic() >= self._until
+        return is_late or (self.most is not None and self.looked_at >= self.most)
 
 
 def matching(
@@ -92,9 +113,10 @@ def matching(
     sieve = Sieve(chosen.terms)
     while page := list(islice(entries, _EVENTS if events else _PAGE)):
         for record in records(client, page, events=events, trash=trash, sieve=sieve):
-            if bound is not None and bound.is_reached:
-                return
             if bound is not None:
+                if bound.is_reached:
+                    bound.stopped = True
+                    return
                 bound.looked_at += 1
             if chosen.matches(record.shown, now=now):
                 yield record
@@ -126,15 +148,16 @@ def records(
     hashes = pipelined(client, "hmget", [keys.job(job_id) for _, job_id, _ in entries], FIELDS)
     data = pipelined(client, "hget", [keys.job(job_id) for _, job_id, _ in entries], "data") if events else []
     known = list(map(fields, hashes))
-    foreign = [
+    untold = [
         job_id
         for (_, job_id, _), found in zip(entries, known, strict=True)
-        if found["status"] and not found[keys.ERROR_TYPE]
+        if found["status"] and not (found[keys.ERROR_TYPE] and found[keys.FRAMES])
     ]
-    raised = dict(zip(foreign, raised_by(client, foreign), strict=True))
+    raised = dict(zip(untold, raised_by(client, untold), strict=True))
     for index, ((name, job_id, score), found) in enumerate(zip(entries, known, strict=True)):
         if found["status"] and (not trash or found[keys.TRASHED_FROM] == "failed"):
-            shown = _shown(name, job_id, score, found, raised.get(job_id))
+            told = Raised(found[keys.ERROR_TYPE], found[keys.ERROR_MESSAGE], found[keys.FRAMES])
+            shown = _shown(name, job_id, score, found, told.or_by(raised.get(job_id)))
             if events and (sieve is None or not sieve or sieve.passes(_texts(shown, data[index]))):
                 event = event_of(data[index])
                 shown |= {"title": title_of(event), "payload": event}
@@ -151,10 +174,7 @@ def _texts(shown: Mapping[str, Any], data: bytes | None) -> str:
     return "\n".join([*(name or "" for name in (*named, *map(shown["error"].get, ("type", "message")))), event])
 
 
-def _shown(
-    name: str, job_id: str, score: float, found: Mapping[str, str], raised: tuple[str, str] | None
-) -> dict[str, Any]:
-    error_type, message = raised or (found[keys.ERROR_TYPE], found[keys.ERROR_MESSAGE])
+def _shown(name: str, job_id: str, score: float, found: Mapping[str, str], raised: Raised) -> dict[str, Any]:
     return {
         "id": job_id,
         "event_id": found[keys.EVENT_ID] or None,
@@ -169,12 +189,13 @@ def _shown(
         "received_at": moment(found[keys.RECEIVED_AT]),
         "enqueued_at": moment(found["enqueued_at"]),
         "error": {
-            "type": error_type or None,
-            "message": masked_text(message) or None,
+            "type": raised.type or None,
+            "message": masked_text(raised.message) or None,
             "reason": found[keys.REASON] or "error",
             "at": moment(found["ended_at"]) if found[keys.TRASHED_AT] else failed_at(score, found["ended_at"]),
         },
-        "group": group_of(error_type, message),
+        "group": group_of(*raised),
+        "frames": raised.frames,
         "replay": number(found[keys.REPLAY]) or None,
         "payload": None,
     }
@@ -207,17 +228,17 @@ def finite(text: str) -> float | str:
     return found if math.isfinite(found := float(text)) else text
 
 
-def raised_by(client: redis.Redis, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(type, message) of the last failures of jobs that a stock worker ran, by the end of their tracebacks."""
+def raised_by(client: redis.Redis, ids: Sequence[str]) -> Iterator[Raised]:
+    """The last failures of jobs whose hashes do not tell, as those of a stock worker, by their tracebacks."""
     streams = pipelined(client, "xrevrange", [keys.results(job_id) for job_id in ids], "+", "-", 1)
     for stream in streams:
         entry = {text(name): text(value) for name, value in stream[0][1].items()} if stream else {}
         yield _of_traceback(unpacked(entry.get("exc_string", "")))
 
 
-def _of_traceback(traceback: str) -> tuple[str, str]:
+def _of_traceback(traceback: str) -> Raised:
     """What was raised stands after the last line that is indented."""
     lines = traceback.rstrip().split("\n")
     last = max((index for index, line in enumerate(lines) if line.startswith("  ")), default=-1)
     found = _RAISED.fullmatch("\n".join(lines[last + 1 :]))
-    return (found[1], (found[2] or "").strip()) if found else ("", "")
+    return Raised(found[1] if found else "", (found[2] or "").strip() if found else "", ours(traceback))

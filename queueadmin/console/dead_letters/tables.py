@@ -52,7 +52,8 @@ def group_table(groups: Sequence[Group]) -> Iterator[str]:
     yield _line(_GROUPS, [head for head, _ in _GROUPS])
     for group in groups:
         queues = ", ".join(f"{name} {count:,}" for name, count in group.queues.items())
-        example = one_line(_error(group.error_type, group.message), _EXAMPLE)
+        where = f" in {group.frames[-1]}" if group.frames else ""
+        example = one_line(_error(group.error_type, group.message) + where, _EXAMPLE)
         yield _line(
             _GROUPS, [f"{group.count:,}", group.id, _time(group.first_at), _time(group.last_at), queues, example]
         )

@@ -3,9 +3,10 @@
 The registries in Redis stay the truth: what the index does not say yet `queueadmin.console.dead_letters` reads there.
 """
 
+from queueadmin.console.failures.finding import matching
 from queueadmin.console.failures.groups import refresh
 from queueadmin.console.failures.indexing import Indexer
 from queueadmin.console.failures.selecting import NotIndexed, selected
 from queueadmin.console.failures.state import State, state
 
-__all__ = ["Indexer", "NotIndexed", "State", "refresh", "selected", "state"]
+__all__ = ["Indexer", "NotIndexed", "State", "matching", "refresh", "selected", "state"]

@@ -96,6 +96,7 @@ class Indexer:
         """Index what is new, and sweep on. Raises RedisError, DatabaseAway and DatabaseError."""
         end = time.monotonic() + LONGEST
         self._take_heard()
+        self._take_stale()
         for queue in settings.PRIORITIES:
             self._take_new(queue, end)
         while True:
@@ -122,6 +123,11 @@ class Indexer:
                 self._index(
                     [(queue, each, score) for each, score in zip(chunk, scores, strict=True) if score is not None]
                 )
+
+    def _take_stale(self) -> None:
+        """Rows of jobs that were changed where they stand."""
+        rows = Failure.objects.filter(version=0).order_by("pk").values_list("queue", "job_id", "score")
+        self._index(list(rows[:COMPARED]))
 
     def _take_new(self, queue: str, end: float) -> None:
         """From the newest that was read on; at first from the newest that stands there, the sweep does the rest."""
@@ -179,21 +185,18 @@ class Indexer:
             groups.forget_old(datetime.now(UTC))
 
     def _missing(self, queue: str, page: Sequence[tuple[str, float]]) -> None:
-        """Index those of these entries that have no row, or one of an earlier failure."""
-        kept = dict(
-            Failure.objects.filter(job_id__in=[job_id for job_id, _ in page], queue=queue).values_list(
-                "job_id", "score"
-            )
-        )
-        self._index([(queue, job_id, score) for job_id, score in page if kept.get(job_id) != score])
+        """Index those of these entries that have no row, or one of an earlier failure or of an earlier version."""
+        rows = Failure.objects.filter(job_id__in=[job_id for job_id, _ in page], queue=queue)
+        kept = {job_id: place for job_id, *place in rows.values_list("job_id", "score", "version")}
+        self._index([(queue, job_id, score) for job_id, score in page if kept.get(job_id) != [score, writing.VERSION]])
 
     def _index(self, entries: Iterable[Entry]) -> None:
         for chunk in chunks(entries, WRITTEN):
             fitting = [entry for entry in chunk if len(entry[1]) <= ID and "\0" not in entry[1]]
             records = list(dead_letters.records(self._client, fitting, events=True))
             self._met.update({job_id for _, job_id, _ in chunk} - {record.id for record in records})
-            writing.write(records, writing.first_failures(self._client, records), now=datetime.now(UTC))
-            self._dirty.update(record.shown["group"] for record in records)
+            first = writing.first_failures(self._client, records)
+            self._dirty |= writing.write(records, first, now=datetime.now(UTC))
             self._count_at = 0.0
 
     # --- counts --------------------------------------------------------------------------------------
@@ -205,7 +208,7 @@ class Indexer:
             taken = time.monotonic() - now
             self._count_at = now + max(STEP, taken / COUNTING)
         dead = sum(pipelined(self._client, "zcard", [keys.failed(queue) for queue in settings.PRIORITIES]))
-        return State(self._complete, self._rows, dead, max(self._left_out, len(self._met)))
+        return State(self._complete, self._rows, dead, max(self._left_out, len(self._met)), dict(self._read))
 
     def _refresh(self) -> None:
         """Count the groups that changed, but not for more than a tenth of the time."""

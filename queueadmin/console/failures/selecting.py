@@ -1,5 +1,6 @@
 """A filter as a question to the index."""
 
+import math
 import re
 from datetime import datetime
 from functools import reduce
@@ -10,9 +11,9 @@ from django.db import connection
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
-from queueadmin.console.failures.words import asked
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field, Payload, Term, Time, Words
+from queueadmin.console.filters.words import asked
 from queueadmin.console.models import Failure
 
 if TYPE_CHECKING:
@@ -34,14 +35,18 @@ _HOLDS: Final = {
 
 
 class NotIndexed(Exception):
-    """The index cannot tell: the filter asks what stands at a path of the event, or for signs that are no words."""
+    """The index alone cannot tell: the filter asks what stands at a path of the event."""
 
 
 def selected(chosen: Filter, *, now: datetime) -> "QuerySet[Failure]":
-    """The rows that match; plain words are looked for as whole words, the last of each text also as a beginning.
+    """The rows that match. Raises NotIndexed."""
+    if any(isinstance(term, Payload) for term in chosen.terms):
+        raise NotIndexed
+    return candidates(chosen, now=now)
 
-    Raises NotIndexed.
-    """
+
+def candidates(chosen: Filter, *, now: datetime) -> "QuerySet[Failure]":
+    """The rows that match; of a filter that asks for a path all that may, by the words of what should stand there."""
     rows = Failure.objects.all()
     for term in chosen.terms:
         condition = _condition(term, now)
@@ -52,9 +57,9 @@ def selected(chosen: Filter, *, now: datetime) -> "QuerySet[Failure]":
 def _condition(term: Term, now: datetime) -> Q:
     match term:
         case Payload():
-            raise NotIndexed
+            return _nothing() if term.negated else _may_hold(term)
         case Words():
-            return reduce(or_, map(_holds, term.values))
+            return reduce(or_, (_holds(asked(text)) for text in term.values))
         case Time():
             moment = term.moment(now)
             return Q(failed_at__gte=moment) if term.key == "since" else Q(failed_at__lt=moment)
@@ -66,7 +71,7 @@ def _field(term: Field) -> Q:
     values = [value for value in term.values if "\0" not in value]
     match term.key:
         case "state":
-            return Q() if "failed" in values else _nothing()
+            return ~_nothing() if "failed" in values else _nothing()
         case "id":
             return Q(job_id__in=values) | Q(event_id__in=values)
         case "error":
@@ -79,10 +84,30 @@ def _field(term: Field) -> Q:
             return Q(**{f"{_FIELDS[key]}__in": values})
 
 
-def _holds(text: str) -> Q:
-    words = asked(text)
+def _may_hold(term: Payload) -> Q:
+    """Rows whose words are those of one of the values. What is missing, null or without words may be anywhere."""
+    found = Q(is_cut=True)
+    for value in term.values:
+        for text in _as_stored(value):
+            words = asked(text)
+            if not words or value == "null":
+                return ~_nothing()
+            found |= _holds(words)
+    return found
+
+
+def _as_stored(value: str) -> list[str]:
+    """A value as it was indexed, which a number with a fraction may be in another form."""
+    try:
+        number = float(value)
+    except ValueError:
+        return [value]
+    return [value, str(number)] if math.isfinite(number) else [value]
+
+
+def _holds(words: list[str]) -> Q:
     if not words:
-        raise NotIndexed
+        return _nothing()
     # Words are letters and digits alone, so nothing in them means anything to the database.
     if connection.vendor == "postgresql":
         question = " <-> ".join([*words[:-1], f"{words[-1]}:*"])

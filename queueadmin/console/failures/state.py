@@ -19,6 +19,8 @@ class State(msgspec.Struct, frozen=True):
     dead_letters: int
     #: Dead letters that it cannot hold: their ids have more than 255 characters.
     left_out: int = 0
+    #: By queue, the newest place that was read; None: nothing stood there.
+    read: dict[str, tuple[float, str] | None] = {}
 
     @property
     def behind(self) -> int:

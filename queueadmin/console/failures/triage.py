@@ -1,7 +1,7 @@
 """What the page of dead letters shows of the index: when jobs failed, of which causes, and which they are."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
@@ -33,6 +33,8 @@ GROUPS: Final = 100
 ROWS: Final = 50
 #: From so many failures on they are called systemic or poison.
 _FROM: Final = 3
+#: What groups are ordered by, the most or the latest first; trend: which of them grow.
+SORTS: Final = ("count", "last", "first", "trend")
 
 Nature = Literal["systemic", "poison", ""]
 
@@ -64,7 +66,7 @@ class Cause:
 class Triage:
     span: str
     bars: tuple[Bar, ...]
-    #: The largest first, GROUPS of `causes`.
+    #: The first of `causes`, in the order that was asked for.
     groups: tuple[Cause, ...]
     causes: int
     #: Failures that the filter chooses, of all groups.
@@ -78,11 +80,13 @@ class Rows:
     next: str | None
 
 
-def triage(chosen: Filter, *, now: datetime, group: str = "", span: str = "") -> Triage:
+def triage(
+    chosen: Filter, *, now: datetime, group: str = "", span: str = "", sort: str = "count", limit: int = GROUPS
+) -> Triage:
     """Bars and groups by a filter; its times choose groups and counts, and are marked among the bars of a longer time.
 
-    `span`: one of SPANS or ALL; else the shortest that shows the newest failure and the filter's `since`.
-    Raises NotIndexed and DatabaseError.
+    `span`: one of SPANS or ALL; else the shortest that shows the newest failure and the filter's `since`. `sort`: one
+    of SORTS. Raises NotIndexed and DatabaseError.
     """
     around = selected(without_times(chosen), now=now)
     since, _ = chosen.bounds(now)
@@ -100,8 +104,9 @@ def triage(chosen: Filter, *, now: datetime, group: str = "", span: str = "") ->
         )
         .order_by("-count", "fingerprint")
     )
-    shown = FailureGroup.objects.in_bulk([cause[0] for cause in causes[:GROUPS]])
     end = int(now.timestamp()) // 60
+    _order(causes, sort, lambda name: _trend(counted[name], start, end) if name in counted else ())
+    shown = FailureGroup.objects.in_bulk([cause[0] for cause in causes[:limit]])
     groups = [
         Cause(
             group=shown[name],
@@ -111,7 +116,7 @@ def triage(chosen: Filter, *, now: datetime, group: str = "", span: str = "") ->
             trend=_trend(counted[name], start, end),
             nature=nature(shown[name].count, shown[name].payloads, crashed=poison == count),
         )
-        for name, count, first, last, poison in causes[:GROUPS]
+        for name, count, first, last, poison in causes[:limit]
         if name in shown
     ]
     return Triage(span, _bars(counted, start, end, step, group), tuple(groups), len(causes), sum(c[1] for c in causes))
@@ -159,6 +164,25 @@ def nature(count: int, payloads: int, *, crashed: bool = False) -> Nature:
     if crashed or (count >= _FROM and payloads * 4 <= count):
         return "poison"
     return "systemic" if count >= _FROM and payloads * 2 > count else ""
+
+
+def _order(
+    causes: list[tuple[str, int, datetime, datetime, int]], sort: str, trend: Callable[[str], Sequence[int]]
+) -> None:
+    """Put them into this order; they come the largest first."""
+    match sort:
+        case "last":
+            causes.sort(key=lambda cause: cause[3], reverse=True)
+        case "first":
+            causes.sort(key=lambda cause: cause[2], reverse=True)
+        case "trend":
+            causes.sort(key=lambda cause: growth(trend(cause[0])), reverse=True)
+
+
+def growth(trend: Sequence[int]) -> int:
+    """By how much more often it failed in the last quarter of the time shown than before: 0 is as often. Pure."""
+    late = len(trend) // 4
+    return 3 * sum(trend[-late:]) - sum(trend[:-late]) if late else 0
 
 
 def _span(rows: "QuerySet[Failure]", since: datetime | None, now: datetime) -> str:

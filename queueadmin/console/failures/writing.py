@@ -11,13 +11,16 @@ from django.db.models.functions import Greatest, Least
 
 from ingest import database
 from ingest.credentials import masked_text
+from ingest.frames import NONE
 from ingest.queue import keys
 from ingest.reading.fields import pipelined, text
 from queueadmin.console.dead_letters.reading import Record
-from queueadmin.console.failures.words import searched
+from queueadmin.console.filters.words import LONGEST, searched
 from queueadmin.console.fingerprint import normalised
 from queueadmin.console.models import Failure, FailureGroup, FailureText
 
+#: Of the rows that are written now; 2: fingerprints with frames.
+VERSION: Final = 2
 #: What differs between two events that say the same.
 _IDENTITY: Final = frozenset(
     {"id", "event_id", "task_id", "message_id", "occurred_at", "time", "delay_seconds", "run_at", "response_token"}
@@ -42,18 +45,20 @@ def first_failures(client: redis.Redis, records: Sequence[Record]) -> dict[str, 
     }
 
 
-def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: datetime) -> None:
-    """Rows of these, new or anew, with the groups that they need. `now`, for those that do not tell when they failed.
+def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: datetime) -> set[str]:
+    """Rows of these, new or anew, with the groups that they need; which groups gained or lost some.
 
-    Raises DatabaseAway and DatabaseError.
+    `now`, for those that do not tell when they failed. Raises DatabaseAway and DatabaseError.
     """
     if not records:
-        return
-    rows = [_row(record, first.get(record.id), now) for record in records]
+        return set()
     words = {record.id: _storable(searched(record.shown)) for record in records}
+    rows = [_row(record, first.get(record.id), now, is_cut=len(words[record.id]) >= LONGEST) for record in records]
     groups = _groups(records, rows)
 
-    def save() -> None:
+    def save() -> set[str]:
+        before = list(Failure.objects.filter(job_id__in=words).only("job_id", "score", "fingerprint", "version"))
+        _inherit(groups, rows, before)
         FailureGroup.objects.bulk_create(groups, ignore_conflicts=True)
         Failure.objects.bulk_create(rows, update_conflicts=True, unique_fields=[_KEY], update_fields=_WRITTEN)
         # Asked for, since in what order an upsert returns rows neither database promises.
@@ -64,8 +69,14 @@ def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: date
         )
         for group in groups:
             _seen(group)
+        return {row.fingerprint for row in (*before, *rows)}
 
-    database.in_transaction(save)
+    return database.in_transaction(save)
+
+
+def mark_stale(job_id: str) -> None:
+    """Have the job read anew, since it changed where it stands. Raises DatabaseError."""
+    Failure.objects.filter(job_id=job_id).update(version=0)
 
 
 def forget(places: Iterable[tuple[str, float]]) -> int:
@@ -93,6 +104,26 @@ def _seen(group: FailureGroup) -> None:
     )
 
 
+def _inherit(groups: Sequence[FailureGroup], rows: Sequence[Failure], before: Sequence[Failure]) -> None:
+    """What people said of failures stays when fingerprints are made in another way: a new group takes it over."""
+    made = {(row.job_id, row.score): row.fingerprint for row in rows}
+    heirs = {
+        heir: row.fingerprint
+        for row in before
+        if row.version < VERSION and (heir := made.get((row.job_id, row.score), row.fingerprint)) != row.fingerprint
+    }
+    if not heirs:
+        return
+    said = FailureGroup.objects.in_bulk({*heirs, *heirs.values()})
+    for group in groups:
+        earlier = said.get(heirs.get(group.pk, ""))
+        if earlier is None or group.pk in said:
+            continue
+        for name in ("status", "resolved_at", "status_by", "status_at", "note", "assignee"):
+            setattr(group, name, getattr(earlier, name))
+        group.first_at = min(group.first_at, earlier.first_at)
+
+
 def _groups(records: Sequence[Record], rows: Sequence[Failure]) -> list[FailureGroup]:
     """The groups of these rows, in one order for all who write at once."""
     groups: dict[str, FailureGroup] = {}
@@ -104,6 +135,7 @@ def _groups(records: Sequence[Record], rows: Sequence[Failure]) -> list[FailureG
                 fingerprint=row.fingerprint,
                 error_type=row.error_type,
                 message=_storable(message)[:300],
+                frames="" if record.shown["frames"] == NONE else _storable(record.shown["frames"])[:300],
                 first_at=row.first_failed_at,
                 last_at=row.failed_at,
             )
@@ -113,7 +145,7 @@ def _groups(records: Sequence[Record], rows: Sequence[Failure]) -> list[FailureG
     return [groups[fingerprint] for fingerprint in sorted(groups)]
 
 
-def _row(record: Record, first: datetime | None, now: datetime) -> Failure:
+def _row(record: Record, first: datetime | None, now: datetime, *, is_cut: bool) -> Failure:
     shown, error = record.shown, record.shown["error"]
     at: datetime = error["at"] or shown["enqueued_at"] or shown["received_at"] or now
     error_type = error["type"] or ""
@@ -140,6 +172,8 @@ def _row(record: Record, first: datetime | None, now: datetime) -> Failure:
         "enqueued_at": shown["enqueued_at"],
         "replay": shown["replay"] if 0 < (shown["replay"] or 0) < 2**63 else None,
         "payload": _digest(shown["payload"]),
+        "is_cut": is_cut,
+        "version": VERSION,
     }
     return Failure(
         **{

@@ -10,6 +10,7 @@ from ingest.queue.shapes import Reason
 from queueadmin.console.filters.filter import Filter
 from queueadmin.console.filters.terms import KEY, Field, Payload, Term, Time, Words
 from queueadmin.console.filters.times import DURATIONS, MAX_DAYS, MOMENTS, ago, moment
+from queueadmin.console.filters.words import asked
 
 KEYS: Final = (
     *("kind", "source", "tenant", "queue", "state", "error", "reason", "group", "replay", "id"),
@@ -30,6 +31,8 @@ class Vocabulary:
     allowed: Mapping[str, tuple[str, ...]]
     #: The key that takes a path, and an example of one.
     path: tuple[str, str] | None = None
+    #: Whether plain texts are looked for word by word, so that one without any is refused.
+    by_words: bool = False
 
 
 JOBS: Final = Vocabulary(
@@ -37,6 +40,7 @@ JOBS: Final = Vocabulary(
     KEYS,
     {"queue": tuple(map(str, PRIORITIES)), "state": STATES, "reason": get_args(Reason)},
     ("payload", "payload.labels.host:db-1"),
+    by_words=True,
 )
 #: A filter comes from outside, and each of its terms is asked of each of many jobs.
 MAX_TERMS: Final = 50
@@ -88,6 +92,8 @@ def _read(text: str, start: int, vocabulary: Vocabulary) -> tuple[Term, int]:
         values, place = _values(text, start, place, "a text")
         if "" in values:
             raise FilterError(text[start:place], f"an empty text stands in every {vocabulary.thing}; leave it out.")
+        if vocabulary.by_words and not all(map(asked, values)):
+            raise FilterError(text[start:place], "a text is looked for word by word; it needs a letter or a digit.")
         return Words(values, negated), place
     key, path = found[1], found[2]
     _known(text, start, key, path, vocabulary)

@@ -11,6 +11,7 @@ from typing import Final
 
 from ingest.credentials import COVER
 from queueadmin.console.filters.terms import Payload, Term, Words
+from queueadmin.console.filters.words import asked
 
 #: What JSON may write in another way than it reads: it parts a text into pieces that stand in JSON as they are.
 _PARTING: Final = re.compile(r'[\s"\\/\x00-\x1f]+')
@@ -61,7 +62,7 @@ def _pieces(value: str, *, is_exact: bool) -> tuple[_Piece, ...]:
         return ()
     if is_exact and _is_number(value):
         return (_Piece(value.casefold(), is_number=True),)
-    found = filter(None, map(str.casefold, _PARTING.split(value)))
+    found = filter(None, map(str.casefold, _PARTING.split(value))) if is_exact else asked(value)
     return tuple(_Piece(text, _NUMBER.fullmatch(text) is not None) for text in found)
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from queueadmin.console.filters.times import Ago, written
+from queueadmin.console.filters.words import asked, searched, stand_in
 
 #: What looks like a key and its colon at the start of a term.
 KEY: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:\.([^\s:,\"]*))?:")
@@ -41,9 +42,7 @@ class Seen:
     @cached_property
     def text(self) -> str:
         """All that plain words are looked for in."""
-        names = ("id", "event_id", "kind", "source", "tenant", "title")
-        known = [self.record.get(name) for name in names] + [self.error.get("type"), self.error.get("message")]
-        return "\n".join([*(str(text) for text in known if text), *_all_texts(self.record.get("payload"))]).casefold()
+        return searched(self.record)
 
     def values(self, key: str) -> Sequence[str]:
         match key:
@@ -57,13 +56,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Any of these texts stands somewhere in the record, in any case of its letters."""
+    """The words of any of these texts stand in the record one after the other: see `words`."""
 
     values: tuple[str, ...]
     negated: bool = False
 
     def matches(self, seen: Seen) -> bool:
-        return any(value.casefold() in seen.text for value in self.values) is not self.negated
+        return any(stand_in(asked(value), seen.text) for value in self.values) is not self.negated
 
     def __str__(self) -> str:
         first = self.values[0]
@@ -182,15 +181,3 @@ def _is(value: Any, text: str) -> bool:
         case list():
             return any(_is(item, text) for item in value if not isinstance(item, list | dict))
     return False
-
-
-def _all_texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield str(name)
-            yield from _all_texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _all_texts(item)
-    elif value is not None:
-        yield str(value).lower() if isinstance(value, bool) else str(value)

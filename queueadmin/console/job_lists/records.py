@@ -7,7 +7,7 @@ from ingest.credentials import masked_text
 from ingest.queue.connections import connection
 from ingest.reading.lists import Entry
 from ingest.reading.shapes import Job
-from queueadmin.console.dead_letters.reading import raised_by, title_of
+from queueadmin.console.dead_letters.reading import Raised, raised_by, title_of
 from queueadmin.console.fingerprint import group_of
 from queueadmin.console.job_lists.segments import Segment
 
@@ -27,22 +27,24 @@ def records(segment: Segment, entries: Sequence[Entry]) -> Iterator[tuple[Entry,
         yield entry, record(job, raised.get(job.id)) if job is not None and is_here else None
 
 
-def record(job: Job, raised: tuple[str, str] | None = None) -> dict[str, Any]:
+def record(job: Job, raised: Raised | None = None) -> dict[str, Any]:
     """The job, without its event; `raised` is what is known otherwise of how it failed."""
     known = {name: getattr(job, name) for name in _FIELDS}
     error = job.error
     if error is None and raised is None:
         return {**known, "error": None, "group": None, "replay": job.replay}
-    error_type, message = raised or ((error and error.type) or "", (error and error.message) or "")
+    told = Raised((error and error.type) or "", (error and error.message) or "", (error and error.frames) or "").or_by(
+        raised
+    )
     return {
         **known,
         "error": {
-            "type": error_type or None,
-            "message": masked_text(message) or None,
+            "type": told.type or None,
+            "message": masked_text(told.message) or None,
             "reason": (error and error.reason) or "error",
             "at": (error and error.at) or job.finished_at,
         },
-        "group": group_of(error_type, message),
+        "group": group_of(*told),
         "replay": job.replay,
     }
 
@@ -52,5 +54,6 @@ def with_event(found: dict[str, Any], event: Any) -> dict[str, Any]:
 
 
 def _is_untold(segment: Segment, job: Job) -> bool:
-    """A stock worker's dead letter: only its traceback says how it failed."""
-    return (segment.name, job.state) == ("failed@redis", "failed") and (job.error is None or not job.error.type)
+    """A dead letter of a stock worker, or of before the frames were kept: only its traceback says how it failed."""
+    is_told = job.error is not None and job.error.type and job.error.frames
+    return (segment.name, job.state) == ("failed@redis", "failed") and not is_told

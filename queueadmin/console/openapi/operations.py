@@ -4,6 +4,7 @@ from typing import Final
 
 from queueadmin.console.openapi.alerts import alerts
 from queueadmin.console.openapi.audit import audit_log
+from queueadmin.console.openapi.dead_letters import dead_letters
 from queueadmin.console.openapi.devices import devices
 from queueadmin.console.openapi.health import about, health
 from queueadmin.console.openapi.history import history_and_marks
@@ -12,7 +13,7 @@ from queueadmin.console.openapi.jobs import jobs
 from queueadmin.console.openapi.messages import messages
 from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
-from queueadmin.console.openapi.replays import dead_letters
+from queueadmin.console.openapi.replays import replays
 from queueadmin.console.openapi.schedules import schedules
 from queueadmin.console.openapi.sending import sending
 from queueadmin.console.openapi.statistics import statistics
@@ -43,6 +44,7 @@ def operations() -> Operations:
         **messages(),
         **jobs(),
         **dead_letters(),
+        **replays(),
         **statistics(),
         **alerts(),
         **devices(),

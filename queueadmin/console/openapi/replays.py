@@ -1,11 +1,10 @@
-"""Dead letters by groups, and replays: many of them moved as one background operation."""
+"""Replays: many dead letters moved as one background operation."""
 
 from typing import Any, Final
 
 from django.conf import settings
 
-from queueadmin.console import job_lists
-from queueadmin.console.api import base, lists
+from queueadmin.console.api import base
 from queueadmin.console.models import Replay
 from queueadmin.console.openapi.parts import (
     Operations,
@@ -31,29 +30,9 @@ _FILTER: Final = text(
 
 
 def replay_shapes() -> dict[str, Schema]:
-    """Components: DeadLetterGroup, DeadLetterGroups, Replay, ReplayOptions."""
+    """Components: Replay, ReplayOptions."""
     moment = {"type": "string", "format": "date-time"}
     count = {"type": "integer", "minimum": 0}
-    counts = {"type": "object", "additionalProperties": count}
-    kind_of_error = {
-        "type": "object",
-        "properties": {"type": nullable(text("The exception's.")), "message": nullable(text("Of its newest job."))},
-    }
-    group: dict[str, Schema] = {
-        "id": text("In filters `group:<id>`."),
-        "error": kind_of_error,
-        "count": count,
-        "first_at": nullable(moment),
-        "last_at": nullable(moment),
-        "queues": {**counts, "description": "How many by queue."},
-        "reasons": {**counts, "description": "How many by reason."},
-    }
-    groups: dict[str, Schema] = {
-        "items": {"type": "array", "items": ref("DeadLetterGroup")},
-        "groups": {**count, "description": "How many there are, shown or not."},
-        "scanned": {**count, "description": "Dead letters that were looked at, the newest."},
-        "complete": {"type": "boolean", "description": "false: there are more than were looked at."},
-    }
     error = {
         "type": "object",
         "properties": {
@@ -95,8 +74,6 @@ def replay_shapes() -> dict[str, Schema]:
         "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
     }
     return {
-        "DeadLetterGroup": {"type": "object", "required": list(group), "properties": group},
-        "DeadLetterGroups": {"type": "object", "required": list(groups), "properties": groups},
         "Replay": {"type": "object", "required": list(replay), "properties": replay},
         "ReplayOptions": {
             "type": "object",
@@ -148,7 +125,7 @@ def _reason() -> Schema:
     )
 
 
-def dead_letters() -> Operations:
+def replays() -> Operations:
     number = parameter("replay", "path", "Its number.", {"type": "string", "maxLength": 19, "example": "17"})
     begun = json_answer(
         "Begun.",
@@ -191,27 +168,6 @@ def dead_letters() -> Operations:
     which = {"filter": "queue:high -kind:point", "reason": "the probe was sold"}
     few = body("Which.", chosen, examples={"which": example(which)}, required=True)
     return {
-        "/api/v1/dlq/groups": {
-            "get": operation(
-                "getDeadLetterGroups",
-                _TAG,
-                "Dead letters of one cause together",
-                "Failures with the same exception and, but for numbers, ids, hosts and the like, the same message; the "
-                "largest group first. The newest 20,000 that match are looked at.",
-                scope="read",
-                parameters=[
-                    parameter("filter", "query", "As in lists of jobs.", {"type": "string", "example": "queue:high"}),
-                    parameter(
-                        "limit",
-                        "query",
-                        "Groups of the answer.",
-                        {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT},
-                    ),
-                ],
-                answers={200: json_answer("The groups.", ref("DeadLetterGroups"))},
-                errors=(422,),
-            )
-        },
         "/api/v1/dlq/retry": start(
             "retryDeadLetters",
             "Replay dead letters",

@@ -11,6 +11,7 @@ from drf_spectacular.openapi import AutoSchema
 from ingest.kinds import KINDS, tasks
 from queueadmin.console.openapi.alerts import alert_shapes
 from queueadmin.console.openapi.audit import audit_shapes
+from queueadmin.console.openapi.dead_letters import dead_letter_shapes
 from queueadmin.console.openapi.devices import device_shapes
 from queueadmin.console.openapi.operations import TAGS, operations
 from queueadmin.console.openapi.parts import SECURITY_SCHEMES
@@ -40,6 +41,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
         **device_shapes(),
         **schedule_shapes(),
         **audit_shapes(),
+        **dead_letter_shapes(),
         **replay_shapes(),
         **statistics_shapes(),
         **worker_shapes(),

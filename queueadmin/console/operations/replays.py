@@ -9,7 +9,7 @@ from django.db.models import F
 
 from ingest.queue.connections import connection, server_time
 from queueadmin.console.audit import audited
-from queueadmin.console.dead_letters.reading import matching
+from queueadmin.console.failures import matching
 from queueadmin.console.filters import Filter
 from queueadmin.console.models import Replay
 from queueadmin.console.operations.naming import known
@@ -42,10 +42,13 @@ def start_replay(
     options: Options | None = None,
     to: str | None = None,
     include_poison: bool = False,
+    tenant: str = "",
     actor: str,
     reason: str = "",
 ) -> ReplayResult:
     """Begin with exactly what matches at this moment; with `to` dead letters go into that queue.
+
+    `tenant`: whose key asks, if that is bound to one, as `chosen` is then.
 
     Raises NothingMatches, ReasonNeeded for more than REASON_FROM jobs without a reason, ValueError for an unknown
     queue, redis.RedisError when Redis is away, AuditUnavailable or DatabaseError when the database is.
@@ -68,6 +71,7 @@ def start_replay(
             actor=actor[:200],
             reason=reason[:500],
             filter=str(chosen),
+            tenant=tenant,
             to=to or "",
             include_poison=include_poison,
             created_at=now,

@@ -13,8 +13,9 @@ from typing import Any, Final
 import redis
 from django.db import transaction
 
-from queueadmin.console.dead_letters import Record, matching
+from queueadmin.console.dead_letters import Record
 from queueadmin.console.dead_letters.reading import POISON
+from queueadmin.console.failures import matching
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Replay, ReplayChunk
 from queueadmin.console.replays import marks, versions

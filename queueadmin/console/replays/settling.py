@@ -17,7 +17,7 @@ from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.calls import chunks
 from ingest.reading.fields import moment, pipelined, text
-from queueadmin.console.dead_letters.reading import raised_by
+from queueadmin.console.dead_letters.reading import Raised, raised_by
 from queueadmin.console.fingerprint import group_of
 from queueadmin.console.models import Replay, ReplayChunk
 from queueadmin.console.replays import marks, rules
@@ -28,8 +28,9 @@ MOST_ERRORS: Final = 200
 _MESSAGE: Final = 300
 #: Jobs in one question to Redis or the database.
 _ASKED: Final = 500
-_FIELDS: Final = ("status", keys.REPLAY, keys.TRASHED_AT, keys.ERROR_TYPE, keys.ERROR_MESSAGE,
+_FIELDS: Final = ("status", keys.REPLAY, keys.TRASHED_AT, keys.ERROR_TYPE, keys.ERROR_MESSAGE, keys.FRAMES,
                   keys.MOVED_BY, keys.MOVED_AT)  # fmt: skip
+_NOTHING: Final = Raised("", "", "")
 _COUNTERS: Final = {
     marks.SUCCEEDED: "succeeded",
     marks.FAILED: "failed",
@@ -45,7 +46,7 @@ class Seen:
     status: str = ""
     replay: str = ""
     trashed: bool = False
-    error: tuple[str, str] = ("", "")
+    error: Raised = _NOTHING
     moved_by: str = ""
     moved_at: datetime | None = None
 
@@ -58,7 +59,7 @@ def settle(client: redis.Redis, replay: Replay) -> list[ReplayChunk]:
         ids = _in_flight(chunk)
         ended = _ended(client, replay, [job_id for _, job_id in ids])
         for place, job_id in ids:
-            mark, error = ended.get(job_id, (marks.IN_FLIGHT, ("", "")))
+            mark, error = ended.get(job_id, (marks.IN_FLIGHT, _NOTHING))
             if mark == marks.IN_FLIGHT:
                 continue
             chunk.marks = marks.marked(chunk.marks, place, mark)
@@ -75,8 +76,9 @@ def look(client: redis.Redis, ids: Sequence[str]) -> dict[str, Seen]:
     for some in chunks(ids, _ASKED):
         hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in some], _FIELDS)
         for job_id, values in zip(some, hashes, strict=True):
-            status, replay, trashed, error, message, moved_by, moved_at = map(text, values)
-            found[job_id] = Seen(status, replay, bool(trashed), (error, message), moved_by, moment(moved_at))
+            status, replay, trashed, error, message, frames, moved_by, moved_at = map(text, values)
+            raised = Raised(error, message, frames)
+            found[job_id] = Seen(status, replay, bool(trashed), raised, moved_by, moment(moved_at))
     return found
 
 
@@ -98,28 +100,28 @@ def _in_flight(chunk: ReplayChunk) -> list[tuple[int, str]]:
     return [(place, str(places[place][0])) for place, mark in enumerate(chunk.marks) if mark == marks.IN_FLIGHT]
 
 
-def _ended(client: redis.Redis, replay: Replay, ids: Sequence[str]) -> dict[str, tuple[str, tuple[str, str]]]:
+def _ended(client: redis.Redis, replay: Replay, ids: Sequence[str]) -> dict[str, tuple[str, Raised]]:
     """By id the mark of each that has ended, and how it failed."""
     seen = look(client, ids)
     gone = [job_id for job_id in ids if not seen[job_id].status]
     done = done_since(gone, None) if gone else set()
-    ended = {job_id: (marks.SUCCEEDED if job_id in done else marks.LOST, ("", "")) for job_id in gone}
+    ended = {job_id: (marks.SUCCEEDED if job_id in done else marks.LOST, _NOTHING) for job_id in gone}
     for job_id, job in seen.items():
         if not job.status:
             continue
         if job.replay != str(replay.pk) or job.trashed or job.status == "canceled":
-            ended[job_id] = (marks.TAKEN, ("", ""))
+            ended[job_id] = (marks.TAKEN, _NOTHING)
         elif job.status == "failed":
             ended[job_id] = (marks.FAILED, job.error)
         elif job.status == "finished":
-            ended[job_id] = (marks.SUCCEEDED, ("", ""))
-    untold = [job_id for job_id, (mark, error) in ended.items() if mark == marks.FAILED and not error[0]]
+            ended[job_id] = (marks.SUCCEEDED, _NOTHING)
+    untold = [job_id for job_id, (mark, error) in ended.items() if mark == marks.FAILED and not error.type]
     for job_id, raised in zip(untold, raised_by(client, untold), strict=True):
         ended[job_id] = (marks.FAILED, raised)
     return ended
 
 
-def _count(replay: Replay, mark: str, error: tuple[str, str]) -> None:
+def _count(replay: Replay, mark: str, error: Raised) -> None:
     counter = _COUNTERS[mark]
     setattr(replay, counter, getattr(replay, counter) + 1)
     replay.in_flight -= 1
@@ -128,7 +130,7 @@ def _count(replay: Replay, mark: str, error: tuple[str, str]) -> None:
     replay.recent = (replay.recent + mark)[-rules.RECENT :]
     note_step(replay, counter, 1)
     if mark == marks.FAILED:
-        _note_error(replay, *error)
+        _note_error(replay, error)
 
 
 def note_step(replay: Replay, what: str, count: int) -> None:
@@ -139,15 +141,15 @@ def note_step(replay: Replay, what: str, count: int) -> None:
     step[what] = step.get(what, 0) + count
 
 
-def _note_error(replay: Replay, error_type: str, message: str) -> None:
-    group = group_of(error_type, message)
+def _note_error(replay: Replay, error: Raised) -> None:
+    group = group_of(*error)
     known: Mapping[str, Any] | None = replay.errors.get(group)
     if known is not None:
         replay.errors[group] = {**known, "count": known["count"] + 1}
     elif len(replay.errors) < MOST_ERRORS:
         replay.errors[group] = {
-            "type": error_type,
-            "message": masked_text(message)[:_MESSAGE],
+            "type": error.type,
+            "message": masked_text(error.message)[:_MESSAGE],
             "count": 1,
             "new": bool(replay.groups) and group not in replay.groups,
             "accepted": False,

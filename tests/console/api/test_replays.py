@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from ingest.queue import keys
-from queueadmin.console.api import replays as api
+from queueadmin.console.api import dead_letters as api
 from queueadmin.console.models import AuditEntry, Replay
 from queueadmin.console.replays.engine import Engine
 from tests.console.conftest import Jobs

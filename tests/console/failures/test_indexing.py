@@ -3,13 +3,15 @@
 import base64
 import time
 import zlib
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import redis
 
 from ingest.queue import keys
 from queueadmin.console import failures
-from queueadmin.console.failures import Indexer, indexing
+from queueadmin.console.failures import Indexer, indexing, writing
 from queueadmin.console.models import Failure, FailureGroup, FailureText
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import carry, fail
@@ -191,3 +193,68 @@ def test_sweeps_that_agree_rest(indexer: Indexer, jobs: Jobs, monkeypatch: pytes
     monkeypatch.setattr(indexer, "_sweep_rows", lambda: swept.append(1))
     indexer.step()
     assert swept == [1]
+
+
+def bury(jobs: Jobs, function: str) -> str:
+    """A dead letter whose traceback goes through this function of the application."""
+    (job_id,) = jobs.enqueue()
+    claim = jobs.start()
+    traceback = (
+        'Traceback (most recent call last):\n  File "<frozen runpy>", line 1, in run\n'
+        f'  File "/srv/shop/orders.py", line 17, in {function}\nValueError: no such device'
+    )
+    failure = replace(jobs.failure(job_id), error=traceback)
+    jobs.transitions.fail("high", claim, "test-worker", [failure])
+    return job_id
+
+
+def test_the_frames_of_the_application_tell_causes_apart(indexer: Indexer, jobs: Jobs) -> None:
+    ids = [bury(jobs, "charge"), bury(jobs, "charge"), bury(jobs, "refund"), *jobs.fail()]
+    indexer.step()
+    groups = [Failure.objects.get(job_id=job_id).fingerprint for job_id in ids]
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 3
+    frames = FailureGroup.objects.get(pk=groups[0]).frames
+    assert frames == "shop/orders.py:charge"
+
+
+def test_dead_letters_of_before_the_frames_were_kept_are_told_apart_by_their_tracebacks(
+    indexer: Indexer, jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    job_id, other = bury(jobs, "charge"), bury(jobs, "charge")
+    empty_redis.hdel(keys.job(job_id), keys.FRAMES)
+    indexer.step()
+    assert Failure.objects.get(job_id=job_id).fingerprint == Failure.objects.get(job_id=other).fingerprint
+
+
+def test_what_was_said_stays_when_fingerprints_are_made_in_another_way(indexer: Indexer, jobs: Jobs) -> None:
+    """Issue 8 part 1: frames came into the fingerprint when there were rows already."""
+    ids = [bury(jobs, "charge"), bury(jobs, "refund")]
+    indexer.step()
+    now = Failure.objects.get(job_id=ids[0]).failed_at
+    before = FailureGroup.objects.create(
+        **{"fingerprint": "000000000017", "error_type": "ValueError", "message": "no such device", "count": 2},
+        **{"first_at": now - timedelta(days=3), "last_at": now, "status": "acknowledged", "status_by": "ada"},
+        **{"status_at": now, "note": "the probe was sold", "assignee": "bob"},
+    )
+    FailureGroup.objects.exclude(pk=before.pk).delete()
+    Failure.objects.update(fingerprint=before.pk, version=1)
+    for _ in range(2):
+        indexer._refresh_at = 0
+        indexer.step()
+    groups = FailureGroup.objects.filter(count__gt=0)
+    assert len(groups) == 2
+    for group in groups:
+        said = (group.status, group.status_by, group.note, group.assignee, group.first_at)
+        assert said == ("acknowledged", "ada", "the probe was sold", "bob", before.first_at)
+    assert FailureGroup.objects.get(pk=before.pk).count == 0
+
+
+def test_a_row_that_is_marked_is_read_anew_at_once(indexer: Indexer, jobs: Jobs) -> None:
+    ids = fail(jobs, 3)
+    indexer.step()
+    carry(ids[1], b'{"title": "edited"}')
+    writing.mark_stale(ids[1])
+    indexer.step()
+    assert Failure.objects.get(job_id=ids[1]).title == "edited"
+    assert not Failure.objects.filter(version=0).exists()

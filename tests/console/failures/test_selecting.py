@@ -97,7 +97,7 @@ def test_times_are_those_of_the_failure(ids: list[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["payload.host:WEB-7", "-payload.host:x", '"---"', "'"])
+@pytest.mark.parametrize("text", ["payload.host:WEB-7", "-payload.host:x"])
 def test_what_the_index_cannot_tell_is_said(ids: list[str], text: str) -> None:
     with pytest.raises(NotIndexed):
         found(text)

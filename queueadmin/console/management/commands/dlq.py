@@ -21,16 +21,20 @@ from ingest.queue.connections import connection, server_time
 from queueadmin.console import operations
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.command_line import actor
-from queueadmin.console.dead_letters import Frozen, Record, freeze, grouped, matching
+from queueadmin.console.dead_letters import Frozen, Record, freeze
 from queueadmin.console.dead_letters.export import lines
 from queueadmin.console.dead_letters.tables import group_table, record_table, summary
+from queueadmin.console.failures import matching
+from queueadmin.console.failures.causes import causes
+from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import KEYS, Filter, FilterError, parse
 from queueadmin.console.operations import POISON, REASON_FROM, FrozenResult
 from queueadmin.console.words import jobs
 
 _NOTHING: Final = "No dead letter matches."
-#: A term that begins with a minus, which argparse would take for an option.
-_NEGATED: Final = re.compile(r'-(?:"|[a-z]+(?:\.\S+)?:)')
+_MOST_GROUPS: Final = 1_000_000
+#: A term that begins with a minus, which argparse would take for an option: all but -h and -v.
+_NEGATED: Final = re.compile(r"-(?!-|h$|v\d?$)\S")
 
 _FILTER_HELP: Final = f"""\
 A filter is terms with spaces between; all must match. Without one, all dead letters do.
@@ -38,7 +42,7 @@ A filter is terms with spaces between; all must match. Without one, all dead let
   kind:alert,task      one of these         -source:zabbix   not this
   error:ValueError     the exception        reason:timeout   error, timeout, poison, permanent, unreadable, not_allowed
   since:2h until:15m   when it failed       older:7d         longer ago than this
-  "no such device"     text in its id, title, error or payload, in any case
+  "no such device"     these words one after the other in its id, title, error or payload, the last also as a beginning
 Put the whole filter in single quotes: manage.py dlq list 'queue:high -source:zabbix "no such device"'
 
 Exit code: 0 done; 1 nothing matched or moved, or Redis or the database is away; 2 command or filter are wrong."""
@@ -67,7 +71,8 @@ class Command(BaseCommand):
         listing = action("list", "the dead letters that match, the newest first")
         listing.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most so many (50)")
         listing.add_argument("--json", action="store_true", help="as one JSON object: items, more")
-        grouping = action("groups", "what they have in common: one line for each cause, the largest first")
+        grouping = action("groups", "what they have in common: one line for each cause")
+        grouping.add_argument("--sort", choices=SORTS, default=SORTS[0], help="the most or the latest first (count)")
         grouping.add_argument("--json", action="store_true", help="as one JSON object: items")
         retry = action("retry", "put back into their queues exactly those that match now")
         retry.add_argument("--to", choices=settings.PRIORITIES, metavar="QUEUE", help="into this queue instead")
@@ -119,7 +124,9 @@ class Command(BaseCommand):
             raise CommandError(_NOTHING)
 
     def _groups(self, chosen: Filter, options: dict[str, Any]) -> None:
-        groups = grouped(_matching(chosen))
+        client = connection()
+        found = causes(client, chosen, now=server_time(client), sort=options["sort"], limit=_MOST_GROUPS)
+        groups = found.items
         if options["json"]:
             self._print(json.dumps({"items": [asdict(group) for group in groups]}, indent=2, default=_plain) + "\n")
         elif groups:

@@ -1,6 +1,6 @@
-"""The words by which a failure is found."""
+"""What plain words of a filter are looked for in, and how."""
 
-from queueadmin.console.failures.words import LONGEST, asked, searched
+from queueadmin.console.filters.words import LONGEST, asked, searched
 
 SHOWN = {
     **{"id": "01ab", "event_id": None, "kind": "alert", "source": "zabbix", "tenant": None, "title": "Disk 91 % full"},

@@ -1,14 +1,14 @@
-"""The words by which a failure is found, and those that a search asks for. Pure.
+"""What plain words of a filter mean: whole words one after the other, of the last its beginning will do. Pure.
 
-Both databases split texts in ways of their own. So that a search finds the same in both, a text is split here, and
-what they get are plain words with spaces between.
+Reading jobs and asking the index of dead letters must find the same. Databases split texts in ways of their own, so a
+text is split here, and what they get are plain words with spaces between.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-#: Characters of one failure that are searched; what stands behind is found by reading the job.
+#: Characters of one job that are searched.
 LONGEST: Final = 20_000
 #: Characters of a word. PostgreSQL takes 2,046 bytes of one.
 _WORD: Final = 100
@@ -19,9 +19,13 @@ _NAMES: Final = ("id", "event_id", "kind", "source", "tenant", "title")
 
 
 def searched(shown: Mapping[str, Any]) -> str:
-    """All words of a dead letter, as `dead_letters.Record` shows it, in their order; then the parts of CamelWords."""
-    error = shown["error"]
-    texts = [*(shown[name] for name in _NAMES), error["type"], error["message"], *_texts(shown["payload"])]
+    """All words of a job, in the shape that `terms` describes, in their order; then the parts of CamelWords.
+
+    One that reaches LONGEST may have more that are not searched.
+    """
+    error = shown.get("error") or {}
+    named = (shown.get(name) for name in _NAMES)
+    texts = [*named, error.get("type"), error.get("message"), *_texts(shown.get("payload"))]
     words: list[str] = []
     parts: dict[str, None] = {}
     length = 0
@@ -37,8 +41,13 @@ def searched(shown: Mapping[str, Any]) -> str:
 
 
 def asked(text: str) -> list[str]:
-    """The words of a search, to be found one after the other; of the last its beginning will do."""
+    """The words of a search."""
     return [word.casefold() for word in _words([text])]
+
+
+def stand_in(words: Sequence[str], text: str) -> bool:
+    """Whether a search for these words finds a job that `searched` says this of."""
+    return bool(words) and f" {' '.join(words)}" in f" {text}"
 
 
 def _words(texts: Iterable[Any]) -> Iterator[str]:

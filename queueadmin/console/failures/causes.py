@@ -1,0 +1,127 @@
+"""The groups of a filter, for programs and terminals: by the index, else by reading the dead letters."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import redis
+from django.db import DatabaseError, InterfaceError
+from django.db.models import Count
+
+from ingest.frames import apart
+from queueadmin.console.dead_letters import Bound, Group, grouped
+from queueadmin.console.failures.finding import matching
+from queueadmin.console.failures.selecting import NotIndexed, selected
+from queueadmin.console.failures.state import state
+from queueadmin.console.failures.triage import GROUPS, growth, nature, triage
+from queueadmin.console.filters import Filter
+from queueadmin.console.models import Failure, FailureGroup
+
+_NEVER: Final = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    items: Sequence[Group]
+    #: How many there are, shown or not.
+    groups: int
+    #: Dead letters of them all.
+    scanned: int
+    #: False: there are more than were read.
+    complete: bool
+
+
+def causes(
+    client: redis.Redis,
+    chosen: Filter,
+    *,
+    now: datetime,
+    sort: str = "count",
+    limit: int = GROUPS,
+    tenant: str = "",
+    most: int | None = None,
+) -> Causes:
+    """The groups, in one of triage.SORTS; with a tenant only of its dead letters, and without what people here say.
+
+    `most`: dead letters read at most, where the index does not say it; None: all. Raises redis.RedisError.
+    """
+    told = state(client)
+    if told is not None and told.complete and not told.behind:
+        try:
+            return _by_index(chosen, now, sort, limit, tenant)
+        except (NotIndexed, DatabaseError, InterfaceError):
+            pass
+    return _by_reading(client, chosen, now, sort, limit, tenant, most)
+
+
+def _by_index(chosen: Filter, now: datetime, sort: str, limit: int, tenant: str) -> Causes:
+    found = triage(chosen, now=now, sort=sort, limit=limit)
+    rows = selected(chosen, now=now).filter(fingerprint__in=[each.group.pk for each in found.groups])
+    by: dict[str, dict[str, dict[str, int]]] = {}
+    for name in ("queue", "reason"):
+        by[name] = defaultdict(dict)
+        for fingerprint, value, count in (
+            rows.values_list("fingerprint", name).annotate(count=Count("id")).order_by("-count", name)
+        ):
+            by[name][fingerprint][value] = count
+    items = [
+        Group(
+            each.group.pk,
+            each.group.error_type,
+            each.group.message,
+            each.count,
+            each.first_at,
+            each.last_at,
+            by["queue"][each.group.pk],
+            by["reason"][each.group.pk],
+            trend=each.trend,
+        )
+        for each in found.groups
+    ]
+    _say(items, tenant)
+    return Causes(items, found.causes, found.count, complete=True)
+
+
+def _by_reading(
+    client: redis.Redis, chosen: Filter, now: datetime, sort: str, limit: int, tenant: str, most: int | None
+) -> Causes:
+    bound = Bound(most)
+    items = grouped(matching(client, chosen, now=now, bound=bound))
+    _order(items, sort)
+    with suppress(DatabaseError, InterfaceError):  # what people say of them is in the database alone
+        _say(items[:limit], tenant)
+    count = sum(group.count for group in items)
+    return Causes(items[:limit], len(items), count, complete=not bound.stopped)
+
+
+def _order(items: list[Group], sort: str) -> None:
+    match sort:
+        case "last":
+            items.sort(key=lambda group: group.last_at or _NEVER, reverse=True)
+        case "first":
+            items.sort(key=lambda group: group.first_at or _NEVER, reverse=True)
+        case "trend":
+            items.sort(key=lambda group: growth(group.trend), reverse=True)
+
+
+def _say(items: Sequence[Group], tenant: str) -> None:
+    """Add what the index keeps with each group. Raises DatabaseError."""
+    known = FailureGroup.objects.in_bulk([group.id for group in items])
+    own = dict(_payloads(known, tenant)) if tenant else {}
+    for group in items:
+        if (kept := known.get(group.id)) is None:
+            continue
+        group.message, group.frames = kept.message, apart(kept.frames)
+        if not tenant:
+            group.status, group.assignee, group.note = kept.status, kept.assignee, kept.note
+        count, group.payloads = (group.count, own.get(group.id, 0)) if tenant else (kept.count, kept.payloads)
+        crashed = bool(group.reasons) and set(group.reasons) == {"poison"}
+        group.nature = nature(count, group.payloads, crashed=crashed)
+
+
+def _payloads(fingerprints: Iterable[str], tenant: str) -> Iterator[tuple[str, int]]:
+    rows = Failure.objects.filter(fingerprint__in=fingerprints, tenant=tenant)
+    yield from rows.values_list("fingerprint").annotate(payloads=Count("payload", distinct=True)).order_by()

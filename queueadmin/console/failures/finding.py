@@ -1,0 +1,120 @@
+"""The dead letters of a filter, for whatever lists, counts or moves them: by the index, as far as it goes.
+
+Everybody who asks gets the same: the index narrows down which jobs are read, and each is asked once more as Redis has
+it. What failed after the index was told of last, and everything while there is no index, is read from the registries.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from ingest.queue import keys
+from ingest.reading.cursors import oldest
+from queueadmin.console import dead_letters
+from queueadmin.console.dead_letters import Bound, Record
+from queueadmin.console.failures.selecting import candidates
+from queueadmin.console.failures.state import State, state
+from queueadmin.console.filters import Filter
+from queueadmin.console.filters.sieve import Sieve
+from queueadmin.console.models import Failure
+
+#: Rows, and entries of a registry, in one question; jobs whose events are read in one: one may have a MiB.
+_ROWS: Final = 500
+_EVENTS: Final = 20
+
+_Entry = tuple[str, str, float]
+
+
+def matching(
+    client: redis.Redis,
+    chosen: Filter,
+    *,
+    now: datetime,
+    events: bool = False,
+    trash: bool = False,
+    bound: Bound | None = None,
+) -> Iterator[Record]:
+    """The dead letters that match, the newest first, of those that failed before `now` (Redis' time).
+
+    With `trash` those in the trash, as `dead_letters.matching`. `events` reads titles and payloads even if the filter
+    does not ask for them. Raises redis.RedisError when Redis is away; without the database all is read from Redis.
+    """
+    bound, events = bound or Bound(), events or chosen.reads_payload
+    found = None if trash else _indexed(client, chosen, now)
+    if found is None:
+        yield from dead_letters.matching(client, chosen, now=now, events=events, trash=trash, bound=bound)
+        return
+    newest, rows = found
+    bound.candidates = len(newest) + len(rows)
+    sieve = Sieve(chosen.terms)
+    for entries in _pages(client, newest, rows, events=events):
+        for record in dead_letters.records(client, entries, events=events, sieve=sieve):
+            if bound.is_reached:
+                bound.stopped = True
+                return
+            bound.looked_at += 1
+            if chosen.matches(record.shown, now=now):
+                yield record
+
+
+def _indexed(client: redis.Redis, chosen: Filter, now: datetime) -> tuple[list[_Entry], "array[int]"] | None:
+    """Those that failed after the index was told of, and the keys of its rows; None: it cannot be used."""
+    told = state(client)
+    if told is None or not told.complete:
+        return None
+    latest = now.timestamp() + keys.SCORE_OFFSET
+    newest = [entry for queue in settings.PRIORITIES for entry in _after(client, queue, told, latest)]
+    if told.behind > len(newest):
+        return None  # what is missing is not the newest: from the trash, or of a stock worker
+    try:
+        rows = candidates(chosen, now=now).filter(score__lte=latest).order_by("-failed_at", "-id")
+        return sorted(newest, key=lambda entry: -entry[2]), array("q", rows.values_list("pk", flat=True).iterator())
+    except (DatabaseError, InterfaceError):
+        return None
+
+
+def _after(client: redis.Redis, queue: str, told: State, latest: float) -> Iterator[_Entry]:
+    place = told.read.get(queue)
+    while page := oldest(client, keys.failed(queue), place, _ROWS):
+        for job_id, score in page:
+            if score <= latest:
+                yield queue, job_id, score
+        place = page[-1][1], page[-1][0]
+        if len(page) < _ROWS:
+            return
+
+
+def _pages(
+    client: redis.Redis, newest: Sequence[_Entry], rows: "array[int]", *, events: bool
+) -> Iterator[list[_Entry]]:
+    """Places of the newest, then of the rows, without those that stand elsewhere by now."""
+    size = _EVENTS if events else _ROWS
+    met = {job_id for _, job_id, _ in newest}
+    for start in range(0, len(newest), size):
+        yield list(newest[start : start + size])
+    for start in range(0, len(rows), _ROWS):
+        wanted = list(rows[start : start + _ROWS])
+        known = {
+            row[0]: row[1:]
+            for row in Failure.objects.filter(pk__in=wanted).values_list("pk", "queue", "job_id", "score")
+        }
+        places = [known[pk] for pk in wanted if pk in known and known[pk][1] not in met]
+        scores = _scores(client, places)
+        here = [place for place, score in zip(places, scores, strict=True) if score == place[2]]
+        for first in range(0, len(here), size):
+            yield here[first : first + size]
+
+
+def _scores(client: redis.Redis, places: Sequence[_Entry]) -> list[float | None]:
+    """The scores that these have in their registries now; None: it has left."""
+    found: dict[str, float | None] = {}
+    for queue in settings.PRIORITIES:
+        ids = [job_id for name, job_id, _ in places if name == queue]
+        if ids:
+            found |= zip(ids, client.zmscore(keys.failed(queue), ids), strict=True)
+    return [found[job_id] for _, job_id, _ in places]
