@@ -256,6 +256,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "queueadmin.console.visible.VisibleControls",
 ]
 ROOT_URLCONF = "queueadmin.urls"
 ASGI_APPLICATION = "queueadmin.asgi.application"

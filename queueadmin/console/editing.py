@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NoReturn
 
 from ingest.credentials import COVER, is_secret, masked_text
 from queueadmin.console.masking import Number, Part, show
+from queueadmin.console.visible import visible
 
 #: Unchanged lines shown beside a changed one.
 _AROUND: Final = 2
@@ -50,7 +51,7 @@ class Difference:
 
 def editable(body: bytes) -> str:
     """The event, indented, without its credentials. Raises EditError when it is no JSON."""
-    return _written(_covered(_read(body)))
+    return visible(_written(_covered(_read(body))))
 
 
 def edited(text: str, body: bytes) -> bytes:

@@ -25,6 +25,7 @@ from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import PreviewForm, ReasonForm, ScheduleForm
 from queueadmin.console.permissions import MANAGE_SCHEDULES, RUN_SCHEDULES, VIEW_CONSOLE, Permission
 from queueadmin.console.request import Request
+from queueadmin.console.visible import visible
 
 #: Rows of the list.
 PAGE_SIZE: Final = 100
@@ -208,7 +209,7 @@ def _editable(found: Schedule) -> str:
     """The body, laid out; "" where it has credentials: those are not shown, and so the body can only be given anew."""
     if schedules.body(found)[1]:
         return ""
-    return msgspec.json.format(found.body, indent=2)
+    return visible(msgspec.json.format(found.body, indent=2))
 
 
 def _kinds(form: ScheduleForm, found: Schedule) -> list[tuple[str, str]]:

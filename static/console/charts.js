@@ -1,5 +1,5 @@
 // Charts on canvas: sparks and one chart of stacked areas, lines and bars over time.
-import { clock, millis, number, short, tick } from './format.js';
+import { clock, millis, number, short, tick, visible } from './format.js';
 import { fade, palette, schedule } from './paint.js';
 
 const FONT = '11px Inter, ui-sans-serif, system-ui, sans-serif';
@@ -139,12 +139,12 @@ export class Chart {
       x.strokeStyle = palette['ink-2']; x.setLineDash([2, 3]);
       x.beginPath(); x.moveTo(at, T); x.lineTo(at, T + ph); x.stroke();
       x.setLineDash([]);
-      const wide = x.measureText(mark.text).width, left = at - wide - 6 > L;
+      const text = visible(mark.text), wide = x.measureText(text).width, left = at - wide - 6 > L;
       if (!left && at + wide + 6 > w - R || (left ? at : at + wide + 6) > free) continue;
       x.fillStyle = palette.card;
       x.fillRect(left ? at - wide - 8 : at + 4, T - 2, wide + 4, 15);
       x.fillStyle = palette['ink-2']; x.textAlign = left ? 'right' : 'left';
-      x.fillText(mark.text, left ? at - 6 : at + 6, T);
+      x.fillText(text, left ? at - 6 : at + 6, T);
       free = left ? at - wide - 12 : at;
     }
   }

@@ -1,5 +1,5 @@
 // What waits, by source, kind and tenant: the lists of the overview, changed only when their numbers do.
-import { number } from './format.js';
+import { number, visible } from './format.js';
 import { onSnapshot } from './live.js';
 import { setText } from './paint.js';
 
@@ -9,7 +9,7 @@ let shown = '';
 
 function item({ name, count, others }, total, without) {
   const made = $('#share').content.firstElementChild.cloneNode(true);
-  $('span', made).textContent = others ? `${number(others)} others` : name || without;
+  $('span', made).textContent = others ? `${number(others)} others` : visible(name) || without;
   $('b', made).textContent = number(count);
   $('.bar', made).setAttribute('width', `${total ? Math.min(100, count / total * 100) : 0}%`);
   return made;

@@ -5,6 +5,9 @@ const fixed = n => (Math.round(n * 10) / 10).toFixed(1);
 
 export const number = n => Number.isFinite(n) ? Math.round(n).toLocaleString('en-US') : '–';
 
+/** A text whose characters that turn it around are shown as what they are; mirrors visible.py. */
+export const visible = text => String(text ?? '').replace(/[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
 export const short = n => n >= 1e6 ? `${+fixed(n / 1e6)}M` : n >= 1e4 ? `${+fixed(n / 1e3)}k` : number(n);
 
 /** A rate per second: one decimal while it is small enough to matter. */

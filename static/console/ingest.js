@@ -1,6 +1,6 @@
 // The door, live: every number of a frame into its place. Without a socket its part of the page is fetched every few seconds.
 import { spark } from './charts.js';
-import { millis, number, percent, rate } from './format.js';
+import { millis, number, percent, rate, visible } from './format.js';
 import { htmx, trigger } from './htmx.js';
 import { live, onSnapshot, onState, sayInstead, watchDoor } from './live.js';
 import { painter, palette, schedule, setText } from './paint.js';
@@ -27,7 +27,7 @@ function verdict({ status, reason, next, checks }) {
   checksShown = key;
   $('.checks', card).replaceChildren(...checks.map(check => {
     const made = $(check.ok ? '#check-ok' : '#check-bad').content.firstElementChild.cloneNode(true);
-    made.append(check.text);
+    made.append(visible(check.text));
     return made;
   }));
 }

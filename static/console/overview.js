@@ -1,7 +1,7 @@
 // The overview: every number of a snapshot into its place, sparks and the two charts.
 import { Chart, spark } from './charts.js';
 import './composition.js';
-import { change, clearsIn, duration, millis, number, pauseLeft, rate } from './format.js';
+import { change, clearsIn, duration, millis, number, pauseLeft, rate, visible } from './format.js';
 import { onSnapshot } from './live.js';
 import { painter, palette, schedule, setText } from './paint.js';
 import { Past } from './past.js';
@@ -33,7 +33,7 @@ function verdict({ verdict: v, totals, loss, paused_all: paused }) {
   checksShown = key;
   $('.checks', card).replaceChildren(...v.checks.map(check => {
     const made = $(check.ok ? '#check-ok' : '#check-bad').content.firstElementChild.cloneNode(true);
-    made.append(check.text);
+    made.append(visible(check.text));
     return made;
   }));
 }

@@ -1,4 +1,5 @@
 // Painting: the colours of the theme, and one frame for all painters; nothing while the page is hidden.
+import { visible } from './format.js';
 
 const painters = [];
 let pending = 0;
@@ -13,7 +14,8 @@ export function schedule() {
 
 /** Writes a text only when it changed: an unchanged write still costs layout. */
 export function setText(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element && element.textContent !== shown) element.textContent = shown;
 }
 
 const TOKENS = ['ink', 'ink-2', 'ink-3', 'line', 'line-2', 'card', 'accent', 'bad', 'warn', 'info', 'c-critical', 'c-high', 'c-medium', 'c-low'];

@@ -1,5 +1,6 @@
 // One line at the corner that says what really happened. The region is in the page from the start, so that
 // screen readers announce what is written into it.
+import { visible } from './format.js';
 
 const STAYS = 8000; // ms; errors stay until the next one or a click
 const UNDO_STAYS = 20000; // ms: time to see what one has done
@@ -13,7 +14,7 @@ export function toast(text, level = 'info', undo = null) {
   close.textContent = 'Close';
   close.addEventListener('click', () => region.replaceChildren());
   region.dataset.level = level;
-  region.replaceChildren(text, ...(undo ? [undo] : []), close);
+  region.replaceChildren(visible(text), ...(undo ? [undo] : []), close);
   clearTimeout(timer);
   if (level !== 'error') timer = setTimeout(() => region.replaceChildren(), undo ? UNDO_STAYS : STAYS);
 }
