@@ -44,14 +44,16 @@ document.addEventListener('htmx:configRequest', event => {
   for (const id of ids) event.detail.formData.append('ids', id);
 });
 
-/* What looks further by itself, page after page, until something is found. */
+/* What looks further by itself, page after page, until something is found: what is under way when it is stopped is not shown. */
+let stopped = null;
 document.addEventListener('click', event => {
   if (!event.target.closest('#stop-looking')) return;
-  const going = $('#looking [data-on]');
-  if (going) htmx.trigger(going, 'htmx:abort');
-  going?.remove();
+  stopped = $('#looking [data-on]'); // it stays: its answer is still to come
   $('#looking').classList.remove('on');
   $('#looking a').focus();
+});
+document.addEventListener('htmx:beforeSwap', event => {
+  if (stopped && event.detail.requestConfig.elt === stopped) event.detail.shouldSwap = false;
 });
 
 document.addEventListener('click', event => {

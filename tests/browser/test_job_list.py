@@ -1,10 +1,11 @@
 """The list of jobs at work: choosing, acting, and rows that stay where they are."""
 
+import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from ingest.queue import keys
 from ingest.queue.transitions import Transitions
@@ -139,4 +140,40 @@ def test_it_works_without_scripts(open_page: Callable[..., Page], send: Send) ->
     page.get_by_role("button", name="Cancel selected").click()
     expect(page.locator("#toast")).to_contain_text("1 job canceled.")
     expect(page).to_have_url("/jobs/?filter=source:list-5")
-    expect(_row(page, job_id)).to_contain_text("canceled")
+    expect(page.locator("#jobs tbody tr")).to_contain_text("canceled")
+
+
+def test_it_looks_further_by_itself_until_something_is_found_or_it_is_stopped(page: Page, send: Send) -> None:
+    """Issue 7: looked at 6,000 of 300,000. What is answered here is made up, since it would take thousands of jobs."""
+    job_id = send(severity="low", source="list-far")
+    asked: list[str] = []
+    still = """<div id="looking" class="on"><span role="status">None of the {count} jobs</span>
+        <span hidden data-on hx-get="/jobs/?filter=queue:low source:list-far&amp;look=on" hx-trigger="load"
+          hx-target="#jobs" hx-select="#jobs" hx-swap="outerHTML"></span><a class="btn" href="?x"
+          hx-get="/jobs/?filter=queue:low source:list-far&amp;look=on" hx-target="#jobs" hx-select="#jobs"
+          hx-swap="outerHTML">Look further</a></div>"""
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        if "found" in page.url:
+            return route.continue_()
+        headers = {"HX-Retarget": "#looking", "HX-Reselect": "#looking", "Content-Type": "text/html"}
+        return route.fulfill(body=still.format(count=len(asked) * 1000), headers=headers)
+
+    page.route("**/jobs/*look=on*", answer)
+    _open(page, "nobody-far")
+    begun = still.format(count=0).replace("data-on", "data-was").replace(' class="on"', "").replace("load", "never")
+    page.locator("#jobs .empty").evaluate(
+        "(empty, html) => { empty.innerHTML = html; htmx.process(empty); }",
+        f'{begun}<button type="button" id="stop-looking">Stop</button>',
+    )
+    expect(page.locator("#stop-looking")).to_be_hidden()
+    page.get_by_role("link", name="Look further").click()
+    expect(page.locator("#looking")).to_contain_text(re.compile("None of the [1-9][0-9]{3,} jobs"))
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("link", name="Look further")).to_be_focused()
+    expect(page.locator("#stop-looking")).to_be_hidden()
+    page.evaluate("history.replaceState(null, '', '?found')")
+    page.get_by_role("link", name="Look further").click()
+    expect(_row(page, job_id)).to_be_visible()
+    assert page.evaluate("window.same"), "the page was loaded again"
