@@ -36,12 +36,17 @@ def free_port() -> int:
 
 def _give_static_files(home: Path) -> None:
     """Those that an earlier instance collected: hashing and compressing them takes seconds each time."""
-    if _collected and not home.exists():
+    if _are_collected() and not home.exists():
         home.mkdir(mode=0o700)
         shutil.copytree(_collected[0], home / "static")
 
 
-#: Where this process keeps the static files of the first instance; one path, or none yet.
+def _are_collected() -> bool:
+    """An instance that was thrown away took them with it."""
+    return bool(_collected) and _collected[0].is_dir()
+
+
+#: Where this process keeps the static files of an earlier instance; one path, or none yet.
 _collected: list[Path] = []
 
 
@@ -92,8 +97,8 @@ class Instance:
         )
         assert process.poll() is None, self.said()
         wait_until(self._is_ready, seconds=60, what=f"readiness of {self.home}")
-        if not _collected:
-            _collected.append(self.home / "static")
+        if not _are_collected():
+            _collected[:] = [self.home / "static"]
         return self
 
     def _is_ready(self) -> bool:

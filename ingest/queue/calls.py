@@ -264,20 +264,26 @@ def requeue(
     return Call("requeue", [request_id, queue, to, _clean(by), replay, *_expected(ids, scores)])
 
 
+def give_back(queue: str, ids: Sequence[str], home: str, by: str, replay: str, request_id: str) -> Call:
+    return Call("give_back", [request_id, queue, home, _clean(by), replay, NEAR, *ids])
+
+
 def run_now(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
     return Call("run_now", [request_id, queue, _clean(by), *ids])
 
 
-def discard(queue: str, ids: Sequence[str], by: str, scores: Mapping[str, float], request_id: str) -> Call:
-    return Call("discard", [request_id, queue, _clean(by), NEAR, *_expected(ids, scores)])
+def discard(
+    queue: str, ids: Sequence[str], by: str, operation: str, scores: Mapping[str, float], request_id: str
+) -> Call:
+    return Call("discard", [request_id, queue, _clean(by), operation, NEAR, *_expected(ids, scores)])
 
 
 def restore(queue: str, ids: Sequence[str], by: str, scores: Mapping[str, float], request_id: str) -> Call:
     return Call("restore", [request_id, queue, _clean(by), *_expected(ids, scores)])
 
 
-def purge(queue: str, ids: Sequence[str], request_id: str) -> Call:
-    return Call("purge", [request_id, queue, *ids])
+def purge(queue: str, ids: Sequence[str], scores: Mapping[str, float], request_id: str) -> Call:
+    return Call("purge", [request_id, queue, *_expected(ids, scores)])
 
 
 def cancel(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
@@ -292,8 +298,9 @@ def move(queue: str, ids: Sequence[str], to: str, by: str, request_id: str) -> C
     return Call("move", [request_id, queue, to, _clean(by), NEAR, *ids])
 
 
-def empty(queue: str, before: float, by: str, most: int, request_id: str) -> Call:
-    return Call("empty", [request_id, queue, _clean(by), f"{before:.6f}", max(1, min(most, OPERATORS_CHUNK))])
+def empty(queue: str, before: float, by: str, operation: str, most: int, request_id: str) -> Call:
+    many = max(1, min(most, OPERATORS_CHUNK))
+    return Call("empty", [request_id, queue, _clean(by), operation, f"{before:.6f}", many])
 
 
 def update(job_id: str, data: bytes, body_hash: str, request_id: str) -> Call:

@@ -58,6 +58,8 @@ MOVED_BY: Final = "moved_by"
 MOVED_AT: Final = "moved_at"
 #: The replay that requeued it last; absent: nobody did, or somebody else did since.
 REPLAY: Final = "replay"
+#: The replay that requeued it last and took that back before it ran; absent: none, or it was requeued since.
+GIVEN_BACK: Final = "given_back"
 #: Present while the job is in the trash; RQ has no such state, so its status is `canceled` then.
 TRASHED_AT: Final = "trashed_at"
 #: Where it was before: queued, scheduled or failed, and the score that it had there.
@@ -113,6 +115,14 @@ def results(job_id: str) -> str:
 def trash(name: str) -> str:
     """Sorted set: job id → when it was discarded."""
     return f"{PREFIX}:qa:trash:{name}"
+
+
+def undo(operation: str) -> str:
+    """List: `<queue> <score in the trash> <job id>` of what an operation of the audit log put into the trash.
+
+    Written by the scripts, gone after 25 hours, or when all of it came back (`queueadmin.console.operations.undo`).
+    """
+    return f"{PREFIX}:qa:undo:{operation}"
 
 
 def tombstones(name: str) -> str:
@@ -229,15 +239,15 @@ def counters(name: str) -> str:
 
     enqueued, duplicate, id_reused, full (at enqueue), claimed, completed, late (of these: after the job was
     recovered), retried, dead, poison (of these: by crashes), dropped (failed into the trash), released,
-    recovered, promoted, requeued, trashed, trashed_failed (of these: dead letters), restored, restored_failed,
-    purged, canceled, stopped (of these: while they ran), moved_in, moved_out, healed, and phantom: ids whose
+    recovered, promoted, requeued, returned (of these: taken back before they ran), trashed, trashed_failed (of
+    these: dead letters), restored, restored_failed, purged, canceled, stopped (of these: while they ran), moved_in, moved_out, healed, and phantom: ids whose
     job was not where the list or set said. Jobs of stock clients count under the same names with `foreign_`
     in front. After every script holds:
 
         enqueued + moved_in =
             waiting + scheduled + started + failed + trash + completed + purged + canceled + moved_out
         trash    = trashed + dropped - restored - purged
-        failed   = dead - requeued - trashed_failed + restored_failed
+        failed   = dead - requeued + returned - trashed_failed + restored_failed
         started  = claimed - (completed - late) - retried - dead - dropped - released - recovered
                    - stopped
 

@@ -46,7 +46,7 @@ __all__ = [
 _FOLDER: Final = Path(__file__).parent / "lua"
 _NAMES: Final = (
     *("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "progress"),
-    *("requeue", "run_now", "discard", "restore", "purge", "cancel", "stop", "move", "empty"),
+    *("requeue", "run_now", "discard", "restore", "purge", "cancel", "stop", "move", "empty", "give_back"),
     *("sweep", "pause", "resume", "update", "forget", "heal", "end_turns", "where"),
 )
 #: Dead letters move whatever their score is.
@@ -212,6 +212,17 @@ class Transitions:
             lambda chunk, request: calls.requeue(queue, chunk, to or queue, by, replay, scores, request),
         )
 
+    def give_back(
+        self, queue: str, ids: Iterable[str], *, home: str, replay: str, by: str = "", request_id: str | None = None
+    ) -> list[str]:
+        """Queued by this replay and not begun → the dead letters of the queue `home`, as they were.
+
+        Return the ids that really moved.
+        """
+        return self._each(
+            ids, request_id, lambda chunk, request: calls.give_back(queue, chunk, home, by, replay, request)
+        )
+
     def run_now(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
         """Scheduled → the back of its queue. Return the ids that really moved."""
         return self._each(ids, request_id, lambda chunk, request: calls.run_now(queue, chunk, by, request))
@@ -222,14 +233,18 @@ class Transitions:
         ids: Iterable[str],
         *,
         by: str = "",
+        operation: str = "",
         scores: Mapping[str, float] = _ANY_SCORE,
         request_id: str | None = None,
     ) -> list[str]:
         """Queue, scheduled or failed → the trash, for 24 hours. Return the ids that really moved.
 
-        One that `scores` names moves only as the dead letter that has that score.
+        One that `scores` names moves only as the dead letter that has that score. What an `operation` moved stands in
+        its list, `keys.undo`.
         """
-        return self._each(ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, scores, request))
+        return self._each(
+            ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, operation, scores, request)
+        )
 
     def restore(
         self,
@@ -246,9 +261,19 @@ class Transitions:
         """
         return self._each(ids, request_id, lambda chunk, request: calls.restore(queue, chunk, by, scores, request))
 
-    def purge(self, queue: str, ids: Iterable[str], *, request_id: str | None = None) -> list[str]:
-        """Trash → gone for ever. Return the ids that really went."""
-        return self._each(ids, request_id, lambda chunk, request: calls.purge(queue, chunk, request))
+    def purge(
+        self,
+        queue: str,
+        ids: Iterable[str],
+        *,
+        scores: Mapping[str, float] = _ANY_SCORE,
+        request_id: str | None = None,
+    ) -> list[str]:
+        """Trash → gone for ever. Return the ids that really went.
+
+        One that `scores` names goes only if it has that score in the trash.
+        """
+        return self._each(ids, request_id, lambda chunk, request: calls.purge(queue, chunk, scores, request))
 
     def cancel(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:
         """Queue or scheduled → canceled. Return the ids that really moved."""
@@ -270,14 +295,15 @@ class Transitions:
         *,
         before: float,
         by: str = "",
+        operation: str = "",
         most: int = calls.OPERATORS_CHUNK,
         request_id: str | None = None,
     ) -> Emptied:
         """Queue → the trash: up to `most` jobs from its head that were enqueued before that Unix time.
 
-        Call it until `more` is false.
+        Call it until `more` is false. What an `operation` moved stands in its list, `keys.undo`.
         """
-        moved, more = self._run(calls.empty(queue, before, by, most, request_id or new_id()))
+        moved, more = self._run(calls.empty(queue, before, by, operation, most, request_id or new_id()))
         return Emptied(moved, bool(more))
 
     def sweep(self, queue: str, *, limit: int = CHUNK) -> int:

@@ -117,12 +117,12 @@ def statistics(client: redis.Redis, kind: str | None = None) -> Statistics:
     processing = count("claimed", "late") - count(
         "completed", "retried", "dead", "dropped", "released", "recovered", "stopped"
     )
-    dead = count("dead", "restored_failed") - count("requeued", "trashed_failed")
+    dead = count("dead", "restored_failed", "returned") - count("requeued", "trashed_failed")
     trash = count("trashed", "dropped") - count("restored", "purged")
     gone = count("completed", "purged", "canceled", "moved_out")
     waiting = max(count("enqueued", "moved_in") - gone - processing - dead - trash, 0)
     retrying = min(_retrying(client, answers[: 2 * len(names)], kind), waiting)
-    ended = completed + count("dead", "dropped") - count("requeued")
+    ended = completed + count("dead", "dropped", "returned") - count("requeued")
     return Statistics(
         pending=waiting - retrying,
         processing=processing,
@@ -141,7 +141,7 @@ def unfinished(client: redis.Redis, kinds: Sequence[str]) -> list[int]:
     for counters in pipelined(client, "hgetall", [keys.kind_counters(kind) for kind in kinds]):
         known = _added([counters])
         # Those in the trash and the dead letters, by what ever came there and left.
-        aside = ("trashed", "dropped", "dead", "restored_failed")
+        aside = ("trashed", "dropped", "dead", "restored_failed", "returned")
         back = ("restored", "purged", "requeued", "trashed_failed")
         gone = sum(known.get(name, 0) for name in ("completed", "purged", "canceled", "moved_out", *aside))
         came = sum(known.get(name, 0) for name in ("enqueued", "moved_in", *back))

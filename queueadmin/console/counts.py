@@ -30,7 +30,7 @@ HEADS: Final = 8
 
 _COUNTERS: Final = (
     *("enqueued", "claimed", "completed", "retried", "dead", "dropped", "requeued", "recovered", "canceled", "trashed"),
-    *("trashed_failed", "restored", "restored_failed", "purged", "moved_in", "moved_out"),
+    *("returned", "trashed_failed", "restored", "restored_failed", "purged", "moved_in", "moved_out"),
 )
 
 

@@ -37,8 +37,8 @@ _GAUGES: Final = {
 }
 #: What `queueadmin_jobs_total` counts, by its label `event`: the QueueState's fields of these names.
 _EVENTS: Final = (
-    "enqueued", "claimed", "completed", "retried", "dead", "dropped", "requeued", "recovered", "canceled", "trashed",
-    "restored", "purged", "moved_in", "moved_out",
+    "enqueued", "claimed", "completed", "retried", "dead", "dropped", "requeued", "returned", "recovered", "canceled",
+    "trashed", "restored", "purged", "moved_in", "moved_out",
 )  # fmt: skip
 
 _reader: Final = Reader()

@@ -195,6 +195,8 @@ class QueueState:
     #: Jobs that failed into the trash, since their kind keeps no dead letters.
     dropped: int = 0
     requeued: int = 0
+    #: Of these: taken back among the dead letters before they ran.
+    returned: int = 0
     recovered: int = 0
     #: What operators moved; `_failed` counts the dead letters among them.
     canceled: int = 0

@@ -30,7 +30,7 @@ def unbalanced(client: redis.Redis, name: str) -> list[str]:
         ),
         "failed = dead - requeued - trashed dead letters + restored ones": (
             failed,
-            c("dead", "restored_failed") - c("requeued", "trashed_failed"),
+            c("dead", "restored_failed", "returned") - c("requeued", "trashed_failed"),
         ),
         "started = claimed - (completed - late) - retried - dead - dropped - released - recovered - stopped": (
             started,

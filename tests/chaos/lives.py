@@ -176,6 +176,14 @@ def requeued(lane: Lane) -> Ends:
     return _processed(ids)
 
 
+def given_back(lane: Lane) -> Ends:
+    """A replay queued it into another queue, which nobody serves, and is canceled."""
+    ids = _dead(lane)
+    lane.work.transitions.requeue(QUEUE, ids, to=OTHER, replay="1")
+    lane.programs.operate("give_back", OTHER, ids, home=QUEUE, replay="1")
+    return dict.fromkeys(ids, "failed")
+
+
 def in_the_worker(lane: Lane) -> Ends:
     return _effect(lane, "plain", "single")
 
@@ -344,6 +352,7 @@ LIVES: Final = (
         check=_each_told_once,
     ),
     Life("requeued", "failed → queued → gone", "operator", requeued, takes=all_messages),
+    Life("given-back", "failed → queued by a replay → failed", "operator", given_back),
     Life("ran-now", "scheduled → queued → gone", "operator", ran_now),
     Life("discarded", "queued, scheduled, failed → trash", "operator", discarded),
     Life("restored", "trash → queued → gone, trash → failed", "operator", restored),

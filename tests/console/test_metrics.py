@@ -64,7 +64,7 @@ def test_a9_the_sums_hold_after_all_that_operators_can_do(jobs: Jobs, empty_redi
             q.depth + q.scheduled + q.started + q.failed + q.trash + q.completed + q.purged + q.canceled + q.moved_out
         ), q
         assert q.trash == q.trashed + q.dropped - q.restored - q.purged
-        assert q.failed == q.dead - q.requeued - q.trashed_failed + q.restored_failed
+        assert q.failed == q.dead - q.requeued + q.returned - q.trashed_failed + q.restored_failed
     high, low = _queue(snapshot), _queue(snapshot, "low")
     assert (high.trash, high.canceled, high.purged, high.moved_out, high.started) == (2, 2, 1, 2, 2)
     assert (low.depth, low.moved_in, low.trash, low.failed) == (3, 2, 1, 1)

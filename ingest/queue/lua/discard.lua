@@ -1,15 +1,16 @@
 -- queue, scheduled or failed → the trash, for 24 h.
--- ARGV: request, queue, operator, entries of the list that are searched (see take_out), then for each job: id, score that
---       it must have as a dead letter ('' for any job), since one that was retried and failed again is another failure
+-- ARGV: request, queue, operator, operation that can be undone ('' for none), entries of the list that are searched (see
+--       take_out), then for each job: id, score that it must have as a dead letter ('' for any job), since one that was
+--       retried and failed again is another failure
 -- Reply: the ids that really moved
 
 local earlier = earlier_reply()
 if earlier then return earlier end
 
-local queue, by, near = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local queue, by, operation, near = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local moved = {}
 
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local id, expected = ARGV[i], tonumber(ARGV[i + 1])
   local found = redis.call('HMGET', key('job', id), 'status', 'kind', 'origin', 'callback', 'data', 'ordering_key')
   local from, old_score
@@ -27,7 +28,7 @@ for i = 5, #ARGV, 2 do
     end
   end
   if from then
-    put_in_trash(queue, id, from, old_score)
+    put_in_trash(queue, id, from, old_score, 0, operation)
     stamp(id, by)
     count_job(queue, 'trashed', found[2])
     if from == 'failed' then count_job(queue, 'trashed_failed', found[2]) end

@@ -1,11 +1,11 @@
 -- queue → the trash, a part of it from the head: what was enqueued before a moment. What came later stays.
--- ARGV: request, queue, operator, moment in Unix time, how many
+-- ARGV: request, queue, operator, operation that can be undone ('' for none), moment in Unix time, how many
 -- Reply: how many moved, 1 when there may be more
 
 local earlier = earlier_reply()
 if earlier then return earlier end
 
-local queue, by, before, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local queue, by, operation, before, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local parked, tombstones = key('qa:parked', queue), key('qa:tomb', queue)
 local moved, looked_at, ended = 0, 0, false
 
@@ -21,7 +21,7 @@ local function consider(id, is_behind)
   end
   if (moment(found[3]) or 0) >= before then return false end
   if is_behind then step_out(queue, id, found[6]) end
-  put_in_trash(queue, id, 'queued', '0', moved)
+  put_in_trash(queue, id, 'queued', '0', moved, operation)
   stamp(id, by)
   count_job(queue, 'trashed', found[2])
   tell('trash', queue, id, found[4])

@@ -12,6 +12,7 @@ local PREFIX = KEYS[1]
 local REQUEST = ARGV[1]
 local OFFSET = 10000000000 -- keys.SCORE_OFFSET
 local REPLY_SECONDS = 300 -- longer than redis-py's own re-sending, and than a worker's reconnecting
+local UNDO_SECONDS = 90000 -- longer than the trash keeps what one operation put there
 local CRASHES = 3 -- the crash that makes a dead letter
 
 local clock = redis.call('TIME')
@@ -316,12 +317,19 @@ local function write_error(id, status, error)
 end
 
 -- A place that RQ has no name for: its status is `canceled`, and a field says that it is the trash.
--- `nth` of one call: a microsecond after one another keeps their order.
-local function put_in_trash(queue, id, from, old_score, nth)
+-- `nth` of one call: a microsecond after one another keeps their order. `operation`: whose list of what it moved this
+-- goes to, for Undo.
+local function put_in_trash(queue, id, from, old_score, nth, operation)
+  local at = score(now + (nth or 0) / 1000000)
   redis.call('HSET', key('job', id), 'status', 'canceled', 'trashed_at', NOW, 'trashed_from', from,
     'trashed_score', old_score)
   redis.call('PERSIST', key('job', id)) -- a stock client may have given it a time to live
-  redis.call('ZADD', key('qa:trash', queue), score(now + (nth or 0) / 1000000), id)
+  redis.call('ZADD', key('qa:trash', queue), at, id)
+  if operation and operation ~= '' then
+    local list = key('qa:undo', operation)
+    redis.call('RPUSH', list, queue .. ' ' .. at .. ' ' .. id)
+    redis.call('EXPIRE', list, UNDO_SECONDS)
+  end
 end
 
 -- started (already taken out of its set) → dead letter, or the trash where the kind keeps none. Returns which.

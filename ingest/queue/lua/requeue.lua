@@ -1,7 +1,8 @@
 -- failed (a dead letter) → the back of its queue, or of another one, with all its retries again.
 -- ARGV: request, queue, queue that it goes to, operator, replay, then for each job: id, score that it must have in the
 --       registry ('' for any), since one that was retried and failed again is another failure
--- With a replay it has one attempt, and its hash says which replay that was until it is requeued again.
+-- With a replay it has one attempt, and its hash says which replay that was until it is requeued again; its last failure
+-- stays there as well, for a replay that gives it back (see give_back).
 -- Reply: the ids that really moved
 
 local earlier = earlier_reply()
@@ -24,9 +25,12 @@ for i = 6, #ARGV, 2 do
       -- A stock client may have asked for more retries than it gave delays.
       local retries = replay == '' and math.max(#retry_delays(found[5]), number_or(found[4], 0)) or 0
       redis.call('HSET', job, 'status', 'queued', 'origin', to, 'enqueued_at', NOW, 'retries_left', retries)
-      redis.call('HDEL', job, 'started_at', 'ended_at', 'worker_name', 'exc_info', 'error_type', 'error_message',
-        'reason', 'frames', 'lapsed', 'replay')
-      if replay ~= '' then redis.call('HSET', job, 'replay', replay) end
+      redis.call('HDEL', job, 'started_at', 'worker_name', 'lapsed', 'replay', 'given_back')
+      if replay ~= '' then
+        redis.call('HSET', job, 'replay', replay)
+      else
+        redis.call('HDEL', job, 'ended_at', 'exc_info', 'error_type', 'error_message', 'reason', 'frames')
+      end
       -- Poison keeps its crashes and is claimed alone: at its first further crash it is dead again.
       if found[3] ~= 'poison' then redis.call('HDEL', job, 'crashes', 'alone') end
       redis.call('PERSIST', job)

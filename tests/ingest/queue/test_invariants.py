@@ -247,17 +247,24 @@ class Life(RuleBasedStateMachine):
         data=st.data(),
         queue=queues,
         twice=twice,
-        what=st.sampled_from(["run_now", "discard", "restore", "cancel", "purge", "move", "requeue"]),
+        what=st.sampled_from(["run_now", "discard", "restore", "cancel", "purge", "move", "requeue", "give_back"]),
         to=queues,
     )
     def operate(self, data: st.DataObject, queue: str, twice: bool, what: str, to: str) -> None:
         ids, request = self.some(data), new_id()
         places = {"run_now": ["scheduled"], "restore": ["trash"], "purge": ["trash"], "requeue": ["failed"]}
         places |= {"discard": ["queued", "scheduled", "failed"], "cancel": ["queued", "scheduled"], "move": ["queued"]}
+        places |= {"give_back": ["queued"]}
         may = set.union(*(self.in_place(place, queue) for place in places[what])) & set(ids)
         if what == "move" and to == queue:
             may = set()
         more: dict[str, Any] = {"to": to} if what in ("move", "requeue") else {}
+        if what == "requeue":
+            more["replay"] = "17"
+        elif what == "give_back":
+            hashes = {job_id: self.queue.hash(job_id) for job_id in may}
+            may = {job_id for job_id, job in hashes.items() if keys.REPLAY in job and keys.LAPSED not in job}
+            more = {"home": to, "replay": "17"}
         do = getattr(self.transitions, what)
         moved = self.call(twice, lambda: do(queue, ids, request_id=request, **more))
         assert sorted(moved) == sorted(may)
@@ -333,7 +340,11 @@ class Life(RuleBasedStateMachine):
             )  # fmt: skip
             assert trash == number["trashed"] + number["dropped"] - number["restored"] - number["purged"]
             assert failed == (
-                number["dead"] - number["requeued"] - number["trashed_failed"] + number["restored_failed"]
+                number["dead"]
+                - number["requeued"]
+                + number["returned"]
+                - number["trashed_failed"]
+                + number["restored_failed"]
             )
             left = number["completed"] - number["late"] + number["retried"] + number["dead"] + number["dropped"]
             assert started == number["claimed"] - left - number["released"] - number["recovered"] - number["stopped"]

@@ -105,6 +105,47 @@ def test_x1_a_replayed_job_has_one_attempt_and_says_whose_it_was(queue: Queue) -
     assert queue.transitions.fail("high", claim.id, "w1", [Failure(job_id, "boom")]) == {job_id: "retry"}
 
 
+@pytest.mark.parametrize("to", ["high", "low"])
+def test_x1_what_a_replay_queued_and_nobody_began_goes_back_as_it_was(queue: Queue, near: int, to: str) -> None:
+    job_id, begun, others = queue.add(), queue.add(), queue.add()
+    queue.transitions.fail(
+        "high", queue.claim().id, "w1", [Failure(i, "boom", retry=False) for i in (begun, job_id, others)]
+    )
+    score = queue.redis.zscore(keys.failed("high"), job_id)
+    before = queue.hash(job_id)
+    queue.transitions.requeue("high", [begun], to=to, replay="17")
+    claim = queue.claim(to)
+    queue.transitions.requeue("high", [job_id], to=to, replay="17")
+    queue.transitions.requeue("high", [others], to=to, replay="18")
+
+    def give_back(ids: list[str]) -> list[str]:
+        return queue.transitions.give_back(to, ids, home="high", replay="17", by="anna")
+
+    assert give_back([begun, job_id, others, "unknown"]) == [job_id]
+    assert queue.places(job_id, "high", "low") == ["failed"]
+    assert queue.redis.zscore(keys.failed("high"), job_id) == score
+    after = queue.hash(job_id)
+    kept = ("status", "origin", "exc_info", "error_type", "reason", "ended_at", "attempts")
+    assert {name: after.get(name) for name in kept} == {name: before.get(name) for name in kept}
+    assert (after["given_back"], "replay" in after) == ("17", False)
+    assert (queue.counters("high")["returned"], queue.waiting(to)) == (1, 1)
+    assert give_back([job_id]) == []
+    assert queue.transitions.complete(to, claim.id, "w1", [begun]) == []
+    # Requeued by hand it is as any other.
+    assert queue.transitions.requeue("high", [job_id]) == [job_id]
+    assert not {"given_back", "exc_info", "error_type"} & set(queue.hash(job_id))
+
+
+def test_x1_what_a_worker_began_and_lost_is_not_given_back(queue: Queue) -> None:
+    job_id = queue.add()
+    queue.transitions.fail("high", queue.claim().id, "w1", [Failure(job_id, "boom", retry=False)])
+    queue.transitions.requeue("high", [job_id], replay="17")
+    queue.lapsed("high", limit=1)
+    queue.transitions.recover("high")
+    assert queue.places(job_id) == ["queued"]
+    assert queue.transitions.give_back("high", [job_id], home="high", replay="17") == []
+
+
 def test_everything_can_be_paused_and_resumed(queue: Queue) -> None:
     queue.add()
     queue.transitions.pause(None)

@@ -198,3 +198,29 @@ def test_a_score_names_a_dead_letter_and_no_delayed_job(queue: Queue) -> None:
     (score,) = (score for _, score in queue.redis.zrange(keys.scheduled("high"), 0, -1, withscores=True))
     assert queue.transitions.discard("high", [job_id], scores={job_id: score}) == []
     assert queue.places(job_id) == ["scheduled"]
+
+
+def test_x7_what_an_operation_put_there_stands_in_its_list(queue: Queue) -> None:
+    third, first, second = dead_letter(queue), queue.add(), queue.add()
+    queue.transitions.discard("high", [first, third], operation="one")
+    queue.transitions.empty("high", before=float(queue.redis.time()[0]) + 60, operation="two")
+    for operation, ids in (("one", [first, third]), ("two", [second])):
+        written = [line.decode() for line in queue.redis.lrange(keys.undo(operation), 0, -1)]
+        assert [line.split(" ", 2)[::2] for line in written] == [["high", job_id] for job_id in ids]
+        for line in written:
+            _, score, job_id = line.split(" ", 2)
+            assert float(score) == queue.redis.zscore(keys.trash("high"), job_id)
+        assert queue.redis.ttl(keys.undo(operation)) > calls.TRASH_SECONDS
+    queue.transitions.restore("high", [first])
+    queue.transitions.discard("high", [first])
+    assert not queue.redis.exists(keys.undo("")), "nobody undoes it"
+
+
+def test_one_that_was_discarded_again_is_not_purged_with_the_first_ones(queue: Queue) -> None:
+    again, same = queue.add(), queue.add()
+    queue.transitions.discard("high", [again, same])
+    scores = {job_id: float(queue.redis.zscore(keys.trash("high"), job_id)) for job_id in (again, same)}
+    queue.transitions.restore("high", [again])
+    queue.transitions.discard("high", [again])
+    assert queue.transitions.purge("high", [again, same], scores=scores) == [same]
+    assert queue.places(again) == ["trash"]
