@@ -240,9 +240,9 @@ def counters(name: str) -> str:
     enqueued, duplicate, id_reused, full (at enqueue), claimed, completed, late (of these: after the job was
     recovered), retried, dead, poison (of these: by crashes), dropped (failed into the trash), released,
     recovered, promoted, requeued, returned (of these: taken back before they ran), trashed, trashed_failed (of
-    these: dead letters), restored, restored_failed, purged, canceled, stopped (of these: while they ran), moved_in, moved_out, healed, and phantom: ids whose
-    job was not where the list or set said. Jobs of stock clients count under the same names with `foreign_`
-    in front. After every script holds:
+    these: dead letters), restored, restored_failed, purged, canceled, stopped (of these: while they ran),
+    moved_in, moved_out, healed, and phantom: ids whose job was not where the list or set said. Jobs of stock
+    clients count under the same names with `foreign_` in front. After every script holds:
 
         enqueued + moved_in =
             waiting + scheduled + started + failed + trash + completed + purged + canceled + moved_out

@@ -1,13 +1,13 @@
 """How a button is guarded, and how it answers: a toast for htmx, else a redirect to a page with the sentence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
 import redis
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,16 +17,12 @@ from django_htmx.http import trigger_client_event
 from ingest.accept import Unavailable
 from ingest.queue.connections import NeedsRedis
 from queueadmin.console.audit import AuditUnavailable
-from queueadmin.console.forms import JOB_ID
 from queueadmin.console.lists import REDIS_AWAY, dead_list
-from queueadmin.console.operations import MoveResult, ReasonNeeded
+from queueadmin.console.operations import MoveResult, ReasonNeeded, UndoResult
 from queueadmin.console.permissions import Permission, may, refusal
 from queueadmin.console.request import Request
 
 View = Callable[..., HttpResponseBase]
-
-#: Of all ids of one Undo: a page of a list has 1,650, and proxies pass headers of 4 KB.
-UNDO_CHARACTERS: Final = 3000
 
 OUTCOME_UNKNOWN: Final = "Redis stopped answering. What was done until then shows in the list once it is back."
 
@@ -78,7 +74,7 @@ def do(
 ) -> HttpResponse:
     """Run an operation and say in its own words what it did, as a toast or after a redirect.
 
-    With `undo` the sentence offers to restore what was moved. `asking` is the page that asks why, if not `back`.
+    With `undo` the sentence offers to bring back what was moved. `asking` is the page that asks why, if not `back`.
     """
     try:
         result = operation(request.user.get_username())
@@ -91,9 +87,10 @@ def do(
     except ReasonNeeded as error:
         return answer(request, str(error), messages.WARNING, asking or back, 422)
     nothing = isinstance(result, MoveResult) and not result.moved and not result.asked
+    nothing = nothing or (isinstance(result, UndoResult) and not result.restored)
     level = messages.WARNING if nothing else messages.SUCCESS
-    restorable = result.moved if undo and not nothing else ()
-    return answer(request, result.sentence, level, back, undo=restorable, fresh_list=fresh_list)
+    done = result.operation if undo and result.moved else ""
+    return answer(request, result.sentence, level, back, undo=done, fresh_list=fresh_list)
 
 
 def answer(
@@ -103,29 +100,18 @@ def answer(
     back: str,
     status: int = 200,
     *,
-    undo: Sequence[str] = (),
+    undo: str = "",
     fresh_list: bool = False,
 ) -> HttpResponse:
-    """The sentence, beside it an Undo for the jobs `undo`, in the way that the page asked for."""
-    undo = undo if _may_be_undone(undo) else ()
+    """The sentence, beside it an Undo of the operation `undo`, in the way that the page asked for."""
     if not request.htmx:
-        messages.add_message(request, level, sentence, extra_tags=" ".join(undo))
+        messages.add_message(request, level, sentence, extra_tags=undo)
         return redirect(back)
     response = HttpResponse(status=status)
     if fresh_list:
         response = dead_list(request, request.POST.get("queue", ""), "")
-    said = {"text": sentence, "level": messages.DEFAULT_TAGS[level], "undo": list(undo)}
+    said = {"text": sentence, "level": messages.DEFAULT_TAGS[level], "undo": undo}
     return trigger_client_event(response, "said", said)
-
-
-def _may_be_undone(ids: Sequence[str]) -> bool:
-    """The ids travel in a header or a session: not too many, and none that the form would refuse."""
-    try:
-        for job_id in ids:
-            JOB_ID(job_id)
-    except ValidationError:
-        return False
-    return sum(map(len, ids)) <= UNDO_CHARACTERS
 
 
 def back_of(request: Request) -> str:

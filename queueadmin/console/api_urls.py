@@ -65,6 +65,7 @@ urlpatterns = [
     path("api/v1/replays/<str:replay>", replays.ReplayView.as_view(), name="replay"),
     path("api/v1/replays/<str:replay>/pause", replays.PauseView.as_view(), name="replay-pause"),
     path("api/v1/replays/<str:replay>/resume", replays.ResumeView.as_view(), name="replay-resume"),
+    path("api/v1/replays/<str:replay>/tune", replays.TuneView.as_view(), name="replay-tune"),
     path("api/v1/replays/<str:replay>/cancel", replays.CancelView.as_view(), name="replay-cancel"),
     path("api/v1/audit", audit.AuditView.as_view(), name="audit"),
     path("api/v1/devices", devices.DevicesView.as_view(), name="devices"),

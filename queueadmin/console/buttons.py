@@ -1,25 +1,29 @@
 """The buttons: HTTP only. What they do is in operations."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from queueadmin.console import metrics, operations
 from queueadmin.console.answers import Said, View, answer, back_of, do, needs
-from queueadmin.console.forms import DeadLettersForm, PauseForm, ReasonForm, SelectionForm, UnderstoodForm
+from queueadmin.console.forms import DeadLettersForm, PauseForm, PurgeForm, ReasonForm, SelectionForm, UnderstoodForm
 from queueadmin.console.lists import REDIS_AWAY, here
-from queueadmin.console.operations import MoveResult
+from queueadmin.console.models import Replay
+from queueadmin.console.operations import MoveResult, ReplayResult, UndoResult
 from queueadmin.console.permissions import (
     ACKNOWLEDGE_LOSSES,
     CANCEL_JOBS,
     DISCARD_JOBS,
     EMPTY_QUEUES,
     PAUSE_QUEUES,
+    PURGE_TRASH,
     RECOVER_JOBS,
     RESTORE_JOBS,
     RETRY_JOBS,
@@ -95,6 +99,7 @@ def empty(request: Request, name: str) -> HttpResponse:
         request,
         lambda actor: operations.empty(name, actor=actor, reason=reason),
         reverse("console:overview"),
+        undo=True,
         asking=request.path,
     )
 
@@ -119,13 +124,6 @@ def retry(request: Request) -> HttpResponse:
 def discard(request: Request) -> HttpResponse:
     """The dead letters that were ticked go to the trash."""
     return _on_selection(request, lambda ids, actor: operations.discard(ids, actor=actor), undo=True)
-
-
-@require_POST
-@needs(RESTORE_JOBS)
-def restore(request: Request) -> HttpResponse:
-    """Undo of a discard. A list that shows what was restored fetches itself anew."""
-    return _on_selection(request, lambda ids, actor: operations.restore(ids, actor=actor), fresh_list=False)
 
 
 def _on_selection(
@@ -173,6 +171,56 @@ run_now_job = _on_job(operations.run_now, RUN_JOBS)
 cancel_job = _on_job(operations.cancel, CANCEL_JOBS)
 discard_job = _on_job(operations.discard, DISCARD_JOBS, undo=True)
 restore_job = _on_job(operations.restore, RESTORE_JOBS)
+
+
+# --- the trash ---------------------------------------------------------------------------------
+
+
+@require_POST
+@needs(RESTORE_JOBS)
+def undo(request: Request, operation: str) -> HttpResponse:
+    """Brings back what one operation put into the trash. Many come back step by step, on the page of a replay."""
+    begun: list[Replay] = []
+
+    def bring_back(actor: str) -> UndoResult | ReplayResult:
+        done = operations.undo(operation, actor=actor)
+        if isinstance(done, ReplayResult):
+            begun.append(done.replay)
+        return done
+
+    answered = do(request, bring_back, back_of(request))
+    if not begun:
+        return answered
+    address = reverse("console:replay", args=[begun[0].pk])
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+@needs(PURGE_TRASH)
+@require_http_methods(["GET", "HEAD", "POST"])
+def purge(request: Request, name: str) -> HttpResponse:
+    """GET asks, POST does: what is in the queue's trash is deleted for good."""
+    _known(name)
+    context: dict[str, Any] = {"page": "overview", "name": name, "typed": request.POST.get("typed", "")}
+    snapshot = metrics.snapshot().as_dict()
+    if snapshot["redis"]["status"] != "connected":
+        return render(request, "console/away.html", {"away": REDIS_AWAY}, status=503)
+    context |= {"snapshot": snapshot, "q": next(q for q in snapshot["queues"] if q["name"] == name)}
+    if request.method != "POST":
+        return render(request, "console/purge.html", context)
+    form = PurgeForm(request.POST)
+    if not form.is_valid():
+        return render(request, "console/purge.html", context | {"form": form}, status=422)
+    typed, reason = form.cleaned_data["typed"], form.cleaned_data["reason"]
+    try:
+        return do(
+            request,
+            lambda actor: operations.purge_trash(name, typed=typed, actor=actor, reason=reason),
+            reverse("console:queue", args=[name]),
+            asking=request.path,
+        )
+    except operations.WrongName as error:
+        form.add_error("typed", str(error))
+        return render(request, "console/purge.html", context | {"form": form}, status=422)
 
 
 # --- a loss of Redis -------------------------------------------------------------------------------

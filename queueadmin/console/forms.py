@@ -15,7 +15,9 @@ from ingest.kinds import KINDS
 from ingest.models import LONGEST_INTERVAL, Schedule
 from queueadmin.console import job_lists
 from queueadmin.console.actions import BULK
+from queueadmin.console.models import Replay
 from queueadmin.console.operations import MAX_MINUTES
+from queueadmin.console.replays import Tuning
 from queueadmin.console.replays import options as replay_options
 from queueadmin.console.vendors import VENDORS
 
@@ -84,7 +86,7 @@ class ReplayForm(forms.Form):
     )
 
     filter = forms.CharField(required=False, max_length=2_000)
-    kind = forms.ChoiceField(choices=[("retry", "Retry"), ("discard", "Discard")], initial="retry")
+    kind = forms.ChoiceField(choices=Replay.Kind.choices, initial=Replay.Kind.RETRY)
     to = forms.ChoiceField(required=False, choices=lambda: [("", ""), *((name, name) for name in settings.PRIORITIES)])
     include_poison = forms.BooleanField(required=False)
     canary = forms.IntegerField(min_value=0, max_value=replay_options.MOST_CANARY, initial=10)
@@ -101,6 +103,8 @@ class ReplayForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
+        if cleaned["kind"] == Replay.Kind.RESTORE:
+            cleaned["to"], cleaned["include_poison"] = "", False
         percent = cleaned["stop_percent"]
         cleaned["options"] = replay_options.Options(
             canary=cleaned["canary"],
@@ -111,6 +115,44 @@ class ReplayForm(forms.Form):
             stop_new_errors=cleaned["stop_new_errors"],
             stop_wait=cleaned["stop_wait"],
         )
+        return cleaned
+
+
+class PaceForm(forms.Form):
+    """The rate of a replay from now on: jobs a second, or 0 for as fast as it goes."""
+
+    rate = forms.IntegerField(min_value=0, max_value=replay_options.MOST_RATE)
+
+
+class TuneForm(forms.Form):
+    """The pace of a replay from now on, and what stops it; `tuning` is the checked one."""
+
+    #: "": as it was to be.
+    ramp = forms.RegexField(r"^\d{1,5}( *, *\d{1,5}){0,9}$", required=False, max_length=100,
+                            error_messages={"invalid": "Rates with commas between: 5, 20, 0."})  # fmt: skip
+    step_seconds = forms.IntegerField(min_value=1, max_value=replay_options.MOST_STEP_SECONDS)
+    #: Empty, or 100: never.
+    stop_percent = forms.IntegerField(required=False, min_value=0, max_value=100)
+    #: 0: never.
+    stop_new_errors = forms.IntegerField(min_value=0, max_value=replay_options.MOST_NEW_ERRORS)
+    stop_wait = forms.BooleanField(required=False)
+    reason = forms.CharField(required=False, max_length=500)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return cleaned
+        percent, ramp = cleaned["stop_percent"], cleaned["ramp"]
+        try:
+            cleaned["tuning"] = Tuning(
+                ramp=tuple(map(int, ramp.split(","))) if ramp else None,
+                step_seconds=cleaned["step_seconds"],
+                stop_percent=None if percent == 100 else percent,
+                stop_new_errors=cleaned["stop_new_errors"],
+                stop_wait=cleaned["stop_wait"],
+            )
+        except replay_options.BadOption as error:
+            self.add_error(error.field, str(error))
         return cleaned
 
 
@@ -141,6 +183,13 @@ class ReasonForm(forms.Form):
     """Why it is done."""
 
     reason = forms.CharField(required=False, max_length=500)
+
+
+class PurgeForm(forms.Form):
+    """What is deleted for good is named, and why."""
+
+    typed = forms.CharField(max_length=100, error_messages={"required": "Type the name of the queue."})
+    reason = forms.CharField(max_length=500, error_messages={"required": "Say why."})
 
 
 class UnderstoodForm(forms.Form):

@@ -140,4 +140,10 @@ def _do(request: Request, chosen: Filter, ids: Sequence[str], said: dict[str, An
     of = str(chosen) or "all jobs"
     query = urlencode({"filter": str(chosen)} if chosen.terms else {})
     back = reverse("console:jobs") + (f"?{query}" if query else "")
-    return do(request, lambda actor: operation(ids, actor=actor, reason=said["reason"], of=of), back, asking=asking)
+    return do(
+        request,
+        lambda actor: operation(ids, actor=actor, reason=said["reason"], of=of),
+        back,
+        undo=said["verb"] == "discard",
+        asking=asking,
+    )

@@ -83,6 +83,8 @@ class Replay(models.Model):
     filter = models.TextField(blank=True)
     #: Whose key began it, if that is bound to a tenant: the filter says so too, and others do not see it.
     tenant = models.CharField(max_length=255, blank=True)
+    #: Restores what this operation of the audit log put into the trash, in the place of a filter.
+    undoes = models.CharField(max_length=32, blank=True)
     #: Retry into this queue; empty: each into its own.
     to = models.CharField(max_length=8, blank=True)
     include_poison = models.BooleanField(default=False)
@@ -136,6 +138,8 @@ class Replay(models.Model):
     step = models.SmallIntegerField(default=-1)
     step_began_at = models.DateTimeField(null=True)
     steps = models.JSONField(default=list)
+    #: How it went over time: `queueadmin.console.replays.pace`.
+    pace = models.JSONField(default=dict)
     #: Why it stopped itself, a sentence.
     why = models.CharField(max_length=500, blank=True)
     #: The audit log has its outcome: nothing is left to do.

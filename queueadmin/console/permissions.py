@@ -59,13 +59,14 @@ MOVE_JOBS: Final = Permission("move_jobs", "move jobs to another queue", OPERATO
 EDIT_JOBS: Final = Permission("edit_jobs", "edit what a job carries", OPERATOR)
 DUPLICATE_JOBS: Final = Permission("duplicate_jobs", "send a job's event once more", OPERATOR)
 CLEAN_JOBS: Final = Permission("clean_jobs", "delete what finished jobs returned", OPERATOR)
-RUN_REPLAYS: Final = Permission("run_replays", "begin, pause, resume and cancel replays", OPERATOR)
+RUN_REPLAYS: Final = Permission("run_replays", "begin, pause, resume, change and cancel replays", OPERATOR)
 TRIAGE_FAILURES: Final = Permission(
     "triage_failures", "acknowledge, resolve, reopen, note and assign causes of failures", OPERATOR
 )
 HANDLE_ALERTS: Final = Permission("handle_alerts", "acknowledge and resolve alerts", OPERATOR)
 PAUSE_QUEUES: Final = Permission("pause_queues", "pause and resume queues", OPERATOR)
 EMPTY_QUEUES: Final = Permission("empty_queues", "empty queues into the trash", OPERATOR)
+PURGE_TRASH: Final = Permission("purge_trash", "delete what is in a queue's trash for good", ADMIN)
 RECOVER_JOBS: Final = Permission("recover_jobs", "take back stalled jobs", OPERATOR)
 SEND_TEST_EVENTS: Final = Permission("send_test_events", "send test events", OPERATOR)
 ACKNOWLEDGE_LOSSES: Final = Permission("acknowledge_losses", "say that a loss of Redis is understood", OPERATOR)
@@ -84,7 +85,7 @@ PERMISSIONS: Final = (
     VIEW_CONSOLE, VIEW_AUDIT, EXPORT_AUDIT, VIEW_SETTINGS,
     RETRY_JOBS, RUN_JOBS, DISCARD_JOBS, RESTORE_JOBS, CANCEL_JOBS, MOVE_JOBS, EDIT_JOBS, DUPLICATE_JOBS, CLEAN_JOBS,
     RUN_REPLAYS, TRIAGE_FAILURES, HANDLE_ALERTS,
-    PAUSE_QUEUES, EMPTY_QUEUES, RECOVER_JOBS, SEND_TEST_EVENTS, ACKNOWLEDGE_LOSSES,
+    PAUSE_QUEUES, EMPTY_QUEUES, PURGE_TRASH, RECOVER_JOBS, SEND_TEST_EVENTS, ACKNOWLEDGE_LOSSES,
     DRAIN_WORKERS, RESTART_WORKERS, KILL_WORKERS,
     MANAGE_SCHEDULES, RUN_SCHEDULES, MANAGE_MAPPINGS, ADD_MARKS,
     REVEAL_PAYLOADS, MANAGE_KEYS,

@@ -16,18 +16,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ingest.queue.connections import connection, server_time
-from queueadmin.console import metrics, operations
+from queueadmin.console import metrics, operations, pace_chart, undoing
 from queueadmin.console.answers import View, answer, do, needs, refuse
 from queueadmin.console.dead_letters import Record, grouped
 from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.failures import matching
 from queueadmin.console.filters import Filter, FilterError, parse
-from queueadmin.console.forms import ReasonForm, ReplayForm
+from queueadmin.console.forms import PaceForm, ReasonForm, ReplayForm, TuneForm
 from queueadmin.console.lists import away
 from queueadmin.console.models import Replay
 from queueadmin.console.operations import REASON_FROM, ReplayResult
 from queueadmin.console.permissions import REPLAYED, RUN_REPLAYS, VIEW_CONSOLE, may
-from queueadmin.console.replays import reading, rules
+from queueadmin.console.replays import BadOption, Tuning, pace, reading, rules
+from queueadmin.console.replays.options import MOST_RATE
 from queueadmin.console.request import Request
 from queueadmin.console.snapshot import Snapshot
 
@@ -37,6 +38,10 @@ COUNTED: Final = 20_000
 GROUPS: Final = 6
 #: Earlier replays on the page of one.
 EARLIER: Final = 5
+#: Rates that the page of a running one offers, and their words.
+RATES: Final = ((1, "1/s"), (5, "5/s"), (20, "20/s"), (100, "100/s"), (0, "as fast as it goes"))
+#: What the form needs, and only a retry has a use for.
+_NEEDED: Final = ("canary", "ramp", "step_seconds", "stop_new_errors")
 DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or done until it is back."
 
 
@@ -69,8 +74,13 @@ def replay(request: Request, pk: int) -> HttpResponse:
         "page": "replays",
         "snapshot": snapshot.as_dict(),
         "replay": found,
-        "tally": reading.tally(found),
+        "parts": reading.parts(found),
+        "poison": reading.poison(found),
         "filter": reading.fixed_filter(found),
+        "chart": pace_chart.of(pace.stretches(found)),
+        "undo": _undo(found),
+        "rates": RATES,
+        "over": found.state in (Replay.State.DONE, Replay.State.CANCELED),
         "waiting": waiting,
         "ended": ended,
         "done": found.size - waiting,
@@ -100,14 +110,17 @@ def new(request: Request) -> HttpResponse:
     """GET shows what a filter chooses now and asks how; POST begins with what it chooses then."""
     if request.method == "POST":
         return _begin(request)
-    return _ask(request, request.GET.get("filter", "").strip(), ReplayForm())
+    form = ReplayForm(initial={"kind": Replay.Kind.RESTORE} if request.GET.get("kind") == Replay.Kind.RESTORE else None)
+    return _ask(request, request.GET.get("filter", "").strip(), form)
 
 
 def _ask(request: Request, text: str, form: ReplayForm, status: int = 200) -> HttpResponse:
+    trash = form["kind"].value() == Replay.Kind.RESTORE
     context: dict[str, Any] = {"page": "replays", "filter": text, "form": form, "reason_from": REASON_FROM}
+    context |= {"trash": trash, "hidden": [form[name] for name in _NEEDED]}
     try:
         client = connection()
-        found = matching(client, parse(text), now=server_time(client))
+        found = matching(client, parse(text), now=server_time(client), trash=trash)
         counted: dict[str, int] = {"all": 0, "poison": 0}
         groups = grouped(_counted(found, counted))
         context |= {
@@ -158,7 +171,8 @@ def _begin(request: Request) -> HttpResponse:
         begun.append(done.replay)
         return done
 
-    asking = f"{request.path}?{urlencode({'filter': text})}"
+    more = {"kind": wanted["kind"]} if wanted["kind"] == Replay.Kind.RESTORE else {}
+    asking = f"{request.path}?{urlencode({'filter': text, **more})}"
     try:
         answered = do(request, start, reverse("console:replays"), asking=asking)
     except operations.NothingMatches as error:
@@ -185,6 +199,64 @@ def _button(operation: Callable[..., ReplayResult]) -> View:
 pause = _button(operations.pause_replay)
 resume = _button(operations.resume_replay)
 cancel = _button(operations.cancel_replay)
+
+
+@require_POST
+@needs(RUN_REPLAYS)
+def set_pace(request: Request, pk: int) -> HttpResponse:
+    """One rate from now on."""
+    found, form = _find(pk), PaceForm(request.POST)
+    back = reverse("console:replay", args=[pk])
+    if not form.is_valid():
+        return answer(request, f"A rate is from 0 to {MOST_RATE:,} jobs a second.", messages.WARNING, back, 422)
+    tuning = Tuning.of(found, ramp=(form.cleaned_data["rate"],))
+    return _tuned(request, pk, tuning, "", back)
+
+
+@never_cache
+@needs(RUN_REPLAYS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def change(request: Request, pk: int) -> HttpResponse:
+    """GET asks, POST does: the pace from now on, and what stops it."""
+    found = _find(pk)
+    known = {name: getattr(found, name) for name in ("step_seconds", "stop_percent", "stop_new_errors", "stop_wait")}
+    form = TuneForm(request.POST) if request.method == "POST" else TuneForm(initial=known)
+    context = {
+        "page": "replays",
+        "replay": found,
+        "form": form,
+        "to_come": _to_come(found),
+        "rate": rules.rate_of(found),
+    }
+    if request.method != "POST":
+        return render(request, "console/change_replay.html", context)
+    if not form.is_valid():
+        return render(request, "console/change_replay.html", context, status=422)
+    said = form.cleaned_data
+    return _tuned(request, pk, said["tuning"], said["reason"], reverse("console:replay", args=[pk]))
+
+
+def _tuned(request: Request, pk: int, tuning: Tuning, reason: str, back: str) -> HttpResponse:
+    try:
+        return do(request, lambda actor: operations.tune_replay(pk, tuning, actor=actor, reason=reason), back)
+    except BadOption as error:
+        return answer(request, str(error), messages.WARNING, back, 422)
+
+
+def _to_come(found: Replay) -> str:
+    """The rest of its ramp, as the form takes it."""
+    return ", ".join(map(str, found.ramp[max(found.step, 0) :]))
+
+
+def _undo(found: Replay) -> str:
+    """What Undo is told; "" when nothing of it is in the trash any more."""
+    if found.kind != Replay.Kind.DISCARD or not found.settled:
+        return ""
+    name = undoing.of_replay(found.pk)
+    try:
+        return name if undoing.count(connection(), name) else ""
+    except redis.RedisError:
+        return ""
 
 
 def _find(pk: int) -> Replay:

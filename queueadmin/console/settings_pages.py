@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from queueadmin.console import in_force, metrics
 from queueadmin.console.answers import needs
 from queueadmin.console.permissions import VIEW_SETTINGS
+from queueadmin.console.replays import keeping
 from queueadmin.console.request import Request
 
 
@@ -23,5 +24,6 @@ def settings_in_force(request: Request) -> HttpResponse:
         "sections": sections,
         "unsafe": [setting for _, each in sections for setting in each if setting.unsafe],
         "kept": in_force.kept(),
+        "replays_kept": keeping.KEPT.days,
     }
     return render(request, "console/settings.html", context)

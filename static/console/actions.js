@@ -2,7 +2,7 @@
 import { htmx } from './htmx.js';
 import { toast, undoForm } from './toast.js';
 
-/* The server answers an action with HX-Trigger: {"said": {"text": …, "level": …, "undo": [job id …]}}. */
+/* The server answers an action with HX-Trigger: {"said": {"text": …, "level": …, "undo": operation}}. */
 document.addEventListener('said', event => {
   const { text, level, undo } = event.detail, form = undoForm(undo);
   toast(text, level, form);

@@ -19,15 +19,11 @@ export function toast(text, level = 'info', undo = null) {
   if (level !== 'error') timer = setTimeout(() => region.replaceChildren(), undo ? UNDO_STAYS : STAYS);
 }
 
-/** A form that restores these jobs; null when there are none, or the reader may not. */
-export function undoForm(ids) {
+/** A form that brings back what this operation put into the trash; null without one, or where the reader may not. */
+export function undoForm(operation) {
   const form = document.getElementById('undo')?.content.firstElementChild.cloneNode(true);
-  if (!form || !ids?.length) return null;
-  for (const id of ids) {
-    const field = document.createElement('input');
-    Object.assign(field, { type: 'hidden', name: 'ids', value: id });
-    form.append(field);
-  }
+  if (!form || !operation) return null;
+  for (const name of ['action', 'hx-post']) form.setAttribute(name, form.getAttribute(name).replace('/operation/', `/${operation}/`));
   return form;
 }
 

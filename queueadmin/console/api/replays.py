@@ -14,11 +14,11 @@ from queueadmin.console.api.lists import filter_of
 from queueadmin.console.filters import Filter, parse, within
 from queueadmin.console.models import Replay
 from queueadmin.console.permissions import REPLAYED, RUN_REPLAYS
-from queueadmin.console.replays import BadOption, Options
+from queueadmin.console.replays import BadOption, Options, Tuning
 
 #: The largest number that can be a replay's.
 _MOST_ID: Final = 2**63 - 1
-_OPTIONS: Final = ("canary", "step_seconds", "stop_percent", "stop_new_errors")
+_RULES: Final = ("step_seconds", "stop_percent", "stop_new_errors")
 
 
 class StartView(ConsoleView):
@@ -99,6 +99,24 @@ class CancelView(SteerView):
     operation = staticmethod(operations.cancel_replay)
 
 
+class TuneView(ConsoleView):
+    """POST changes the pace from now on, and the rules; what is not named stays. 409 when it is over."""
+
+    writing = RUN_REPLAYS
+    minds_tenant = True
+
+    def post(self, request: Request, replay: str) -> Response:
+        found, reason = _replay(replay, self.caller.tenant), reason_of(request)
+        try:
+            tuning = Tuning.of(found, **_changed(request))
+            done = operations.tune_replay(found.pk, tuning, actor=self.caller.actor, reason=reason)
+        except BadOption as error:
+            raise invalid_field(error.field, str(error)) from error
+        if done.refused:
+            raise ProblemError(Problem(409, "replay_over", "Not now", done.sentence, state=done.replay.state))
+        return Response(replays.shown(done.replay))
+
+
 def _kept(text: str, *, tenant: str) -> Filter:
     """Also as it is written down it must be within the limits. Raises FilterError."""
     return parse(str(within(parse(text), tenant)))
@@ -115,10 +133,10 @@ def _replay(number: str, tenant: str) -> Replay:
     return found
 
 
-def _options(request: Request) -> Options:
-    """Raises ProblemError 422."""
+def _changed(request: Request) -> dict[str, Any]:
+    """The options that the body names, but for the canary. Raises ProblemError 422."""
     given: dict[str, Any] = {}
-    for name in _OPTIONS:
+    for name in _RULES:
         value = member(request, name)
         if value is not None:
             given[name] = _whole(name, value)
@@ -126,10 +144,19 @@ def _options(request: Request) -> Options:
         if not isinstance(ramp, list):
             raise invalid_field("ramp", "ramp must be an array of rates, in jobs a second.")
         given["ramp"] = tuple(_whole("ramp", rate) for rate in ramp)
-    given["stop_wait"] = _flag(request, "stop_wait", True)
+    if member(request, "stop_wait") is not None:
+        given["stop_wait"] = _flag(request, "stop_wait", True)
     # 100 % cannot be exceeded.
     if given.get("stop_percent") == 100:
         given["stop_percent"] = None
+    return given
+
+
+def _options(request: Request) -> Options:
+    """Raises ProblemError 422."""
+    given = _changed(request)
+    if (canary := member(request, "canary")) is not None:
+        given["canary"] = _whole("canary", canary)
     try:
         return Options(**given)
     except BadOption as error:

@@ -49,11 +49,14 @@ class Operation:
     ended_at: datetime | None
 
     @property
-    def jobs(self) -> str:
-        """What a discard moved to the trash, while all of it is named here and may still be there; else empty."""
+    def undo(self) -> str:
+        """What Undo is told to bring back what this put into the trash; empty: it did not, or that is over."""
         fresh = timezone.now() - self.at < _KEPT
-        whole = self.count is not None and self.count == len(self.target.split())
-        return self.target if self.action == "discard" and self.state == "done" and fresh and whole else ""
+        if not fresh or not self.count:
+            return ""
+        if self.action in ("discard", "empty"):
+            return self.id
+        return self.target.replace(" ", "-") if self.action == "end_discard" else ""
 
 
 @dataclass(frozen=True, slots=True)

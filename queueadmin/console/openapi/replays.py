@@ -44,6 +44,16 @@ def replay_shapes() -> dict[str, Schema]:
             "accepted": {"type": "boolean", "description": "Somebody let it go on nevertheless."},
         },
     }
+    stretch = {
+        "type": "object",
+        "properties": {
+            "at": moment,
+            "seconds": {**count, "description": "How long it is."},
+            "released": count,
+            "succeeded": count,
+            "failed_again": count,
+        },
+    }
     replay: dict[str, Schema] = {
         "id": {"type": "integer", "description": "Its number; in filters `replay:<id>`."},
         "kind": {"enum": list(Replay.Kind.values)},
@@ -51,6 +61,7 @@ def replay_shapes() -> dict[str, Schema]:
         "why": nullable(text("Why it stopped itself.")),
         "outcome": text("What came of it so far, in a sentence."),
         "filter": text("What it was chosen by, with moments in the place of `2h`."),
+        "undoes": nullable(text("The operation of the audit log whose jobs it brings back, in the place of a filter.")),
         "queue": nullable(text("Where the jobs go; null: each into its own.")),
         "include_poison": {"type": "boolean"},
         "actor": text("Who began it."),
@@ -70,6 +81,7 @@ def replay_shapes() -> dict[str, Schema]:
         "lost": {**count, "description": "Nothing is left of them."},
         "errors": {"type": "array", "items": error, "description": "What failed again, the most frequent first."},
         "step": {"type": "integer", "description": "Place in the ramp, from 0; -1: the canary."},
+        "pace": {"type": "array", "items": stretch, "description": "How it went over time, at most 120 stretches."},
         **_options(null=False),
         "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
     }
@@ -134,6 +146,8 @@ def replays() -> Operations:
     )
     chosen = {"type": "object", "required": ["filter"], "properties": {"filter": _FILTER, "reason": _reason()}}
     why = {"type": "object", "properties": {"reason": _reason()}}
+
+    tuned = {name: schema for name, schema in _options(null=True).items() if name != "canary"}
 
     def start(operation_id: str, summary: str, description: str, request: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -214,7 +228,27 @@ def replays() -> Operations:
             "Let a replay go on",
             "Where it was paused or stopped itself; what it stopped for counts no more.",
         ),
+        "/api/v1/replays/{replay}/tune": {
+            "post": operation(
+                "tuneReplay",
+                _TAG,
+                "Change a replay that is under way",
+                "Another pace from now on, and other rules that stop it; what is not named stays as it is. "
+                "It is in the audit log.",
+                scope="admin",
+                parameters=[number],
+                request=body(
+                    "What changes.",
+                    {"type": "object", "properties": {**tuned, "reason": _reason()}},
+                    examples={"faster": example({"ramp": [20, 0], "step_seconds": 60, "stop_percent": 10})},
+                ),
+                answers={200: json_answer("The replay, as it is now.", ref("Replay"))},
+                errors=(404, 409, 413, 415, 422),
+            )
+        },
         "/api/v1/replays/{replay}/cancel": steer(
-            "cancelReplay", "Cancel a replay", "What waits stays where it is; what is in flight ends."
+            "cancelReplay",
+            "Cancel a replay",
+            "What waits stays where it is, what is queued and has not begun goes back, and what runs ends.",
         ),
     }

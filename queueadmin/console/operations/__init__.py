@@ -52,6 +52,7 @@ from queueadmin.console.operations.replays import (
     pause_replay,
     resume_replay,
     start_replay,
+    tune_replay,
 )
 from queueadmin.console.operations.retries import RetryAllResult, retry, retry_all
 from queueadmin.console.operations.schedules import (
@@ -65,6 +66,8 @@ from queueadmin.console.operations.schedules import (
     update_schedule,
 )
 from queueadmin.console.operations.testing import SentEvent, send_test_event
+from queueadmin.console.operations.trash import MOST_PURGED, PurgeResult, WrongName, purge_trash
+from queueadmin.console.operations.undo import UndoResult, undo
 from queueadmin.console.operations.workers import (
     CannotDo,
     NoSuchWorker,
@@ -78,6 +81,7 @@ from queueadmin.console.operations.workers import (
 __all__ = [
     "GONE",
     "MAX_MINUTES",
+    "MOST_PURGED",
     "POISON",
     "REASON_FROM",
     "UNKNOWN",
@@ -99,6 +103,7 @@ __all__ = [
     "NotFound",
     "NothingMatches",
     "PauseResult",
+    "PurgeResult",
     "ReasonNeeded",
     "RecoverResult",
     "ReplayResult",
@@ -108,7 +113,9 @@ __all__ = [
     "RunResult",
     "ScheduleResult",
     "SentEvent",
+    "UndoResult",
     "WorkerResult",
+    "WrongName",
     "acknowledge_alert",
     "acknowledge_group",
     "acknowledge_loss",
@@ -135,6 +142,7 @@ __all__ = [
     "pause_replay",
     "pause_schedule",
     "purge",
+    "purge_trash",
     "recover_stalled",
     "reopen_group",
     "resolve_alert",
@@ -155,6 +163,8 @@ __all__ = [
     "run_schedule",
     "send_test_event",
     "start_replay",
+    "tune_replay",
+    "undo",
     "unmap_fields",
     "unmap_severity",
     "update_schedule",

@@ -38,7 +38,7 @@ class FrozenResult:
 
 
 #: Moves these dead letters of one queue, if they still have these scores; returns those that moved.
-_Step = Callable[[Transitions, str, Mapping[str, float]], list[str]]
+_Step = Callable[[Transitions, str, Mapping[str, float], str], list[str]]
 #: Told after each chunk how far it is.
 Tell = Callable[[FrozenResult], None]
 
@@ -59,7 +59,7 @@ def retry_frozen(
         action="retry",
         done="put back into the queue" if to is None else f"put into {to}",
         asking="retried",
-        step=lambda transitions, name, scores: transitions.requeue(name, scores, to=to, by=actor, scores=scores),
+        step=lambda transitions, name, scores, _: transitions.requeue(name, scores, to=to, by=actor, scores=scores),
         chosen=chosen,
         actor=actor,
         reason=reason,
@@ -76,7 +76,9 @@ def discard_frozen(
         action="discard",
         done="moved to the trash, kept for 24 h",
         asking="removed",
-        step=lambda transitions, name, scores: transitions.discard(name, scores, by=actor, scores=scores),
+        step=lambda transitions, name, scores, operation: transitions.discard(
+            name, scores, by=actor, operation=operation, scores=scores
+        ),
         chosen=chosen,
         actor=actor,
         reason=reason,
@@ -103,7 +105,7 @@ def _move(
         transitions = Transitions(connection())
         for name, places in frozen.chunks(CHUNK):
             # One that was retried and failed again is another failure: the script leaves it.
-            moved = len(step(transitions, name, {place.id: place.score for place in places}))
+            moved = len(step(transitions, name, {place.id: place.score for place in places}, outcome.operation))
             result = FrozenResult(done, asked, result.moved + moved, result.already + len(places) - moved)
             outcome.count, outcome.sentence = result.moved, result.sentence
             if tell:

@@ -19,7 +19,7 @@ def run_now(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -
         done="put into the queue",
         reason=reason,
         of=of,
-        step=lambda transitions, name, chunk: transitions.run_now(name, chunk, by=actor),
+        step=lambda transitions, name, chunk, _: transitions.run_now(name, chunk, by=actor),
     )
 
 
@@ -36,8 +36,8 @@ def cancel(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") ->
         done="canceled",
         reason=reason,
         of=of,
-        step=lambda transitions, name, chunk: transitions.cancel(name, chunk, by=actor),
-        ask=lambda transitions, name, chunk: transitions.stop(name, chunk, by=actor),
+        step=lambda transitions, name, chunk, _: transitions.cancel(name, chunk, by=actor),
+        ask=lambda transitions, name, chunk, _: transitions.stop(name, chunk, by=actor),
     )
 
 
@@ -51,5 +51,5 @@ def move(ids: Sequence[str], *, to: str, actor: str, reason: str = "", of: str =
         done=f"moved to the back of {to}",
         reason=reason,
         of=of,
-        step=lambda transitions, name, chunk: transitions.move(name, chunk, to=to, by=actor),
+        step=lambda transitions, name, chunk, _: transitions.move(name, chunk, to=to, by=actor),
     )

@@ -25,7 +25,8 @@ GONE: Final = "gone"
 #: Redis has it no more, and the database, which would know, is away.
 UNKNOWN: Final = "unknown while the database is away"
 
-Step = Callable[[Transitions, str, Sequence[str]], list[str]]
+#: Moves some jobs of one queue, on behalf of an operation of the audit log; returns those that moved.
+Step = Callable[[Transitions, str, Sequence[str], str], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class MoveResult:
     already: Mapping[str, Elsewhere] = field(default_factory=dict)
     #: Of a cancel: these run, and were asked to end.
     asked: tuple[str, ...] = ()
+    #: Its name in the audit log; of a discard what Undo is told.
+    operation: str = ""
 
     @property
     def sentence(self) -> str:
@@ -93,21 +96,24 @@ def move_jobs(
         asked: list[str] = []
         for name, members in by_queue(client, wanted).items():
             for chunk in chunks(members):
-                now = step(transitions, name, chunk)
+                now = step(transitions, name, chunk, outcome.operation)
                 moved += now
                 left = [job_id for job_id in chunk if job_id not in now]
-                asked += ask(transitions, name, left) if ask is not None and left else []
+                asked += ask(transitions, name, left, outcome.operation) if ask is not None and left else []
                 sentence = MoveResult(done, tuple(moved), asked=tuple(asked)).sentence
                 outcome.count, outcome.sentence = len(moved) + len(asked), sentence
         gone = set(wanted).difference(moved, asked)
-        already = _elsewhere(client, [job_id for job_id in wanted if job_id in gone], outcome.operation)
-        result = MoveResult(done, tuple(moved), already, tuple(asked))
+        already = elsewhere(client, [job_id for job_id in wanted if job_id in gone], outcome.operation)
+        result = MoveResult(done, tuple(moved), already, tuple(asked), outcome.operation)
         outcome.count, outcome.sentence = len(moved) + len(asked), result.sentence
     return result
 
 
-def _elsewhere(client: redis.Redis, ids: Sequence[str], operation: str) -> dict[str, Elsewhere]:
-    """Where each of these is now, and who moved it: as its hash says, else the audit log."""
+def elsewhere(client: redis.Redis, ids: Sequence[str], operation: str) -> dict[str, Elsewhere]:
+    """Where each of these is now, and who moved it: as its hash says, else the audit log, this operation aside.
+
+    Raises redis.RedisError.
+    """
     found = {}
     hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], FIELDS)
     for job_id, values in zip(ids, hashes, strict=True):

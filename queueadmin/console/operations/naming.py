@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import redis
 from django.conf import settings
@@ -14,6 +14,9 @@ from ingest.reading.fields import pipelined, text
 CHUNK: Final = 100
 #: Ids written out in an audit entry; more are counted.
 _NAMED: Final = 10
+
+
+_Each = TypeVar("_Each")
 
 
 def by_queue(client: redis.Redis, ids: Sequence[str]) -> dict[str, list[str]]:
@@ -33,7 +36,7 @@ def known(queue: str) -> str:
     return queue
 
 
-def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(ids: Sequence[_Each]) -> Iterator[Sequence[_Each]]:
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]
 

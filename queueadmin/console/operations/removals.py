@@ -22,6 +22,8 @@ class EmptyResult:
 
     queue: str
     moved: int
+    #: Its name in the audit log, which Undo is told.
+    operation: str = ""
 
     @property
     def sentence(self) -> str:
@@ -44,7 +46,9 @@ def discard(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -
         done="moved to the trash, kept for 24 h",
         reason=reason,
         of=of,
-        step=lambda transitions, name, chunk: transitions.discard(name, chunk, by=actor),
+        step=lambda transitions, name, chunk, operation: transitions.discard(
+            name, chunk, by=actor, operation=operation
+        ),
     )
 
 
@@ -57,7 +61,7 @@ def restore(ids: Sequence[str], *, actor: str, reason: str = "", of: str = "") -
         done="restored",
         reason=reason,
         of=of,
-        step=lambda transitions, name, chunk: transitions.restore(name, chunk, by=actor),
+        step=lambda transitions, name, chunk, _: transitions.restore(name, chunk, by=actor),
     )
 
 
@@ -71,7 +75,7 @@ def purge(ids: Sequence[str], *, actor: str, reason: str = "") -> MoveResult:
         action="purge",
         done="deleted for good",
         reason=reason,
-        step=lambda transitions, name, chunk: transitions.purge(name, chunk),
+        step=lambda transitions, name, chunk, _: transitions.purge(name, chunk),
     )
 
 
@@ -128,8 +132,8 @@ def empty(queue: str, *, actor: str, reason: str = "") -> EmptyResult:
         transitions = Transitions(client)
         moved, more = 0, True
         while more:
-            emptied = transitions.empty(queue, before=seconds + micros / 1e6, by=actor)
+            emptied = transitions.empty(queue, before=seconds + micros / 1e6, by=actor, operation=outcome.operation)
             moved, more = moved + emptied.moved, emptied.more
-            result = EmptyResult(queue, moved)
+            result = EmptyResult(queue, moved, outcome.operation)
             outcome.count, outcome.sentence = moved, result.sentence
     return result

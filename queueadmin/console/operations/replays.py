@@ -14,7 +14,7 @@ from queueadmin.console.filters import Filter
 from queueadmin.console.models import Replay
 from queueadmin.console.operations.naming import known
 from queueadmin.console.operations.reasons import REASON_FROM, need_reason_for
-from queueadmin.console.replays import Options
+from queueadmin.console.replays import Options, Tuning
 from queueadmin.console.replays.rules import CANARY, waiting
 
 _ASKING: Final = {Replay.Kind.RETRY: "retried", Replay.Kind.DISCARD: "removed", Replay.Kind.RESTORE: "restored"}
@@ -33,6 +33,8 @@ class ReplayResult:
     replay: Replay
     sentence: str
     changed: bool = True
+    #: It is in no state for that, so nothing was even begun.
+    refused: bool = False
 
 
 def start_replay(
@@ -88,6 +90,38 @@ def start_replay(
     return ReplayResult(replay, outcome.sentence)
 
 
+def start_undo(operation: str, *, actor: str, reason: str = "") -> ReplayResult:
+    """Bring back what this operation of the audit log put into the trash. Raises as `pause_replay`."""
+    now = server_time(connection())
+    with audited(actor=actor, action="undo", target=operation, reason=reason) as outcome:
+        replay = Replay.objects.create(
+            kind=Replay.Kind.RESTORE, actor=actor[:200], reason=reason[:500], undoes=operation, created_at=now, ramp=[0]
+        )
+        outcome.sentence = f"Replay {replay.pk} begun."
+    return ReplayResult(replay, outcome.sentence)
+
+
+def tune_replay(replay_id: int, tuning: Tuning, *, actor: str, reason: str = "") -> ReplayResult:
+    """Another pace, and other rules that stop it, from now on. Raises BadOption, and as `pause_replay`."""
+    replay = Replay.objects.get(pk=replay_id)
+    refused = f"Replay {replay_id} is {replay.state}; nothing was changed."
+    if replay.kind != Replay.Kind.RETRY:
+        refused = f"Replay {replay_id} has neither pace nor rules; nothing was changed."
+    if replay.state not in _OPEN or replay.kind != Replay.Kind.RETRY:
+        return ReplayResult(replay, refused, changed=False, refused=True)
+    now = server_time(connection())
+    with audited(actor=actor, action="tune_replay", target=str(replay), reason=reason) as outcome:
+        changed = False
+        said = tuning.sentence(replay)
+        while said and not changed and replay.state in _OPEN:
+            values = tuning.values(replay, now)
+            changed = _saved(replay, values)
+            replay.refresh_from_db()
+        sentence = f"Replay {replay_id}: {said}" if changed else f"Replay {replay_id} is as it was."
+        outcome.count, outcome.sentence = int(changed), sentence
+    return ReplayResult(replay, sentence, changed)
+
+
 def pause_replay(replay_id: int, *, actor: str, reason: str = "") -> ReplayResult:
     """Nothing more is released; what is in flight ends.
 
@@ -111,7 +145,8 @@ def resume_replay(replay_id: int, *, actor: str, reason: str = "") -> ReplayResu
 
 
 def cancel_replay(replay_id: int, *, actor: str, reason: str = "") -> ReplayResult:
-    """Nothing more is released, ever; what waits stays where it is, and what is in flight ends."""
+    """Nothing more is released, ever; what waits stays where it is, what it queued and nobody began goes back to the
+    dead letters, and what runs ends."""
     return _to(replay_id, "cancel", Replay.State.CANCELED, _OPEN, "canceled", actor, reason)
 
 
@@ -136,6 +171,8 @@ def _to(
         sentence = f"Replay {replay_id} {done}." if changed else f"Replay {replay_id} is {replay.state}."
         if changed and state != Replay.State.RUNNING:
             flying = f" {replay.in_flight:,} in flight end;" if replay.in_flight else ""
+            if flying and state == Replay.State.CANCELED:
+                flying = f" Of {replay.in_flight:,} in flight those that run end, the others go back;"
             sentence = f"Replay {replay_id} {done}.{flying} {waiting(replay):,} stay where they are."
         outcome.count, outcome.sentence = int(changed), sentence
     return ReplayResult(replay, sentence, changed)
@@ -143,11 +180,16 @@ def _to(
 
 def _changed(replay: Replay, state: Replay.State, now: datetime) -> bool:
     """Whether the row was still as it was read."""
-    values: dict[str, Any] = {"state": state, "settled": False, "version": F("version") + 1}
+    values: dict[str, Any] = {"state": state, "settled": False}
     if state == Replay.State.CANCELED:
         values["ended_at"] = now
     if state == Replay.State.RUNNING:
         # Whoever lets it go on has seen what it stopped for.
         values |= {"ended_at": None, "why": "", "recent": "", "step_began_at": now}
         values["errors"] = {group: {**error, "accepted": True} for group, error in replay.errors.items()}
+    return _saved(replay, values)
+
+
+def _saved(replay: Replay, values: dict[str, Any]) -> bool:
+    values = {**values, "version": F("version") + 1}
     return bool(Replay.objects.filter(pk=replay.pk, version=replay.version).update(**values))

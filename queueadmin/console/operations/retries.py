@@ -54,7 +54,7 @@ def retry(ids: Sequence[str], *, to: str | None = None, actor: str, reason: str 
         done="put back into the queue" if to is None else f"put into {to}",
         reason=reason,
         of=of,
-        step=lambda transitions, name, chunk: transitions.requeue(name, chunk, to=to, by=actor),
+        step=lambda transitions, name, chunk, _: transitions.requeue(name, chunk, to=to, by=actor),
     )
 
 

@@ -8,12 +8,13 @@ from typing import Final
 import redis
 from django.db import DatabaseError, InterfaceError, transaction
 
+from ingest.queue import keys
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import Transitions
 from queueadmin.console import counts
 from queueadmin.console.audit import audited
 from queueadmin.console.models import Replay, ReplayChunk
-from queueadmin.console.replays import freezing, moving, rules, settling, versions
+from queueadmin.console.replays import freezing, keeping, moving, rules, settling, versions
 from queueadmin.console.replays.freezing import Freezing
 from queueadmin.console.replays.reading import outcome
 from queueadmin.console.replays.rules import CANARY, WINDOW, Pace
@@ -28,7 +29,7 @@ _GO: Final = 500
 
 _PROGRESS: Final = (
     *("in_flight", "succeeded", "failed", "taken", "lost", "recent", "errors", "steps", "step", "step_began_at"),
-    *("state", "why", "ended_at", "settled"),
+    *("released", "pace", "state", "why", "ended_at", "settled"),
 )
 
 
@@ -40,9 +41,13 @@ class Engine:
         self._transitions = Transitions(client)
         self._freezing: dict[int, Freezing] = {}
         self._paces: dict[int, Pace] = {}
+        self._forgets_at = clock()
 
     def step(self) -> None:
         """Raises RedisError and DatabaseError; what was done until then is kept."""
+        if self._clock() >= self._forgets_at:
+            self._forgets_at = self._clock() + keeping.EVERY
+            keeping.forget()
         replays = list(Replay.objects.filter(settled=False).order_by("id"))
         known = {replay.pk for replay in replays}
         self._freezing = {key: value for key, value in self._freezing.items() if key in known}
@@ -73,14 +78,16 @@ class Engine:
 
     def _one(self, replay: Replay, waits: Mapping[str, tuple[float, int]], now: datetime) -> None:
         if replay.going:
-            moving.finish(self._client, self._transitions, replay)
+            moving.finish(self._client, self._transitions, replay, now)
         if replay.frozen_at is None and replay.state != Replay.State.CANCELED:
             self._freeze(replay, now)
+        if replay.state == Replay.State.CANCELED and replay.in_flight:
+            moving.give_back(self._transitions, replay)
         looked = 0.0
         for _ in self._turns(replay):
             changed: list[ReplayChunk] = []
             if replay.in_flight and time.monotonic() - looked >= _LOOK:
-                changed, looked = settling.settle(self._client, replay), time.monotonic()
+                changed, looked = settling.settle(self._client, replay, now), time.monotonic()
             ended = self._judge(replay, waits, now)
             if changed or ended:
                 self._save(replay, changed)
@@ -152,6 +159,8 @@ class Engine:
         return rules.is_unlimited(replay) and replay.chunk >= 0
 
     def _save(self, replay: Replay, chunks: list[ReplayChunk]) -> None:
+        if replay.settled and replay.undoes:
+            self._client.delete(keys.undo(replay.undoes))  # there is nothing left that Undo could bring back
         with transaction.atomic():
             versions.save(replay, *_PROGRESS)
             ReplayChunk.objects.bulk_update(chunks, ["marks", "in_flight"])

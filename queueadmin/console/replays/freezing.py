@@ -13,6 +13,7 @@ from typing import Any, Final
 import redis
 from django.db import transaction
 
+from queueadmin.console import undoing
 from queueadmin.console.dead_letters import Record
 from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.failures import matching
@@ -34,7 +35,7 @@ class Freezing:
     def __init__(self, client: redis.Redis, replay: Replay) -> None:
         self._replay_id = replay.pk
         self._version = replay.version
-        self._records = members(client, replay)
+        self._records = undone(client, replay.undoes) if replay.undoes else members(client, replay)
         self._waiting: dict[str, list[tuple[str, float]]] = {}
         self._groups: set[str] = set(replay.groups)
         self._number = 0
@@ -112,6 +113,12 @@ def members(client: redis.Redis, replay: Replay) -> Iterator[Record]:
         at: Any = record.shown["error"]["at"]
         if trash or at is None or at <= replay.created_at:
             yield record
+
+
+def undone(client: redis.Redis, operation: str) -> Iterator[Record]:
+    """What this operation put into the trash, the last first. Raises redis.RedisError."""
+    for each in undoing.backwards(client, operation):
+        yield Record(each.id, each.queue, each.score, {"group": ""})
 
 
 def _is_poison(replay: Replay, record: Record) -> bool:

@@ -13,11 +13,23 @@ import redis
 from django.db import transaction
 
 from ingest.queue.transitions import Transitions
+from queueadmin.console import undoing
 from queueadmin.console.models import Replay, ReplayChunk
-from queueadmin.console.replays import marks, settling, versions
+from queueadmin.console.replays import marks, pace, settling, versions
 from queueadmin.console.replays.settling import Seen
 
-_COUNTED: Final = ("chunk", "position", "going", "going_at", "released", "already", "in_flight", "succeeded", "steps")
+_COUNTED: Final = (
+    "chunk",
+    "position",
+    "going",
+    "going_at",
+    "released",
+    "already",
+    "in_flight",
+    "succeeded",
+    "steps",
+    "pace",
+)
 
 
 def move(client: redis.Redis, transitions: Transitions, replay: Replay, most: int, now: datetime) -> int:
@@ -26,10 +38,12 @@ def move(client: redis.Redis, transitions: Transitions, replay: Replay, most: in
     replay.going = min(most, len(chunk.marks) - replay.position)
     replay.going_at = now
     versions.save(replay, "going", "going_at")
-    return finish(client, transitions, replay, chunk)
+    return finish(client, transitions, replay, now, chunk)
 
 
-def finish(client: redis.Redis, transitions: Transitions, replay: Replay, chunk: ReplayChunk | None = None) -> int:
+def finish(
+    client: redis.Redis, transitions: Transitions, replay: Replay, now: datetime, chunk: ReplayChunk | None = None
+) -> int:
     """Do what is written down, for the first time or again; how many moved. Raises as `move`."""
     chunk = chunk or ReplayChunk.objects.get(replay=replay, number=replay.chunk)
     last = replay.position + replay.going
@@ -42,11 +56,13 @@ def finish(client: redis.Redis, transitions: Transitions, replay: Replay, chunk:
     replay.released += len(moved)
     replay.already += len(scores) - len(moved)
     settling.note_step(replay, "released", len(moved))
+    pace.note(replay, pace.RELEASED, len(moved), now)
     if mark == marks.IN_FLIGHT:
         chunk.in_flight += len(moved)
         replay.in_flight += len(moved)
     else:
         replay.succeeded += len(moved)
+        pace.note(replay, pace.SUCCEEDED, len(moved), now)
     replay.position, replay.going, replay.going_at = last, 0, None
     if last == len(chunk.marks):
         replay.chunk, replay.position = replay.chunk - 1, 0
@@ -54,6 +70,14 @@ def finish(client: redis.Redis, transitions: Transitions, replay: Replay, chunk:
         versions.save(replay, *_COUNTED)
         chunk.save(update_fields=["marks", "in_flight"])
     return len(moved)
+
+
+def give_back(transitions: Transitions, replay: Replay) -> None:
+    """What it queued and nobody began goes back to the dead letters. What the jobs say then is counted by `settling`,
+    so a crash in between leaves nothing open. Raises RedisError and DatabaseError."""
+    for chunk in settling.flying(replay):
+        ids = [job_id for _, job_id in settling.in_flight(chunk)]
+        transitions.give_back(replay.to or chunk.queue, ids, home=chunk.queue, replay=str(replay.pk), by=replay.actor)
 
 
 def _script(
@@ -72,7 +96,14 @@ def _script(
                 request_id=request,
             )
         case Replay.Kind.DISCARD:
-            return transitions.discard(chunk.queue, scores, by=replay.actor, scores=scores, request_id=request)
+            return transitions.discard(
+                chunk.queue,
+                scores,
+                by=replay.actor,
+                operation=undoing.of_replay(replay.pk),
+                scores=scores,
+                request_id=request,
+            )
         case _:
             return transitions.restore(chunk.queue, scores, by=replay.actor, scores=scores, request_id=request)
 

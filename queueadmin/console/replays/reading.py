@@ -1,6 +1,7 @@
 """Replays as they are shown: one, a page of them, and their outcome in a sentence."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Q
@@ -9,7 +10,7 @@ from django.utils.http import urlencode
 
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Replay
-from queueadmin.console.replays import rules
+from queueadmin.console.replays import pace, rules
 from queueadmin.console.words import jobs, joined
 
 #: Rows of a page.
@@ -27,25 +28,54 @@ def outcome(replay: Replay) -> str:
     return joined([said, replay.why.rstrip(".")] if replay.why else [said])
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a replay's jobs in words, and where they are; "" where no list has them."""
+
+    words: str
+    link: str = ""
+
+
 def tally(replay: Replay) -> str:
     """Such as: Of 4,210: 4,190 succeeded, 20 failed again, 1 new error."""
-    parts = [f"{replay.succeeded:,} {_DONE[Replay.Kind(replay.kind)]}"]
-    if replay.failed:
-        parts.append(f"{replay.failed:,} failed again")
-    if new := sum(error["new"] for error in replay.errors.values()):
-        parts.append(f"{new:,} new {'error' if new == 1 else 'errors'}")
-    if replay.in_flight:
-        parts.append(f"{replay.in_flight:,} in flight")
-    if replay.already:
-        parts.append(f"{replay.already:,} had moved already")
-    if replay.taken:
-        parts.append(f"{replay.taken:,} moved by others meanwhile")
-    if replay.lost:
-        parts.append(f"{replay.lost:,} without a trace")
-    if left := rules.waiting(replay):
-        parts.append(f"{left:,} left as they were" if replay.ended_at else f"{left:,} waiting")
+    told = ", ".join(part.words for part in parts(replay))
     poison = f"; {jobs(replay.poison_left)} left out, being poison" if replay.poison_left else ""
-    return f"Of {replay.size:,}: {', '.join(parts)}{poison}."
+    return f"Of {replay.size:,}: {told}{poison}."
+
+
+def parts(replay: Replay) -> list[Part]:
+    """What became of its jobs, each with the list that has them."""
+    own = f"replay:{replay.pk}"
+    found = [Part(f"{replay.succeeded:,} {_DONE[Replay.Kind(replay.kind)]}")]
+    if replay.failed:
+        found.append(Part(f"{replay.failed:,} failed again", _dead(own)))
+    if new := [group for group, error in replay.errors.items() if error["new"]]:
+        words = f"{len(new):,} new {'error' if len(new) == 1 else 'errors'}"
+        found.append(Part(words, _dead(f"{own} group:{','.join(new)}")))
+    if replay.in_flight:
+        listed = urlencode({"filter": f"{own} state:queued,started"})
+        found.append(Part(f"{replay.in_flight:,} in flight", f"{reverse('console:jobs')}?{listed}"))
+    if replay.already:
+        found.append(Part(f"{replay.already:,} had moved already"))
+    if replay.taken:
+        found.append(Part(f"{replay.taken:,} moved by others meanwhile"))
+    if replay.lost:
+        found.append(Part(f"{replay.lost:,} without a trace"))
+    if left := rules.waiting(replay):
+        link = _dead(fixed_filter(replay)) if replay.kind != Replay.Kind.RESTORE else ""
+        found.append(Part(f"{left:,} left as they were" if replay.ended_at else f"{left:,} waiting", link))
+    return found
+
+
+def poison(replay: Replay) -> Part | None:
+    """What was left out."""
+    if not replay.poison_left:
+        return None
+    return Part(f"{jobs(replay.poison_left)} left out, being poison", _dead(f"{fixed_filter(replay)} reason:poison"))
+
+
+def _dead(words: str) -> str:
+    return f"{reverse('console:dead_letters')}?{urlencode({'filter': words.strip()})}"
 
 
 def page(before: int | None = None, limit: int = PAGE) -> tuple[Sequence[Replay], int | None]:
@@ -71,6 +101,7 @@ def shown(replay: Replay) -> dict[str, Any]:
         "why": replay.why or None,
         "outcome": outcome(replay),
         "filter": fixed_filter(replay),
+        "undoes": replay.undoes or None,
         "queue": replay.to or None,
         "include_poison": replay.include_poison,
         "actor": replay.actor,
@@ -93,6 +124,7 @@ def shown(replay: Replay) -> dict[str, Any]:
         "ramp": replay.ramp,
         "step_seconds": replay.step_seconds,
         "step": replay.step,
+        "pace": pace.shown(replay),
         "stop_percent": replay.stop_percent,
         "stop_new_errors": replay.stop_new_errors,
         "stop_wait": replay.stop_wait,

@@ -20,7 +20,7 @@ from ingest.reading.fields import moment, pipelined, text
 from queueadmin.console.dead_letters.reading import Raised, raised_by
 from queueadmin.console.fingerprint import group_of
 from queueadmin.console.models import Replay, ReplayChunk
-from queueadmin.console.replays import marks, rules
+from queueadmin.console.replays import marks, pace, rules
 
 #: Groups of what failed again that are kept.
 MOST_ERRORS: Final = 200
@@ -28,8 +28,8 @@ MOST_ERRORS: Final = 200
 _MESSAGE: Final = 300
 #: Jobs in one question to Redis or the database.
 _ASKED: Final = 500
-_FIELDS: Final = ("status", keys.REPLAY, keys.TRASHED_AT, keys.ERROR_TYPE, keys.ERROR_MESSAGE, keys.FRAMES,
-                  keys.MOVED_BY, keys.MOVED_AT)  # fmt: skip
+_FIELDS: Final = ("status", keys.REPLAY, keys.GIVEN_BACK, keys.TRASHED_AT, keys.ERROR_TYPE, keys.ERROR_MESSAGE,
+                  keys.FRAMES, keys.MOVED_BY, keys.MOVED_AT)  # fmt: skip
 _NOTHING: Final = Raised("", "", "")
 _COUNTERS: Final = {
     marks.SUCCEEDED: "succeeded",
@@ -45,18 +45,19 @@ class Seen:
 
     status: str = ""
     replay: str = ""
+    #: The replay that took it back before it ran.
+    given_back: str = ""
     trashed: bool = False
     error: Raised = _NOTHING
     moved_by: str = ""
     moved_at: datetime | None = None
 
 
-def settle(client: redis.Redis, replay: Replay) -> list[ReplayChunk]:
+def settle(client: redis.Redis, replay: Replay, now: datetime) -> list[ReplayChunk]:
     """Count what has ended; the chunks that changed are to be saved with the row. Raises RedisError, DatabaseError."""
     changed: list[ReplayChunk] = []
-    flying = ReplayChunk.objects.filter(replay=replay, in_flight__gt=0).order_by("-number")
-    for chunk in flying:
-        ids = _in_flight(chunk)
+    for chunk in flying(replay):
+        ids = in_flight(chunk)
         ended = _ended(client, replay, [job_id for _, job_id in ids])
         for place, job_id in ids:
             mark, error = ended.get(job_id, (marks.IN_FLIGHT, _NOTHING))
@@ -64,10 +65,15 @@ def settle(client: redis.Redis, replay: Replay) -> list[ReplayChunk]:
                 continue
             chunk.marks = marks.marked(chunk.marks, place, mark)
             chunk.in_flight -= 1
-            _count(replay, mark, error)
+            _count(replay, mark, error, now)
         if ended:
             changed.append(chunk)
     return changed
+
+
+def flying(replay: Replay) -> Iterable[ReplayChunk]:
+    """Its chunks of which something is in flight, those that went first first. Raises DatabaseError."""
+    return ReplayChunk.objects.filter(replay=replay, in_flight__gt=0).order_by("-number")
 
 
 def look(client: redis.Redis, ids: Sequence[str]) -> dict[str, Seen]:
@@ -76,9 +82,9 @@ def look(client: redis.Redis, ids: Sequence[str]) -> dict[str, Seen]:
     for some in chunks(ids, _ASKED):
         hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in some], _FIELDS)
         for job_id, values in zip(some, hashes, strict=True):
-            status, replay, trashed, error, message, frames, moved_by, moved_at = map(text, values)
+            status, replay, given_back, trashed, error, message, frames, moved_by, moved_at = map(text, values)
             raised = Raised(error, message, frames)
-            found[job_id] = Seen(status, replay, bool(trashed), raised, moved_by, moment(moved_at))
+            found[job_id] = Seen(status, replay, given_back, bool(trashed), raised, moved_by, moment(moved_at))
     return found
 
 
@@ -94,7 +100,7 @@ def done_since(ids: Iterable[str], at: datetime | None) -> set[str]:
     return done
 
 
-def _in_flight(chunk: ReplayChunk) -> list[tuple[int, str]]:
+def in_flight(chunk: ReplayChunk) -> list[tuple[int, str]]:
     """(place, id) of its members that were released and have not ended."""
     places = json.loads(chunk.places)
     return [(place, str(places[place][0])) for place, mark in enumerate(chunk.marks) if mark == marks.IN_FLIGHT]
@@ -109,7 +115,9 @@ def _ended(client: redis.Redis, replay: Replay, ids: Sequence[str]) -> dict[str,
     for job_id, job in seen.items():
         if not job.status:
             continue
-        if job.replay != str(replay.pk) or job.trashed or job.status == "canceled":
+        if job.given_back == str(replay.pk):
+            ended[job_id] = (marks.WAITING, _NOTHING)
+        elif job.replay != str(replay.pk) or job.trashed or job.status == "canceled":
             ended[job_id] = (marks.TAKEN, _NOTHING)
         elif job.status == "failed":
             ended[job_id] = (marks.FAILED, job.error)
@@ -121,7 +129,11 @@ def _ended(client: redis.Redis, replay: Replay, ids: Sequence[str]) -> dict[str,
     return ended
 
 
-def _count(replay: Replay, mark: str, error: Raised) -> None:
+def _count(replay: Replay, mark: str, error: Raised, now: datetime) -> None:
+    if mark == marks.WAITING:
+        replay.released -= 1
+        replay.in_flight -= 1
+        return
     counter = _COUNTERS[mark]
     setattr(replay, counter, getattr(replay, counter) + 1)
     replay.in_flight -= 1
@@ -129,6 +141,7 @@ def _count(replay: Replay, mark: str, error: Raised) -> None:
         return
     replay.recent = (replay.recent + mark)[-rules.RECENT :]
     note_step(replay, counter, 1)
+    pace.note(replay, pace.FAILED if mark == marks.FAILED else pace.SUCCEEDED, 1, now)
     if mark == marks.FAILED:
         _note_error(replay, error)
 

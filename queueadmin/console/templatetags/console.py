@@ -281,12 +281,6 @@ def cut_word(text: str, index: int) -> str:
 
 
 @register.filter
-def words(text: str) -> list[str]:
-    """A text's words, one by one."""
-    return text.split()
-
-
-@register.filter
 def cut_module(name: str) -> str:
     """An exception without its module: django.db.utils.IntegrityError → IntegrityError."""
     return name.rpartition(".")[2]

@@ -75,6 +75,21 @@ def test_a_replay_is_begun_seen_paused_and_canceled(
     assert actions == ["start_retry", "pause_replay", "resume_replay", "cancel_replay"]
 
 
+def test_a_running_one_is_tuned(post: Post, client: Client, jobs: Jobs) -> None:
+    jobs.fail(3)
+    _, begun = post("dlq/retry", filter="", stop_percent=5)
+    path = f"replays/{begun['id']}/tune"
+    status, tuned = post(path, ramp=[20, 0], step_seconds=60, stop_percent=100, reason="it holds")
+    assert (status, tuned["ramp"], tuned["step_seconds"], tuned["stop_percent"]) == (200, [20, 0], 60, None)
+    assert (tuned["stop_wait"], tuned["pace"]) == (True, [])
+    assert post(path, ramp=[0, 5])[1]["field"] == "ramp"
+    assert post(path, step_seconds=True)[0] == 422
+    assert post("replays/999999/tune", ramp=[5])[0] == 404
+    post(f"replays/{begun['id']}/cancel")
+    status, problem = post(path, ramp=[5])
+    assert (status, problem["code"], problem["state"]) == (409, "replay_over", "canceled")
+
+
 def test_discard_and_restore(post: Post, jobs: Jobs, empty_redis: redis.Redis) -> None:
     jobs.fail(3)
     engine = Engine(empty_redis)

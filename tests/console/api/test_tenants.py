@@ -52,7 +52,10 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/dlq/groups": {"get": ("read", "groups")},
     **{f"api/v1/dlq/{verb}": {"post": ("admin", "own")} for verb in ("retry", "discard", "restore")},
     "api/v1/replays/<str:replay>": {"get": ("read", "own")},
-    **{f"api/v1/replays/<str:replay>/{verb}": {"post": ("admin", "own")} for verb in ("pause", "resume", "cancel")},
+    **{
+        f"api/v1/replays/<str:replay>/{verb}": {"post": ("admin", "own")}
+        for verb in ("pause", "resume", "tune", "cancel")
+    },
     "api/v1/audit": {"get": ("admin", "everyone")},
     "api/v1/workers": {"get": ("read", "everyone")},
     **{

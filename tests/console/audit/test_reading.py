@@ -105,11 +105,16 @@ def test_operations_of_one_instant_are_each_shown_once() -> None:
     assert seen == ["4", "3", "2", "1", "0"]
 
 
-def test_only_a_whole_and_fresh_discard_names_the_jobs_that_can_come_back() -> None:
+def test_x7_only_what_put_something_into_the_trash_can_be_undone() -> None:
     did(action="discard", target="job-1")
-    did(action="discard", target="job-1 job-2")  # one of the two had moved already
+    did(action="empty", target="low")
+    did(action="end_discard", target="replay 7")
     did(action="retry", target="job-1")
-    assert [entry.jobs for entry in audit.page(audit.chosen(""), limit=50).items] == ["", "", "job-1"]
+    retried, replayed, emptied, discarded = audit.page(audit.chosen(""), limit=50).items
+    assert (retried.undo, replayed.undo) == ("", "replay-7")
+    assert (emptied.undo, discarded.undo) == (emptied.id, discarded.id)
+    AuditEntry.objects.update(at=timezone.now() - timedelta(hours=25))
+    assert {entry.undo for entry in audit.page(audit.chosen(""), limit=50).items} == {""}
 
 
 def test_credentials_in_texts_are_masked() -> None:

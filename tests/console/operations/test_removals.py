@@ -1,6 +1,7 @@
 """Into the trash, out of it and gone, against a real Valkey and database."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
@@ -51,9 +52,9 @@ def test_emptying_leaves_what_came_after_the_press(
     late: list[str] = []
     chunk = removals.Transitions.empty
 
-    def empty_and_accept(self: removals.Transitions, queue: str, *, before: float, by: str) -> Emptied:
+    def empty_and_accept(self: removals.Transitions, queue: str, **more: Any) -> Emptied:
         late.extend(jobs.enqueue())
-        return chunk(self, queue, before=before, by=by)
+        return chunk(self, queue, **more)
 
     monkeypatch.setattr(removals.Transitions, "empty", empty_and_accept)
     result = operations.empty("high", actor="ada", reason="flood of a test")
@@ -89,11 +90,11 @@ def test_the_audit_log_keeps_what_an_outage_in_the_middle_had_done(jobs: Jobs, m
     discard = removals.Transitions.discard
     called: list[datetime] = []
 
-    def once(self: removals.Transitions, queue: str, ids: list[str], *, by: str) -> list[str]:
+    def once(self: removals.Transitions, queue: str, ids: list[str], **more: Any) -> list[str]:
         if called:
             raise redis.ConnectionError("gone")
         called.append(datetime.now(UTC))
-        return discard(self, queue, ids, by=by)
+        return discard(self, queue, ids, **more)
 
     monkeypatch.setattr(removals.Transitions, "discard", once)
     with pytest.raises(redis.ConnectionError):

@@ -1,5 +1,6 @@
 """The pages /replays/, /replays/new/ and /replays/<id>/ and their buttons (X1, issue 8 part 4)."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -81,10 +82,15 @@ def test_why_it_stopped_and_what_failed_again_is_told(ada: Client, jobs: Jobs, s
     stage.step(replay)
     page = text_of(ada.get(f"/replays/{replay.pk}/"))
     for said in ("stopped itself", "2 of the canary of 4 failed again", "new error", "HTTPStatusError", "Go on",
-                 "2 succeeded, 2 failed again, 1 new error, 4 left as they were",
                  f"/dead-letters/?filter=replay:{replay.pk}"):  # fmt: skip
         assert said in page, said
     group = next(iter(replay.errors))
+    # The outcome in a sentence leads to each of its parts.
+    own = f"/dead-letters/?filter=replay%3A{replay.pk}"
+    assert (
+        f'Of 8: 2 succeeded, <a href="{own}">2 failed again</a>, <a href="{own}+group%3A{group}">1 new error</a>, '
+        '<a href="/dead-letters/?filter=">4 left as they were</a>.'
+    ) in page
     listed = text_of(ada.get(f"/dead-letters/?filter=replay:{replay.pk}%20group:{group}"))
     assert ids[0][-8:] in listed or ids[0][:8] in listed
 
@@ -202,3 +208,41 @@ def test_discarding_runs_the_same_way(ada: Client, jobs: Jobs, stage: Stage, emp
     page = text_of(ada.get(f"/replays/{replay.pk}/"))
     assert "Of 2: 2 moved to the trash, kept for 24 h." in page
     assert "Stops itself when" not in page
+
+
+def test_x1_pace_and_rules_change_while_it_runs(ada: Client, jobs: Jobs, stage: Stage) -> None:
+    jobs.fail(30)
+    replay = stage.step(stage.start(ramp=(1,), stop_percent=5))
+    page = text_of(ada.get(f"/replays/{replay.pk}/"))
+    assert ">20/s</button>" in page
+    assert 'class="hist pace"' in page
+    pressed = ada.post(f"/replays/{replay.pk}/pace/", {"rate": "20"})
+    assert f"Replay {replay.pk}: from now on 20 a second." in message_after(ada, pressed)
+    assert stage.step(replay).released == 21
+    assert ada.post(f"/replays/{replay.pk}/pace/", {"rate": "-1"}).status_code == 302
+    form = f"/replays/{replay.pk}/change/"
+    assert 'value="5"' in text_of(ada.get(form))
+    said = {"ramp": "5, 0", "step_seconds": "10", "stop_percent": "", "stop_new_errors": "3", "reason": "slower"}
+    assert ada.post(form, said).status_code == 302
+    replay.refresh_from_db()
+    assert (replay.ramp, replay.stop_percent, replay.stop_new_errors, replay.stop_wait) == (
+        [1, 20, 5, 0],
+        None,
+        3,
+        False,
+    )
+    wrong = ada.post(form, said | {"ramp": "0, 5"})
+    assert (wrong.status_code, "Only the last rate can be 0" in text_of(wrong)) == (422, True)
+    assert ada.get(f"/replays/{replay.pk}/pace/").status_code == 405
+
+
+def test_what_is_in_the_trash_is_restored_the_same_way(ada: Client, jobs: Jobs, stage: Stage) -> None:
+    ids = jobs.fail(3)
+    jobs.transitions.discard("high", ids[:2])
+    page = text_of(ada.get("/replays/new/?kind=restore"))
+    assert "2 dead letters in the trash match" in page
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.split("<fieldset")[0]))
+    ada.post("/replays/new/", {**fields, "reason": "they were needed"})
+    replay = Replay.objects.get()
+    stage.step(stage.step(replay))
+    assert (replay.kind, replay.state, replay.succeeded, len(stage.dead())) == ("restore", "done", 2, 3)

@@ -9,7 +9,7 @@ from ingest.queue import keys
 from ingest.queue.transitions import Transitions
 from queueadmin.console import operations
 from queueadmin.console.models import AuditEntry, Replay, ReplayChunk
-from queueadmin.console.replays import outcome, rules
+from queueadmin.console.replays import outcome, rules, settling
 from queueadmin.console.replays.engine import Engine
 from tests.console.conftest import Jobs  # fmt: skip
 from tests.console.conftest import outcome as audited_outcome
@@ -161,15 +161,65 @@ def test_pause_go_on_and_cancel(stage: Stage, jobs: Jobs) -> None:
     assert (replay.state, replay.released, replay.succeeded) == ("paused", 5, 5)
     operations.resume_replay(replay.pk, actor="ben")
     assert stage.step(replay).released > 5
+    held = jobs.start(limit=2)
+    running = jobs.claimed
     operations.cancel_replay(replay.pk, actor="ben")
     stage.step(replay)
-    assert not replay.settled  # some are in flight
-    ran = stage.work()
+    assert (replay.settled, replay.in_flight) == (False, 2)  # what runs ends
+    assert stage.work() == []  # and what was queued went back
+    jobs.transitions.complete("high", held, "w", running)
     stage.step(replay)
     assert (replay.state, replay.settled) == ("canceled", True)
-    assert sorted([*stage.dead(), *stage.ran]) == sorted(ids)
-    assert outcome(replay) == f"Of 20: {5 + len(ran)} succeeded, {15 - len(ran)} left as they were."
+    assert sorted([*stage.dead(), *stage.ran, *running]) == sorted(ids)
+    assert (replay.succeeded, replay.released) == (5, 7)
+    assert outcome(replay).endswith("13 left as they were.")
     assert operations.resume_replay(replay.pk, actor="ben").changed is False
+
+
+def test_what_a_canceled_replay_takes_back_is_as_it_was(stage: Stage, jobs: Jobs) -> None:
+    """In its own queue, in its old place, found by its error, and not by the replay's number."""
+    ids = jobs.fail(3)
+    before = {job_id: stage.redis.zscore(keys.failed("high"), job_id) for job_id in ids}
+    replay = stage.step(stage.start(to="low"))
+    assert stage.redis.llen(keys.queue("low")) == 3
+    operations.cancel_replay(replay.pk, actor="ben")
+    stage.step(replay)
+    assert (replay.state, replay.settled, replay.released) == ("canceled", True, 0)
+    assert outcome(replay) == "Of 3: 0 succeeded, 3 left as they were."
+    assert {job_id: stage.redis.zscore(keys.failed("high"), job_id) for job_id in ids} == before
+    found = stage.step(stage.start("error:ValueError", reason="once more"))
+    assert (found.size, found.in_flight) == (3, 3)
+    assert sorted(stage.work()) == sorted(ids)
+
+
+def test_killed_between_taking_back_and_the_row_nothing_is_counted_as_moved_by_others(
+    stage: Stage, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.fail(4)
+    replay = stage.step(stage.start())
+    operations.cancel_replay(replay.pk, actor="ben")
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(settling, "settle", dies)
+    with pytest.raises(RuntimeError):
+        stage.step(replay)
+    monkeypatch.undo()
+    assert len(stage.dead()) == 4
+    stage.restart()
+    stage.step(replay)
+    assert (replay.settled, replay.taken, replay.released) == (True, 0, 0)
+    assert outcome(replay) == "Of 4: 0 succeeded, 4 left as they were."
+
+
+def test_x7_what_a_replay_discarded_can_be_undone(stage: Stage, jobs: Jobs) -> None:
+    ids = jobs.fail(3)
+    replay = stage.step(stage.start(kind="discard"))
+    assert (replay.state, stage.dead()) == ("done", [])
+    undone = operations.undo(f"replay-{replay.pk}", actor="ben")
+    assert undone.sentence == "3 jobs restored."
+    assert sorted(stage.dead()) == sorted(ids)
 
 
 def test_poison_is_left_out_unless_asked_and_claimed_alone(stage: Stage, jobs: Jobs) -> None:

@@ -1,0 +1,60 @@
+"""What an operation put into the trash and Undo would bring back, from the lists of the queue's scripts. Only reads."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import redis
+
+from ingest.queue import keys
+from ingest.reading.fields import text
+
+#: Entries of the list in one question.
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """A job, and where it stands in the trash of its queue unless somebody moved it since."""
+
+    queue: str
+    score: float
+    id: str
+
+
+def trashed(client: redis.Redis, operation: str) -> list[Trashed]:
+    """In the order in which they went there. For no more than some thousands; raises redis.RedisError."""
+    return [_read(line) for line in client.lrange(keys.undo(operation), 0, -1)]
+
+
+def backwards(client: redis.Redis, operation: str) -> Iterator[Trashed]:
+    """All of them, the last one first, however many. Raises redis.RedisError."""
+    last = client.llen(keys.undo(operation)) - 1
+    while last >= 0:
+        first = max(last - _PAGE + 1, 0)
+        yield from map(_read, reversed(client.lrange(keys.undo(operation), first, last)))
+        last = first - 1
+
+
+def count(client: redis.Redis, operation: str) -> int:
+    """How many there are; 0 when all of them came back, or a day is over. Raises redis.RedisError."""
+    return int(client.llen(keys.undo(operation)))
+
+
+def undoable(client: redis.Redis, operations: Iterable[str]) -> set[str]:
+    """Those of these that Undo still knows. Raises redis.RedisError."""
+    named = list(operations)
+    pipe = client.pipeline(transaction=False)
+    for operation in named:
+        pipe.exists(keys.undo(operation))
+    return {operation for operation, found in zip(named, pipe.execute(), strict=True) if found}
+
+
+def of_replay(number: int) -> str:
+    """The name of what a replay put into the trash."""
+    return f"replay-{number}"
+
+
+def _read(line: bytes | str) -> Trashed:
+    queue, score, job_id = text(line).split(" ", 2)
+    return Trashed(queue, float(score), job_id)

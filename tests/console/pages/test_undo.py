@@ -1,0 +1,103 @@
+"""Undo of what went into the trash, and the trash deleted for good (X7, issue 8 part 5)."""
+
+import json
+import sys
+from collections.abc import Callable
+
+import pytest
+import redis
+from django.http import HttpResponse
+from django.test import Client
+
+from ingest.queue import keys
+from queueadmin.console.models import Replay
+from queueadmin.console.operations import undo as operation_undo
+from queueadmin.console.replays.engine import Engine
+from tests.console.conftest import Jobs, outcome
+from tests.console.pages.conftest import HTMX, message_after, said, text_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _undo(response: HttpResponse) -> str:
+    """The operation that the toast offers to undo."""
+    operation: str = json.loads(response["HX-Trigger"])["said"]["undo"]
+    return operation
+
+
+def test_x7_one_press_brings_all_back_once_however_many_they_are(
+    operator: Client, jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    ids = jobs.fail(120)
+    operation = _undo(operator.post("/chosen-jobs/discard/", {"ids": ids, "reason": "test"}, headers=HTMX))
+    jobs.transitions.restore("high", ids[:1], by="bob")
+    jobs.transitions.discard("high", ids[:1], by="bob")
+    response = operator.post(f"/undo/{operation}/", headers=HTMX)
+    assert said(response).startswith(f"119 jobs restored; 1 job could not come back: {ids[0]} (trash, by bob at ")
+    assert empty_redis.zcard(keys.failed("high")) == 119
+    entry = outcome()
+    assert (entry.actor, entry.action, entry.target, entry.count) == ("ada", "undo", operation, 119)
+    again = operator.post(f"/undo/{operation}/", headers=HTMX)
+    assert said(again) == "There is nothing to bring back: it came back already, or its 24 hours are over."
+    assert json.loads(again["HX-Trigger"])["said"]["level"] == "warning"
+
+
+def test_x7_many_come_back_step_by_step(
+    operator: Client, jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[operation_undo.__module__], "AT_ONCE", 5)
+    ids = jobs.enqueue(8)
+    response = operator.post("/queues/high/empty/", headers=HTMX)
+    pressed = operator.post(f"/undo/{_undo(response)}/", headers=HTMX)
+    replay = Replay.objects.get()
+    assert pressed["HX-Redirect"] == f"/replays/{replay.pk}/"
+    engine = Engine(empty_redis)
+    engine.step()
+    engine.step()
+    replay.refresh_from_db()
+    assert (replay.state, replay.succeeded, replay.settled) == ("done", 8, True)
+    assert [job_id.decode() for job_id in empty_redis.lrange(keys.queue("high"), 0, -1)] == ids
+    assert not empty_redis.exists(keys.undo(replay.undoes))
+    page = text_of(operator.get(f"/replays/{replay.pk}/"))
+    assert f"that <code>{replay.undoes}</code> put into the trash" in page
+
+
+def test_x7_what_was_emptied_comes_back(operator: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    ids = jobs.enqueue(3)
+    response = operator.post("/queues/high/empty/", headers=HTMX)
+    assert empty_redis.llen(keys.queue("high")) == 0
+    assert said(operator.post(f"/undo/{_undo(response)}/", headers=HTMX)) == "3 jobs restored."
+    assert [job_id.decode() for job_id in empty_redis.lrange(keys.queue("high"), 0, -1)] == ids
+
+
+def test_a_viewer_undoes_nothing(operator: Client, jobs: Jobs, sign_in: Callable[..., Client]) -> None:
+    operation = _undo(operator.post("/dead-letters/discard/", {"ids": jobs.fail(1)}, headers=HTMX))
+    eve = sign_in("eve", "viewer")
+    assert eve.post(f"/undo/{operation}/").status_code == 403
+    assert operator.get(f"/undo/{operation}/").status_code == 405
+
+
+# --- the trash, for good -----------------------------------------------------------------------
+
+
+def test_x7_the_trash_is_deleted_only_under_the_name_of_its_queue_and_with_a_reason(
+    operator: Client, jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    jobs.transitions.discard("high", jobs.fail(3))
+    jobs.transitions.discard("low", jobs.fail(1, queue="low"))
+    assert "Delete trash (3)" in text_of(operator.get("/queues/high/"))
+    assert "Delete 3 jobs for good?" in text_of(operator.get("/queues/high/purge/"))
+    for typed, reason, told in (
+        ("", "spam", "Type the name of the queue."),
+        ("low", "spam", "Type high to delete what is in its trash. Nothing was deleted."),
+        ("high", "", "Say why."),
+    ):
+        response = operator.post("/queues/high/purge/", {"typed": typed, "reason": reason})
+        assert (response.status_code, told in text_of(response)) == (422, True), typed
+    assert empty_redis.zcard(keys.trash("high")) == 3
+    response = operator.post("/queues/high/purge/", {"typed": "high", "reason": "spam"})
+    assert "3 jobs of the trash of high deleted for good." in message_after(operator, response)
+    assert (empty_redis.zcard(keys.trash("high")), empty_redis.zcard(keys.trash("low"))) == (0, 1)
+    entry = outcome()
+    assert (entry.action, entry.target, entry.count, entry.reason) == ("purge", "high", 3, "spam")
+    assert operator.get("/queues/nosuch/purge/").status_code == 404
