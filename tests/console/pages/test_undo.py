@@ -81,23 +81,26 @@ def test_a_viewer_undoes_nothing(operator: Client, jobs: Jobs, sign_in: Callable
 
 
 def test_x7_the_trash_is_deleted_only_under_the_name_of_its_queue_and_with_a_reason(
-    operator: Client, jobs: Jobs, empty_redis: redis.Redis
+    operator: Client, jobs: Jobs, empty_redis: redis.Redis, sign_in: Callable[..., Client]
 ) -> None:
+    admin = sign_in("root", "admin")
     jobs.transitions.discard("high", jobs.fail(3))
     jobs.transitions.discard("low", jobs.fail(1, queue="low"))
-    assert "Delete trash (3)" in text_of(operator.get("/queues/high/"))
-    assert "Delete 3 jobs for good?" in text_of(operator.get("/queues/high/purge/"))
+    assert "Delete trash (3)" in text_of(admin.get("/queues/high/"))
+    assert "Delete 3 jobs for good?" in text_of(admin.get("/queues/high/purge/"))
     for typed, reason, told in (
         ("", "spam", "Type the name of the queue."),
         ("low", "spam", "Type high to delete what is in its trash. Nothing was deleted."),
         ("high", "", "Say why."),
     ):
-        response = operator.post("/queues/high/purge/", {"typed": typed, "reason": reason})
+        response = admin.post("/queues/high/purge/", {"typed": typed, "reason": reason})
         assert (response.status_code, told in text_of(response)) == (422, True), typed
     assert empty_redis.zcard(keys.trash("high")) == 3
-    response = operator.post("/queues/high/purge/", {"typed": "high", "reason": "spam"})
-    assert "3 jobs of the trash of high deleted for good." in message_after(operator, response)
+    response = admin.post("/queues/high/purge/", {"typed": "high", "reason": "spam"})
+    assert "3 jobs of the trash of high deleted for good." in message_after(admin, response)
     assert (empty_redis.zcard(keys.trash("high")), empty_redis.zcard(keys.trash("low"))) == (0, 1)
     entry = outcome()
     assert (entry.action, entry.target, entry.count, entry.reason) == ("purge", "high", 3, "spam")
-    assert operator.get("/queues/nosuch/purge/").status_code == 404
+    assert admin.get("/queues/nosuch/purge/").status_code == 404
+    assert operator.get("/queues/high/purge/").status_code == 403
+    assert "Delete trash" not in text_of(operator.get("/queues/low/"))
