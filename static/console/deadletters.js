@@ -42,7 +42,7 @@ document.addEventListener('change', event => {
 
 /* A list that a filter chose has no pill, and is asked for with its causes and bars. */
 function again() {
-  if ($('#dead').dataset.filtered) location.reload(); else $('#dead-new').click();
+  if ($('#dead')?.dataset.filtered) location.reload(); else $('#dead-new')?.click();
 }
 
 /* What an Undo brought back is on the list again, so the list is fetched. */
@@ -54,7 +54,7 @@ document.addEventListener('htmx:afterRequest', event => {
 document.addEventListener('htmx:afterSettle', show);
 document.addEventListener('htmx:afterRequest', () => {
   show();
-  if ($('#dead').dataset.empty === 'false' && !boxes().length) again();
+  if ($('#dead')?.dataset.empty === 'false' && !boxes().length) again();
 });
 
 /* The causes beside the list follow what was done with it, once the index has heard of it. */
@@ -66,11 +66,12 @@ onSnapshot(({ totals, queues }) => {
   const list = $('#dead'), pill = $('#dead-new');
   const counts = { '': totals, ...Object.fromEntries(queues.map(q => [q.name, q])) };
   for (const tab of $$('[data-tab]')) setText($('span', tab), number(counts[tab.dataset.tab]?.failed));
-  const here = counts[list.dataset.queue] ?? totals, ever = list.dataset.queue ? here.dead : totals.failures;
+  // A filter that is wrong has a page without a list.
+  const here = counts[list?.dataset.queue] ?? totals, ever = list?.dataset.queue ? here.dead : totals.failures;
   for (const place of $$('[data-k="here"]')) setText(place, number(here.failed));
   const all = $('[data-k="here-all"]');
   if (all) setText(all, number(totals.failed)); // else the bars stand in that chart's place
-  if (list.dataset.filtered) return; // what is new there, only asking again tells
+  if (!list || list.dataset.filtered) return; // what is new there, only asking again tells
   const more = ever - Number(list.dataset.failures);
   pill.hidden = more <= 0;
   setText($('span', pill), `${number(more)} new`);

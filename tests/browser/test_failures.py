@@ -120,3 +120,10 @@ def test_causes_follow_what_is_done_with_the_list(page: Page, instance: Instance
     row.get_by_role("button", name="Discard").click()
     expect(page.locator(".toast")).to_contain_text("1 job moved to the trash")
     wait_until(lambda: page.locator(".groups .cnt").first.inner_text() == f"{before - 1:,}", what="one less")
+
+
+def test_a_filter_that_is_wrong_is_said_and_the_page_lives_on(page: Page, complaints: list[str]) -> None:
+    page.goto("/dead-letters/?filter=nokey:x")
+    expect(page.locator("#filter-said")).to_contain_text("nokey")
+    live(page)
+    complaints[:] = [said for said in complaints if "status of 422" not in said]
