@@ -211,6 +211,9 @@ def history(step: int) -> str:
     return HISTORY if step == 1 else f"{HISTORY}:{step}"
 
 
+#: Hash: worker → JSON, jobs that it ended; string of JSON: those lost. See `queueadmin.console.worker_history`.
+WORKERS_ENDED: Final = f"{PREFIX}:qa:workers:ended"
+WORKERS_LOST: Final = f"{PREFIX}:qa:workers:lost"
 #: String of JSON: the histograms as they stood at the last row of `latencies`.
 LATENCIES_SEEN: Final = f"{PREFIX}:qa:latencies:seen"
 

@@ -35,6 +35,20 @@ _COUNTERS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class SeenWorker:
+    """A registered worker, as far as its history is kept."""
+
+    name: str
+    #: Jobs that it ended, well or not, since it began.
+    ended: int
+    #: Unix time of its last sign of life.
+    heard: float | None
+    alive: bool
+    #: Ours, silent for longer than a lease, and not ended by an operator.
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What Redis said, before anybody judged it."""
 
@@ -47,6 +61,7 @@ class Counts:
     paused_all: bool
     #: The snapshot that the publisher wrote last.
     published: Snapshot | None
+    seen: tuple[SeenWorker, ...] = ()
 
 
 class _Questions:
@@ -102,6 +117,9 @@ def read(client: redis.Redis) -> Counts:
         queues=tuple(replace(q, starved_for=starvation.seconds(q, queues, served, orders, now)) for q in queues),
         paused_all=keys.ALL_QUEUES in pauses,
         published=_published(published),
+        seen=tuple(
+            _seen(_text(name), fields, now) for name, fields in zip(worker_keys, workers, strict=True) if fields
+        ),
     )
 
 
@@ -229,6 +247,18 @@ def forget_settings() -> None:
     """Ask for Redis' settings at the next reading."""
     global _settings_read
     _settings_read = None
+
+
+def _seen(key: str, worker: Mapping[str, str], now: float) -> SeenWorker:
+    alive = _alive(worker, now)
+    ended = (worker.get(name, "") for name in ("successful_job_count", "failed_job_count"))
+    return SeenWorker(
+        name=key.removeprefix(keys.worker("")),
+        ended=sum(int(number) for number in ended if number.isdecimal()),
+        heard=_moment(worker.get("last_heartbeat")),
+        alive=alive,
+        lost=not alive and _ours(worker) and worker.get("order") != "kill" and worker.get("state") != "suspended",
+    )
 
 
 def _alive(worker: Mapping[str, str], now: float) -> bool:

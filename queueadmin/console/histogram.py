@@ -1,4 +1,4 @@
-"""Bars as rectangles of an SVG, which need no script to be drawn or pressed. Pure."""
+"""Bars and curves as shapes of an SVG, which need no script to be drawn or pressed. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from queueadmin.console.failures.triage import Bar
 #: The picture is stretched to its box; a bar is WIDE of its units and HIGH at most.
 WIDE: Final = 10
 HIGH: Final = 100
-#: A trend's picture.
+#: A trend's picture, and a curve's.
 TREND: Final = (92, 18)
+CURVE: Final = (90, 26)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,15 @@ def trend(counts: Sequence[int]) -> list[tuple[float, float, float, float]]:
         (round(place * step, 1), round(high - height, 1), round(step - 1, 1), height)
         for place, height in enumerate(heights)
     ]
+
+
+def curve(counts: Sequence[int]) -> str:
+    """Points of a polyline over the whole width; along the foot where nothing is counted."""
+    wide, high = CURVE
+    most = max(counts, default=0) or 1
+    if len(counts) < 2:
+        counts = (0, 0)
+    return " ".join(
+        f"{round(place * wide / (len(counts) - 1), 1):g},{round(high - 2 - count / most * (high - 4), 1):g}"
+        for place, count in enumerate(counts)
+    )

@@ -22,7 +22,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from ingest.queue import keys
-from queueadmin.console import audit, counts, history, latencies, metrics, rates
+from queueadmin.console import audit, counts, history, latencies, metrics, rates, worker_history
 from queueadmin.console.beside import Looks
 from queueadmin.console.failures import Indexer
 from queueadmin.console.lifecycle import Lifecycle
@@ -51,6 +51,7 @@ class Publisher:
         self._window = rates.Window()
         self._history = history.Writer(client)
         self._latencies = latencies.Writer(client)
+        self._workers = worker_history.Writer(client)
         self._database = _DatabaseWatch()
         self._audit = audit.Keeper(client)
         self._looks = Looks(client)
@@ -101,6 +102,7 @@ class Publisher:
         snapshot = metrics.build(read, by_queue, self._database.facts(), self._looks.seen(), seq=seq)
         self._history.write(snapshot)
         self._latencies.write(snapshot.at)
+        self._workers.write(read.at, read.seen, recovered=sum(queue.recovered for queue in read.queues))
         return snapshot
 
     def close(self) -> None:
@@ -124,6 +126,7 @@ class Publisher:
             self._window = rates.Window()
             self._history = history.Writer(self._client)
             self._latencies = latencies.Writer(self._client)
+            self._workers = worker_history.Writer(self._client)
         elif not leads and self._led:
             logger.info("another publisher leads; standing by")
         self._led = leads

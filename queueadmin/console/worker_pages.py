@@ -1,5 +1,6 @@
 """The page /workers/ and its buttons: HTTP only. What it shows is in workers, what they do in operations."""
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,13 +13,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ingest.queue.connections import connection
-from queueadmin.console import metrics, operations, workers
+from queueadmin.console import histogram, metrics, operations, worker_history, workers
 from queueadmin.console.answers import View, answer, back_of, do, needs
 from queueadmin.console.forms import ReasonForm
 from queueadmin.console.lists import away
 from queueadmin.console.operations import WorkerResult
 from queueadmin.console.permissions import DRAIN_WORKERS, KILL_WORKERS, RESTART_WORKERS, VIEW_CONSOLE, Permission
 from queueadmin.console.request import Request
+from queueadmin.console.worker_history import WorkerHistory
 from queueadmin.console.workers import Worker
 
 #: The tabs: the parameter `state`, and the word.
@@ -40,21 +42,28 @@ def worker_list(request: Request) -> HttpResponse:
     context: dict[str, Any] = {"page": "workers", "tab": tab}
     try:
         found = workers.read(connection())
+        lately = worker_history.read(connection(), now=time.time())
     except redis.RedisError as error:
         return render(request, "console/workers.html", context | {"away": away(error)}, status=503)
     snapshot = metrics.snapshot().as_dict()
     context |= {
         "snapshot": snapshot,
         "workers": found,
-        "rows": [worker for worker in found.items if _IN_TAB[tab](worker)],
+        "rows": [_row(worker, lately) for worker in found.items if _IN_TAB[tab](worker)],
+        "lately": lately,
         "tabs": [
             {"name": name, "word": word, "count": sum(map(_IN_TAB[name], found.items)), "here": name == tab}
             for name, word in TABS
         ],
         "alone": [queue["name"] for queue in snapshot["queues"] if not queue["workers"]],
-        "recovered": sum(queue["recovered"] for queue in snapshot["queues"]),
     }
     return render(request, "console/workers.html", context)
+
+
+def _row(worker: Worker, lately: WorkerHistory) -> tuple[Worker, str, int]:
+    """The worker, the curve of what it ended lately, and how much that was."""
+    ended = lately.ended.get(worker.name, ())
+    return worker, histogram.curve(ended), sum(ended)
 
 
 def _button(operation: Callable[..., WorkerResult], permission: Permission) -> View:

@@ -39,3 +39,9 @@ def test_nothing_failed() -> None:
 
 def test_a_trend_has_its_highest_bar_in_full_and_a_line_where_nothing_failed() -> None:
     assert histogram.trend([0, 4, 2]) == [(0.0, 17.0, 29.7, 1.0), (30.7, 0.0, 29.7, 18.0), (61.3, 9.0, 29.7, 9.0)]
+
+
+def test_a_curve_fills_its_width() -> None:
+    assert histogram.curve([0, 10, 5]) == "0,24 45,2 90,13"
+    assert histogram.curve([]) == "0,24 90,24"
+    assert histogram.curve([4]) == "0,24 90,24"
