@@ -48,9 +48,14 @@ class Held:
 
     @property
     def words(self) -> str:
-        """ "48 alerts", "1 task and 2 points"."""
-        named = [f"{count:,} {kind or 'job'}{'' if count == 1 else 's'}" for kind, count in self.kinds.items()]
+        """ "48 alerts", "1 task (export) and 2 points (live)"."""
+        named = [_counted(kind, count) for kind, count in self.kinds.items()]
         return listed(named) if named else ""
+
+
+def _counted(kind: str, count: int) -> str:
+    name, _, which = kind.partition(":")
+    return f"{count:,} {name or 'job'}{'' if count == 1 else 's'}{f' ({which})' if which else ''}"
 
 
 @dataclass(frozen=True, slots=True)

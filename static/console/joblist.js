@@ -90,23 +90,6 @@ function prepare(verb) {
     setText(button, `${word} ${number(count)}`);
   }
 }
-/* j and k go through the rows, x ticks one, e retries and # discards what is ticked. */
-const KEYS = { e: 'retry', '#': 'discard' };
-document.addEventListener('keydown', event => {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $('dialog[open]')) return;
-  if (event.target.matches('input:not([type="checkbox"]), textarea, select')) return;
-  const rows = $$('#jobs tbody tr'), here = rows.indexOf(document.activeElement.closest('#jobs tbody tr'));
-  const step = { j: 1, k: -1 }[event.key];
-  if (step) {
-    event.preventDefault();
-    $('a', rows[Math.min(rows.length - 1, Math.max(0, here + step))])?.focus();
-  } else if (event.key === 'x' && here >= 0) {
-    $('input[type="checkbox"]', rows[here])?.click();
-  } else if (Object.hasOwn(KEYS, event.key)) {
-    const button = $(`#bar [data-verb="${KEYS[event.key]}"]`);
-    if (button && !button.disabled) { event.preventDefault(); button.click(); }
-  }
-});
 /* Enter in the reason presses the button that is shown, not the first one of the bar. */
 document.addEventListener('keydown', event => {
   if (event.key !== 'Enter' || event.target.id !== 'why') return;

@@ -100,7 +100,7 @@ const keys = {
   '?': () => $('#help').showModal(),
   t: switchTheme,
   r: () => pause(!live.paused),
-  '/': () => $('#find')?.focus(),
+  '/': () => { const box = [$('main [role="search"] input:not([type="hidden"])'), $('#find')].find(each => each?.checkVisibility()); if (box) box.focus(); else palette(); },
 };
 let going = 0;
 document.addEventListener('keydown', event => {
@@ -117,6 +117,17 @@ document.addEventListener('keydown', event => {
   if (act) { event.preventDefault(); act(); }
 });
 
+/* --- a job's id pasted where a list is filtered leads to the job -------------------------------- */
+const ID = /^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
+document.addEventListener('paste', event => {
+  const box = event.target.closest?.('main [role="search"] input'), text = event.clipboardData?.getData('text').trim() ?? '';
+  if (!box || box.value || !ID.test(text)) return;
+  event.preventDefault();
+  const form = $('.find-job');
+  form.elements.id.value = text;
+  form.submit();
+});
+
 /* --- the find box: "/" reaches it, esc leaves it ------------------------------------------ */
-$('#find')?.addEventListener('keydown', event => { if (event.key === 'Escape') event.target.blur(); });
+document.addEventListener('keydown', event => { if (event.key === 'Escape' && event.target.matches('[role="search"] input')) event.target.blur(); });
 refreshTimes();

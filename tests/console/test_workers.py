@@ -95,3 +95,8 @@ def test_a_queue_whose_only_worker_is_drained_has_none(empty_redis: redis.Redis)
 def test_one_that_was_killed_serves_nothing(empty_redis: redis.Redis) -> None:
     ours(empty_redis, "w", order="kill")
     assert counts.read(empty_redis).workers.total == 0
+
+
+def test_what_it_holds_is_said_by_kind_and_type() -> None:
+    held = workers.Held({"alert": 48, "task:export": 1, "point:live": 2, "": 1})
+    assert held.words == "48 alerts, 1 task (export), 2 points (live) and 1 job"
