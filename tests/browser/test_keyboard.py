@@ -32,7 +32,8 @@ def test_an_id_pasted_into_a_filter_leads_to_its_job(page: Page, send: Send) -> 
         """text => {
             const data = new DataTransfer();
             data.setData('text', text);
-            document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+            const pasted = new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
+            document.activeElement.dispatchEvent(pasted);
         }""",
         f" {job_id}\n",
     )
