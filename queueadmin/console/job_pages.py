@@ -24,7 +24,7 @@ from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field
 from queueadmin.console.fingerprint import group_of
 from queueadmin.console.forms import EditForm, MoveForm
-from queueadmin.console.life import life
+from queueadmin.console.life import lasted, life
 from queueadmin.console.lists import away
 from queueadmin.console.permissions import (
     DUPLICATE_JOBS,
@@ -187,10 +187,12 @@ def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> Ht
     is_running = found["state"] == "started"
     buttons = [CANCEL_RUNNING if is_running else BUTTONS[verb] for verb in verbs if verb in BUTTONS]
     held = granted(request.user)
+    moments = life(found, attempts)
     context = {
         "page": "job",
         "job": found,
-        "life": life(found, attempts),
+        "life": moments,
+        "lasted": lasted(moments),
         "buttons": [button for button in buttons if button.permission.codename in held],
         "is_movable": bool({"move", "retry"} & set(verbs))
         and queries.has_runs(found)

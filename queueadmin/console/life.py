@@ -1,8 +1,9 @@
 """The life of one job as a line of moments, from the shape that `queries.job` gives. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from ingest.reading.runs import Attempt
@@ -17,6 +18,8 @@ class Moment:
     detail: str = ""
     icon: str = "circle"
     tone: str = ""
+    #: Seconds since the moment before; None: the first one, the last one, or nobody knows.
+    after: float | None = None
 
 
 #: Why a job is a dead letter, in words.
@@ -65,7 +68,20 @@ def life(job: Mapping[str, Any], attempts: Sequence[Attempt] = ()) -> list[Momen
         moments.append(Moment(job["next_attempt_at"], word, f"then into {job['queue']}", "clock", "warn"))
     if job["state"] == "finished":
         moments.append(Moment(job["finished_at"], "Finished", "its row is in the database", "circle-check", "ok"))
-    return moments
+    return [
+        *moments[:1],
+        *(replace(moment, after=_between(*pair)) for pair in pairwise(moments) for moment in pair[1:]),
+    ]
+
+
+def lasted(moments: Sequence[Moment]) -> float | None:
+    """Seconds from the first moment to the last, of a life that is over; None: it goes on, or nobody knows."""
+    over = bool(moments) and moments[-1].what in ("Dead letter", "Finished", "Canceled")
+    return _between(moments[0], moments[-1]) if over and len(moments) > 1 else None
+
+
+def _between(before: Moment, moment: Moment) -> float | None:
+    return max(0.0, (moment.at - before.at).total_seconds()) if moment.at and before.at else None
 
 
 def _attempt(attempt: Attempt) -> list[Moment]:

@@ -1,11 +1,12 @@
 """The pages /schedules/ and their buttons: HTTP only. What they show is in schedules, what they do in operations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, Final
 from zoneinfo import available_timezones
 
 import msgspec
+import redis
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -18,17 +19,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ingest.models import Schedule
+from ingest.queue.connections import connection
 from ingest.timetable import Wrong
-from queueadmin.console import masking, metrics, operations, schedules
+from queueadmin.console import masking, metrics, operations, schedule_runs, schedules
 from queueadmin.console.answers import View, answer, do, needs
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.forms import PreviewForm, ReasonForm, ScheduleForm
 from queueadmin.console.permissions import MANAGE_SCHEDULES, RUN_SCHEDULES, VIEW_CONSOLE, Permission
 from queueadmin.console.request import Request
+from queueadmin.console.schedule_runs import Due, Runs
 from queueadmin.console.visible import visible
 
-#: Rows of the list.
-PAGE_SIZE: Final = 100
+#: Rows of the list, each with its last runs: 500 jobs that are looked up.
+PAGE_SIZE: Final = 25
 DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or done until it is back."
 #: What the form is not asked about each time, and where it differs from what a schedule holds.
 _FIELDS: Final = ("name", "kind", "cron", "interval_seconds", "timezone", "source", "tenant", "priority", "catch_up")
@@ -47,9 +50,19 @@ def schedule_list(request: Request) -> HttpResponse:
         context["standing"] = schedules.standing()
     except (DatabaseError, InterfaceError):
         return render(request, "console/schedules.html", context | {"away": DATABASE_AWAY}, status=503)
-    context["rows"] = [(each, schedules.words(each)) for each in found.items]
+    runs, context["waiting"] = _lately(found.items, snapshot.at)
+    context["rows"] = [(each, schedules.words(each), runs.get(each.pk)) for each in found.items]
     context |= {"cursor": cursor, "next": found.next, "leader": settings.REDIS and snapshot.maintenance.leader}
     return render(request, "console/schedules.html", context)
+
+
+def _lately(items: Sequence[Schedule], now: float) -> tuple[dict[int, Runs], list[Due]]:
+    """How each went, and what waits for its time; nothing while Redis is away."""
+    try:
+        client = connection() if settings.REDIS else None
+        return schedule_runs.runs(items), schedule_runs.waiting(client, now) if client else []
+    except (redis.RedisError, DatabaseError, InterfaceError):
+        return {}, []
 
 
 @never_cache

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ingest.reading.runs import Attempt
-from queueadmin.console.life import life
+from queueadmin.console.life import lasted, life
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 
@@ -112,3 +112,15 @@ def test_every_attempt_that_is_kept_is_told_once_and_in_its_place() -> None:
 def test_an_attempt_whose_beginning_is_not_known_is_told_by_its_end() -> None:
     told = life(_job(attempts=1), [_attempt(1, "", retried=True)])
     assert (told[-1].what, told[-1].detail) == ("Failed: OSError", "attempt 1, then tried again")
+
+
+def test_it_tells_how_long_each_step_took_and_the_whole() -> None:
+    job = _job(
+        state="failed", error={"type": "OSError", "message": "", "reason": "error", "at": NOW + timedelta(seconds=4)}
+    )
+    moments = life(job)
+    assert moments[0].after is None
+    assert all(moment.after is not None and moment.after >= 0 for moment in moments[1:])
+    assert lasted(moments) == 4
+    assert lasted(life(_job(state="queued"))) is None
+    assert lasted([]) is None
