@@ -7,6 +7,7 @@ rest of what the sender still sends is dropped.
     python -m queueadmin.web -b 127.0.0.1 -p 8000 queueadmin.asgi:application
 """
 
+import asyncio
 import gc
 from io import BytesIO
 from typing import Any, Final
@@ -179,6 +180,29 @@ class Channel(http.HTTPChannel):
         return visit(method.decode("latin-1"), path, peer, {"x-request-id": given.decode("latin-1")})
 
 
+class Pace:
+    """How fast a websocket's reader takes what is sent: Daphne itself would heap up in memory what it does not take."""
+
+    def __init__(self, transport: Any) -> None:
+        self._taken = asyncio.Event()
+        self._taken.set()
+        # The HTTP channel, which handed the connection over.
+        transport.unregisterProducer()
+        transport.registerProducer(self, True)
+
+    async def wait(self) -> None:
+        """Until what was sent is on its way; at once while less than Twisted's 64 KiB are not."""
+        await self._taken.wait()
+
+    def pauseProducing(self) -> None:
+        self._taken.clear()
+
+    def resumeProducing(self) -> None:
+        self._taken.set()
+
+    stopProducing = resumeProducing
+
+
 class Factory(HTTPFactory):  # type: ignore[misc]
     protocol = Channel
 
@@ -196,6 +220,22 @@ class LimitedServer(Server):  # type: ignore[misc]
         # A body is handed on in one piece, since it is in memory: 110 messages of 8 KiB cost 3 ms.
         super().__init__(*args, **kwargs, request_buffer_size=limits.WIRE_BYTES + 1)
         self.in_flight = limits.InFlight()
+        self._paces: dict[Any, Pace] = {}
+
+    def create_application(self, protocol: Any, scope: Any) -> Any:
+        if scope["type"] == "websocket":
+            self._paces[protocol] = Pace(protocol.transport)
+        return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """As other servers do: sending waits while the reader takes nothing."""
+        await super().handle_reply(protocol, message)
+        if message["type"] == "websocket.send" and (pace := self._paces.get(protocol)) is not None:
+            await pace.wait()
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        self._paces.pop(protocol, None)
+        super().protocol_disconnected(protocol)
 
     def run(self) -> None:
         # What is loaded by now stays to the end, the pages too, which Django would load with the first request.

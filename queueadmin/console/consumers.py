@@ -1,12 +1,17 @@
-"""The socket: forwards frames, computes nothing."""
+"""The socket: forwards frames, computes nothing.
+
+Whoever reads too slowly gets no backlog: a frame waits until the last one is on its way, those of the meantime are left
+out, and what was missed of the history comes before the next whole snapshot. Who takes nothing for SLOW_SECONDS is
+dropped; the page comes back by itself and begins anew.
+"""
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from channels.auth import get_user
@@ -17,8 +22,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import Error
 from django.utils.module_loading import import_string
 
-from ingest.queue.connections import connection
-from queueadmin.console import history
+from queueadmin.console import open_sockets
 from queueadmin.console.door_feed import door_feed
 from queueadmin.console.feed import feed
 from queueadmin.console.following import following
@@ -30,8 +34,12 @@ logger = logging.getLogger(__name__)
 NOT_LOGGED_IN: Final = 4401
 #: Somebody is, who may not see what the socket tells; the page does not reconnect either.
 NOT_ALLOWED: Final = 4403
-#: How often a session is looked at again.
+#: It took nothing for SLOW_SECONDS (WebSocket's "try again later").
+TOO_SLOW: Final = 1013
+#: How often a session is looked at again, beside when it ends here (`open_sockets`).
 SESSION_SECONDS: Final = 60.0
+#: For the 130 KB of the history that is a line of 35 kbit/s.
+SLOW_SECONDS: Final = 30.0
 
 
 class _Follow(msgspec.Struct):
@@ -44,8 +52,8 @@ _FOLLOW: Final = msgspec.json.Decoder(_Follow)
 
 
 class ConsoleConsumer(AsyncWebsocketConsumer):
-    """History first, then a snapshot a second; and where the page asks for it, what becomes of one job, or what comes
-    in at the door.
+    """History first, then a snapshot a second, with ?deltas=1 only what changed since the one before; and where the
+    page asks for it, what becomes of one job, or what comes in at the door.
 
     The page asks with {"follow": "<job id>"}, or {"door": true}; with neither, for none any more. Whatever else it
     sends is ignored.
@@ -57,6 +65,10 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
     #: What the page asked for beside the snapshots.
     _more: asyncio.Task[None] | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._check_at = time.monotonic() + SESSION_SECONDS
+
     async def connect(self) -> None:
         if not same_origin(self.scope):
             await self.close()
@@ -66,7 +78,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if (code := await _refused(self.scope.get("user"))) is not None:
             await self.close(code)
             return
-        self._task = asyncio.create_task(self._forward())
+        self._task = asyncio.create_task(self._kept(self._forward()))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self._task is None:
@@ -80,57 +92,65 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         # Asked each time: what somebody may can have changed since the socket was opened.
         if (wanted.follow or wanted.door) and (code := await self._refused_by_now()) is not None:
             await self.close(code)
-            return
-        if wanted.follow:
-            self._more = asyncio.create_task(self._follow(wanted.follow))
+        elif wanted.follow:
+            self._more = asyncio.create_task(self._kept(self._follow(wanted.follow)))
         elif wanted.door:
-            self._more = asyncio.create_task(self._watch_door())
+            self._more = asyncio.create_task(self._kept(self._watch_door()))
+
+    async def _tell(self, text: str) -> None:
+        """Raises TimeoutError when the reader takes nothing."""
+        async with asyncio.timeout(SLOW_SECONDS):
+            await self.send(text)
 
     async def disconnect(self, code: int) -> None:
         await _end(self._more)
         await _end(self._task)
 
-    async def _forward(self) -> None:
+    async def _kept(self, forwarding: Coroutine[Any, Any, None]) -> None:
+        """One task of the socket; when it fails, the socket ends and the page begins anew."""
         try:
-            async with feed().followed():
-                await self.send(await database_sync_to_async(_history, thread_sensitive=False)())
-                number, check_at = 0, time.monotonic() + SESSION_SECONDS
-                while True:
-                    number, text = await feed().after(number)
-                    await self.send(text)
-                    if time.monotonic() >= check_at:
-                        check_at = time.monotonic() + SESSION_SECONDS
-                        if (code := await self._refused_by_now()) is not None:
-                            await self.close(code)
-                            return
-        except asyncio.CancelledError:
-            raise
+            await forwarding
+        except TimeoutError:
+            logger.info("a socket took nothing for %.0f s and is dropped", SLOW_SECONDS)
+            await self.close(TOO_SLOW)
         except Exception:
             logger.exception("a socket ended")
             await self.close(1011)
 
-    async def _follow(self, job_id: str) -> None:
-        try:
-            # Also the feed's, which brings the news of jobs: this one may outlive the other task by a moment.
-            async with feed().followed(), following().followed(job_id) as follower:
+    async def _forward(self) -> None:
+        deltas = "deltas" in parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        async with feed().followed():
+            with open_sockets.opened(self.scope["session"].session_key, self.scope["user"].pk, self._doubt):
+                await self._tell(await feed().history())
+                number, at = 0, 0.0
                 while True:
-                    await self.send(await follower.next())
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            logger.exception("a socket does not follow its job any more")
+                    frame = await feed().after(number)
+                    if time.monotonic() >= self._check_at:
+                        self._check_at = time.monotonic() + SESSION_SECONDS
+                        if (code := await self._refused_by_now()) is not None:
+                            await self.close(code)
+                            return
+                    follows = frame.number == number + 1 and frame.delta is not None
+                    if number and not follows:
+                        await self._tell(await feed().history(after=at))
+                    await self._tell(frame.delta if deltas and follows and frame.delta else frame.text)
+                    number, at = frame.number, frame.at
+
+    def _doubt(self) -> None:
+        self._check_at = 0.0
+
+    async def _follow(self, job_id: str) -> None:
+        # Also the feed's, which brings the news of jobs: this one may outlive the other task by a moment.
+        async with feed().followed(), following().followed(job_id) as follower:
+            while True:
+                await self._tell(await follower.next())
 
     async def _watch_door(self) -> None:
-        try:
-            async with door_feed().followed():
-                number = 0
-                while True:
-                    number, text = await door_feed().after(number)
-                    await self.send(text)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            logger.exception("a socket is not told any more what comes in")
+        async with door_feed().followed():
+            number = 0
+            while True:
+                number, text = await door_feed().after(number)
+                await self._tell(text)
 
     async def _refused_by_now(self) -> int | None:
         """Read the session again: it may be logged out, expired, its user barred or out of a group."""
@@ -156,10 +176,6 @@ async def _end(task: asyncio.Task[None] | None) -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def _history() -> str:
-    return history.frame(connection() if settings.REDIS else None)
 
 
 def same_origin(scope: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
-from queueadmin.console import metrics, replays
+from queueadmin.console import metrics, replays, static_files
 from queueadmin.console.permissions import BY_CODENAME, VIEW_CONSOLE, AnyUser, granted
 
 
@@ -25,6 +25,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         # False: what needs Redis is not offered, and a sentence says so.
         "has_redis": settings.REDIS,
         "environment": settings.ENVIRONMENT,
+        "release": SimpleLazyObject(static_files.release),
         "faults": settings.QUEUEADMIN_FAULTS,
     }
 

@@ -1,6 +1,7 @@
 """The publisher's frames in one web process: one subscription, whatever the number of sockets.
 
-A reader that is slow gets the latest frame and not a backlog. When no frame comes, because Redis
+What changed from the frame before is worked out once too, and so are the rows of the history that a socket begins
+with or has missed. A reader that is slow gets the latest frame and not a backlog. When no frame comes, because Redis
 or the publisher is away, this process reads the snapshot itself, once for all its sockets: while
 Redis is away that is the last known one, marked so.
 
@@ -11,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -21,7 +23,8 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from queueadmin.console import lifecycle, metrics, publisher
+from ingest.queue.connections import connection
+from queueadmin.console import deltas, history, lifecycle, metrics, publisher
 from queueadmin.console.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,22 @@ ALONE_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 1.0
 
 
+#: So long the rows that one socket has got are good for the next: 500 come back at once after a restart.
+HISTORY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    #: 1 for the first; the next one's is one more.
+    number: int
+    #: Unix time of its snapshot, as in the rows of the history.
+    at: float
+    #: The whole snapshot.
+    text: str
+    #: {type: delta}: what changed since the frame before. None: there was none, or rows were missed between them.
+    delta: str | None
+
+
 #: Gets each message of the group `jobs`; None: some may have been missed.
 Hear = Callable[[dict[str, Any] | None], None]
 
@@ -44,9 +63,12 @@ class Feed:
     def __init__(self) -> None:
         self._followers = 0
         self._task: asyncio.Task[None] | None = None
-        self._news = asyncio.Condition()
-        self._number = 0
-        self._text = ""
+        self._news = asyncio.Event()
+        self._frame: Frame | None = None
+        #: The newest frame's members.
+        self._members: dict[str, Any] = {}
+        #: By the time that they begin after: when they were asked for, and the answer.
+        self._histories: dict[float, tuple[float, asyncio.Task[str]]] = {}
         self._channel: str | None = None
         self._hear: Hear | None = None
 
@@ -56,7 +78,7 @@ class Feed:
         self._followers += 1
         if self._task is None:
             # Nobody listened meanwhile: the last frame may be hours old, and numbers would jump back to it.
-            self._number = 0
+            self._frame = None
             self._task = asyncio.create_task(self._run())
         try:
             yield
@@ -68,11 +90,21 @@ class Feed:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    async def after(self, number: int) -> tuple[int, str]:
-        """The latest frame and its number, as soon as there is one later than `number`. Begin with 0."""
-        async with self._news:
-            await self._news.wait_for(lambda: self._number > number)
-            return self._number, self._text
+    async def after(self, number: int) -> Frame:
+        """The latest frame, as soon as there is one later than `number`. Begin with 0."""
+        while self._frame is None or self._frame.number <= number:
+            await self._news.wait()
+        return self._frame
+
+    async def history(self, after: float = 0.0) -> str:
+        """The frame of the rows later than `after`, read once for all who ask within a second."""
+        now = asyncio.get_running_loop().time()
+        self._histories = {each: kept for each, kept in self._histories.items() if now - kept[0] < HISTORY_SECONDS}
+        if after not in self._histories:
+            reading = asyncio.ensure_future(database_sync_to_async(_history, thread_sensitive=False)(after))
+            self._histories[after] = (now, reading)
+        # The others wait for it too when one of them goes.
+        return await asyncio.shield(self._histories[after][1])
 
     async def tell_of_jobs(self, hear: Hear | None) -> None:
         """From now on tell `hear` what happens to jobs; None: nobody wants to know any more."""
@@ -128,7 +160,7 @@ class Feed:
                 text = message["text"]
                 with suppress(msgspec.MsgspecError):
                     metrics.remember(Snapshot.from_json(text))
-                await self._tell(text)
+                self._tell(text)
         finally:
             self._channel = None
             for group in (publisher.GROUP, lifecycle.GROUP):
@@ -141,13 +173,23 @@ class Feed:
     async def _read(self) -> None:
         # Not on the thread that Django's views share: Redis may take its whole timeout.
         snapshot = await database_sync_to_async(metrics.snapshot, thread_sensitive=False)()
-        await self._tell(snapshot.as_json().decode())
+        self._tell(snapshot.as_json().decode())
 
-    async def _tell(self, text: str) -> None:
-        async with self._news:
-            self._number += 1
-            self._text = text
-            self._news.notify_all()
+    def _tell(self, text: str) -> None:
+        before, last, members = self._frame, self._members, msgspec.json.decode(text)
+        delta = None
+        # A number of the publisher's that was never seen here has a row in the history that no socket got.
+        if before is not None and members["seq"] <= last["seq"] + 1:
+            changed = {"type": "delta", "seq": members["seq"], "changed": deltas.between(last, members)}
+            delta = msgspec.json.encode(changed).decode()
+        self._members = members
+        self._frame = Frame(before.number + 1 if before else 1, members["at"], text, delta)
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+def _history(after: float) -> str:
+    return history.frame(connection() if settings.REDIS else None, after=after)
 
 
 def _layer() -> Any:

@@ -1,6 +1,6 @@
 """The jobs that the sockets of one web process follow: each looked at once, whatever the number of its followers.
 
-A job is looked at as soon as something happened to it, at most four times a second, and every LOOK_SECONDS anyway,
+A job is looked at as soon as something happened to it, at most once a second, and every LOOK_SECONDS anyway,
 since what is forwarded may be dropped. What is sent is what the look found: it cannot be out of order, or wrong.
 """
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 #: Between two looks at a job that nothing was heard of.
 LOOK_SECONDS: Final = 5.0
 #: Between two looks at anything.
-SHORTEST: Final = 0.25
+SHORTEST: Final = 1.0
 Look = Callable[[str], str]
 
 

@@ -16,6 +16,7 @@ import redis
 from django.conf import settings
 
 from ingest.queue import keys
+from queueadmin.console import static_files
 from queueadmin.console.snapshot import Snapshot
 
 Row = list[float]
@@ -108,14 +109,30 @@ class Writer:
         yield from _rolled([each for each in rows if after <= each[0] < before], coarser.step)
 
 
-def frame(client: redis.Redis | None) -> str:
-    """The socket's first frame. The rows are joined as they are, none is parsed; empty while Redis is away, or None."""
+def frame(client: redis.Redis | None, *, after: float = 0.0) -> str:
+    """The socket's first frame, or, for one that missed some, the rows later than `after`.
+
+    All are joined as they are, and none is parsed. Empty while Redis is away, or None.
+    """
+    # A minute for clocks that do not agree.
+    wanted = min(ROWS, int(max(0.0, time.time() - after)) + 60)
     try:
-        rows = client.lrange(keys.HISTORY, 0, -1) if client else []
+        rows = client.lrange(keys.HISTORY, -wanted, -1) if client else []
     except redis.RedisError:
         rows = []
-    head = json.dumps({"type": "history", "step": STEP, "columns": columns()})
+    if after:
+        rows = [text for text, (at, *_) in zip(rows, _decoded(rows), strict=True) if at > after]
+    head = json.dumps({"type": "history", "step": STEP, "columns": columns(), "release": static_files.release()})
     return f'{head[:-1]},"rows":[{",".join(map(_text, rows))}]}}'
+
+
+def published(client: redis.Redis) -> str | None:
+    """The latest snapshot as the publisher wrote it; None: nobody publishes. Raises redis.RedisError."""
+    pipe = client.pipeline(transaction=False)
+    pipe.get(keys.SNAPSHOT)
+    pipe.exists(keys.PUBLISHER)
+    text, is_led = pipe.execute()
+    return _text(text) if text and is_led else None
 
 
 def window(client: redis.Redis, seconds: int, *, now: float | None = None) -> tuple[int, list[Row]]:

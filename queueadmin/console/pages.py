@@ -51,6 +51,10 @@ class Login(LoginView):
     form_class = LoginForm
     redirect_authenticated_user = True
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        # A page that was left open comes here by itself.
+        return super().get_context_data(**kwargs) | {"ended": "ended" in self.request.GET}
+
 
 class Account(PasswordChangeView):
     """Who is signed in, and a new password."""

@@ -48,7 +48,7 @@ def of_user(user: User, here: str | None) -> list[SignedIn]:
 
 
 def end(user: User, here: str | None, identity: str = "") -> int:
-    """Sign out there, or with no `identity` everywhere but here; how many ended. Their sockets end within a minute."""
+    """Sign out there, or with no `identity` everywhere but here; how many ended. Their sockets end with them."""
     ended = 0
     for session, _ in _sessions(user):
         mine = session.session_key == here

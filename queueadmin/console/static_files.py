@@ -1,10 +1,13 @@
-"""How static files are stored: our own made smaller, all under hashed names and compressed."""
+"""How static files are stored: our own made smaller, all under hashed names and compressed.
+
+`release` tells one set of them from another.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
-from django.contrib.staticfiles.storage import StaticFilesStorage
+from django.contrib.staticfiles.storage import StaticFilesStorage, staticfiles_storage
 from django.core.files.base import ContentFile
 from rcssmin import cssmin
 from rjsmin import jsmin
@@ -52,3 +55,8 @@ class _Smaller:
 
 def _suffix(name: str) -> str:
     return PurePath(name).suffix
+
+
+def release() -> str:
+    """Another one when any file changed, so that a page can tell that it is of before; "" where it is not known."""
+    return str(getattr(staticfiles_storage, "manifest_hash", ""))

@@ -154,7 +154,7 @@ function poll() {
   else if (!document.hidden) trigger('#door', 'poll');
 }
 onState(({ name }) => {
-  const on = name === 'reconnecting' || name === 'connecting';
+  const on = ['polling', 'reconnecting', 'connecting'].includes(name);
   if (on && !silent) silent = setTimeout(poll, POLL);
   if (!on) { clearTimeout(silent); silent = 0; sayInstead(null); }
 });

@@ -1,5 +1,6 @@
 // What the page knows: the rows of the last minutes and the newest snapshot, kept through every reconnect.
 import { schedule } from './paint.js';
+import { renew } from './renew.js';
 import { listen } from './socket.js';
 
 const LONGEST = 900; // rows: 15 minutes at one a second, as long as the server's history
@@ -82,9 +83,12 @@ export function start() {
     },
     job: takeJob,
     door: takeDoor,
-    history({ columns, rows }) {
-      live.rows = rows.map(values => Object.fromEntries(columns.map((name, i) => [name, values[i] ?? 0])));
+    // All of it, or what was missed: either way it stands in the place of the rows from its first on.
+    history({ columns, rows, release }) {
+      const come = rows.map(values => Object.fromEntries(columns.map((name, i) => [name, values[i] ?? 0]))), first = come[0]?.at ?? Infinity;
+      live.rows = [...live.rows.filter(row => row.at < first), ...come].slice(-LONGEST);
       schedule();
+      if (release && release !== document.body.dataset.release) renew();
     },
     snapshot(frame) { if (live.paused) held = frame; else take(frame); },
   });

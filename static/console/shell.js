@@ -2,19 +2,20 @@
 import { ago, clock, duration, full, isUtc, memory, number, setUtc, short, zone } from './format.js';
 import { live, onSnapshot, onState, pause } from './live.js';
 import { readPalette, schedule, setText } from './paint.js';
-import { toast } from './toast.js';
+import { signIn } from './renew.js';
 
 const $ = selector => document.querySelector(selector);
 const $$ = selector => [...document.querySelectorAll(selector)];
 const root = document.documentElement;
 
 /* --- live dot ------------------------------------------------------------------ */
-const DOT = { live: 'on', paused: 'stale', stale: 'stale', connecting: '', reconnecting: 'off', 'signed-out': 'off', 'not-allowed': 'off' };
+const DOT = { live: 'on', paused: 'stale', stale: 'stale', polling: 'stale', connecting: '', reconnecting: 'off', 'signed-out': 'off', 'not-allowed': 'off' };
 const since = age => age === null || age < 1 ? '' : age < 90 ? `${age} s` : `${Math.round(age / 60)} min`;
-function words({ name, wait, age }) {
+function words({ name, wait, age, every }) {
   if (name === 'stale') return `stale ${since(age)}`;
-  if (live.instead && (name === 'reconnecting' || name === 'connecting')) return live.instead;
-  if (name === 'reconnecting') return wait ? `reconnecting in ${wait} s` : 'reconnecting…';
+  if (live.instead && ['polling', 'reconnecting', 'connecting'].includes(name)) return live.instead;
+  if (name === 'polling') return `every ${every} s`;
+  if (name === 'reconnecting') return `${age > 2 ? `${since(age)} old, ` : ''}${wait ? `reconnecting in ${wait} s` : 'reconnecting…'}`;
   if (name === 'signed-out') return 'signed out';
   if (name === 'not-allowed') return 'no live numbers';
   return name === 'connecting' ? 'connecting…' : name;
@@ -26,11 +27,11 @@ onState(state => {
   const shown = live.instead ? 'stale' : DOT[state.name];
   if (dot.dataset.s !== shown) dot.dataset.s = shown;
   setText(dot.lastElementChild, words(state));
-  if (state.name === 'signed-out' && before !== state.name) toast('You are signed out, so the numbers stand still. Reload the page to sign in.', 'error');
+  if (state.name === 'signed-out' && before !== state.name) signIn();
   before = state.name;
   dot.title = state.age > 2 ? `The numbers are ${since(state.age)} old` : '';
   // Announced once per change of state, not at every second of a countdown.
-  setText($('#live-said'), { live: 'Live', reconnecting: live.instead ? `No live connection; the numbers come ${live.instead}` : 'Connection lost, reconnecting', stale: 'The numbers are stale', 'signed-out': 'You are signed out; reload to sign in', 'not-allowed': 'You may not see the live numbers', paused: 'Paused' }[state.name] ?? '');
+  setText($('#live-said'), { live: 'Live', polling: `No live connection; the numbers come ${words(state)}`, reconnecting: live.instead ? `No live connection; the numbers come ${live.instead}` : 'Connection lost, reconnecting', stale: 'The numbers are stale', 'signed-out': 'You are signed out; reload to sign in', 'not-allowed': 'You may not see the live numbers', paused: 'Paused' }[state.name] ?? '');
 });
 
 /* --- what every page shows of a snapshot ---------------------------------------- */

@@ -91,7 +91,7 @@ def test_without_a_socket_it_asks_every_few_seconds_and_says_so(
 ) -> None:
     """A proxy may let no WebSocket through."""
     page, name = open_page(), f"b {uuid.uuid4().hex[:6]}"
-    page.route_web_socket("**/ws/console/", lambda socket: socket.close(code=1011))
+    page.route_web_socket("**/ws/console/*", lambda socket: socket.close(code=1011))
     send(instance, name)
     page.goto("/ingest/")
     expect(page.locator(".live")).to_have_text("every 3 s")

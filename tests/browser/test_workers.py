@@ -67,7 +67,7 @@ def test_without_a_socket_the_page_asks_every_few_seconds_and_says_so(
     open_page: OpenPage, complaints: list[str]
 ) -> None:
     page = open_page()
-    page.route_web_socket("**/ws/console/", lambda socket: socket.close(code=1011))
+    page.route_web_socket("**/ws/console/*", lambda socket: socket.close(code=1011))
     page.goto("/workers/")
     expect(page.locator(".top .live")).to_contain_text("every 5 s")
     complaints.clear()  # the browser's own of the socket

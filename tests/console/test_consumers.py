@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,11 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from ingest.queue import connections
-from queueadmin.console import consumers, door_feed, feed, history, metrics, publisher
+from queueadmin.console import consumers, door_feed, feed, history, metrics, publisher, sessions
 from queueadmin.console.consumers import NOT_ALLOWED, NOT_LOGGED_IN, same_origin
 from queueadmin.console.lifecycle import Lifecycle
 from queueadmin.console.routing import router
-from queueadmin.console.snapshot import Snapshot
+from queueadmin.console.snapshot import Snapshot, Workers
 from tests.conftest import Valkey, wait_until
 from tests.console.conftest import Jobs
 
@@ -41,12 +43,14 @@ def session(make_user: Callable[..., User]) -> Client:
 
 
 @asynccontextmanager
-async def _socket(session: Client | None = None, *headers: tuple[bytes, bytes]) -> AsyncIterator[WebsocketCommunicator]:
+async def _socket(
+    session: Client | None = None, *headers: tuple[bytes, bytes], query: str = ""
+) -> AsyncIterator[WebsocketCommunicator]:
     given = list(headers) or [HOST, ORIGIN]
     if session is not None:
         cookie = session.cookies[settings.SESSION_COOKIE_NAME].value
         given.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode()))
-    socket = WebsocketCommunicator(AuthMiddlewareStack(router), "/ws/console/", headers=given)
+    socket = WebsocketCommunicator(AuthMiddlewareStack(router), f"/ws/console/{query}", headers=given)
     try:
         yield socket
     finally:
@@ -65,18 +69,25 @@ async def _frame(socket: WebsocketCommunicator) -> dict[str, Any]:
     return frame
 
 
+async def _told(socket: WebsocketCommunicator, snapshot: Snapshot) -> dict[str, Any]:
+    """The frame that this brings, published as often as it takes until the socket's process follows."""
+    async with asyncio.timeout(20):
+        while True:
+            await _publish(snapshot)
+            await asyncio.sleep(0.05)
+            while not socket.output_queue.empty():
+                frame = await _frame(socket)
+                if frame.get("seq", snapshot.seq) == snapshot.seq:
+                    return frame
+
+
 async def test_history_first_then_snapshots_as_they_were_sent(session: Client, empty_redis: redis.Redis) -> None:
     await sync_to_async(history.Writer(empty_redis).write)(SAMPLE)
     async with _socket(session) as socket:
         assert (await socket.connect(timeout=10))[0]
         first = await _frame(socket)
         assert (first["type"], len(first["rows"])) == ("history", 1)
-        # Until the subscription stands, nothing comes; then every frame does.
-        async with asyncio.timeout(20):
-            while socket.output_queue.empty():
-                await _publish()
-                await asyncio.sleep(0.05)
-        second = await _frame(socket)
+        second = await _told(socket, SAMPLE)
         assert second == json.loads(SAMPLE.as_json())
 
 
@@ -94,34 +105,64 @@ async def test_another_origin_is_refused(session: Client, empty_redis: redis.Red
         assert not (await socket.connect(timeout=10))[0]
 
 
-async def test_it_closes_when_the_session_ends(
-    session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consumers, "SESSION_SECONDS", 0.0)
+@pytest.mark.parametrize("end", ["sign out", "bar", "new password", "remove", "end elsewhere"])
+async def test_the_end_of_a_session_ends_its_sockets(session: Client, empty_redis: redis.Redis, end: str) -> None:
+    """At the next frame, not when the session is looked at anyway."""
     async with _socket(session) as socket:
         await socket.connect(timeout=10)
         assert (await _frame(socket))["type"] == "history"
-        await sync_to_async(session.logout)()
-        closed = None
-        async with asyncio.timeout(20):
-            while closed is None:
-                await _publish()
-                await asyncio.sleep(0.05)
-                while not socket.output_queue.empty():
-                    message = await socket.receive_output(timeout=1)
-                    closed = message if message["type"] == "websocket.close" else closed
-        assert closed["code"] == NOT_LOGGED_IN
+        ada = await User.objects.aget(username="ada")
+        match end:
+            case "sign out":
+                await sync_to_async(session.logout)()
+            case "bar":
+                ada.is_active = False
+                await ada.asave()
+            case "new password":
+                ada.set_password("another-one-42")
+                await ada.asave()
+            case "remove":
+                await ada.adelete()
+            case _:
+                await sync_to_async(sessions.end)(ada, None)
+        await _closed(socket)
 
 
-async def test_a_barred_user_is_closed_too(
+async def test_another_session_s_end_is_none_of_its_business(
+    session: Client, make_user: Callable[..., User], empty_redis: redis.Redis
+) -> None:
+    other = Client()
+    user = await sync_to_async(make_user)("bob", "viewer")
+    await sync_to_async(other.force_login)(user, "django.contrib.auth.backends.ModelBackend")
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await _frame(socket)
+        await sync_to_async(other.logout)()
+        assert (await _told(socket, SAMPLE))["type"] == "snapshot"
+
+
+async def test_a_session_that_ends_elsewhere_is_looked_at_again(
     session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "SESSION_SECONDS", 0.0)
-    await User.objects.filter(username="ada").aupdate(is_active=False)
+    await User.objects.filter(username="ada").aupdate(is_active=False)  # no signal tells of it
     async with _socket(session) as socket:
         await socket.connect(timeout=10)
         closed = await socket.receive_output(timeout=10)
         assert closed.get("code") == NOT_LOGGED_IN
+
+
+async def _closed(socket: WebsocketCommunicator) -> None:
+    """Publish until it is closed, as one that is signed out."""
+    async with asyncio.timeout(20):
+        while True:
+            await _publish()
+            await asyncio.sleep(0.05)
+            while not socket.output_queue.empty():
+                message = await socket.receive_output(timeout=1)
+                if message["type"] == "websocket.close":
+                    assert message["code"] == NOT_LOGGED_IN
+                    return
 
 
 async def test_with_no_publisher_the_process_reads_for_itself(
@@ -146,7 +187,7 @@ async def test_without_redis_it_opens_and_shows_the_last_known_numbers(
     async with _socket(session) as socket:
         assert (await socket.connect(timeout=10))[0]
         first, second = await _frame(socket), await _frame(socket)
-    assert first == {"type": "history", "step": 1, "columns": history.columns(), "rows": []}
+    assert first == {"type": "history", "step": 1, "columns": history.columns(), "release": "", "rows": []}
     assert second["redis"]["status"] == "disconnected"
     assert second["verdict"]["status"] == "degraded"
     assert second["totals"] == json.loads(SAMPLE.as_json())["totals"]
@@ -171,14 +212,14 @@ async def test_it_goes_on_by_itself_when_redis_comes_back(
         await _frame_with(socket, "connected")
         # And it follows the publisher again, not only its own reading.
         async with asyncio.timeout(20):
-            while (await _frame(socket))["seq"] != SAMPLE.seq:
+            while (await _frame(socket)).get("seq") != SAMPLE.seq:
                 await _publish()
     connections.close_connections()
 
 
 async def _frame_with(socket: WebsocketCommunicator, status: str) -> None:
     async with asyncio.timeout(30):
-        while (await _frame(socket))["redis"]["status"] != status:
+        while (frame := await _frame(socket))["type"] != "snapshot" or frame["redis"]["status"] != status:
             pass
 
 
@@ -251,24 +292,63 @@ async def _job_frame(socket: WebsocketCommunicator, job_id: str, state: str | No
                 return frame
 
 
-async def test_a_slow_reader_gets_the_latest_frame_and_no_backlog() -> None:
-    source = feed.Feed()
-    for number in range(5):
-        await source._tell(str(number))
-    number, text = await source.after(0)
-    assert (number, text) == (5, "4")
+async def test_with_deltas_only_what_changed_is_sent_and_it_adds_up(session: Client, empty_redis: redis.Redis) -> None:
+    async with _socket(session, query="?deltas=1") as socket:
+        await socket.connect(timeout=10)
+        await _frame(socket)
+        whole = await _told(socket, SAMPLE)
+        assert whole == json.loads(SAMPLE.as_json())
+        later = replace(SAMPLE, seq=SAMPLE.seq + 1, at=SAMPLE.at + 1, workers=Workers(9, 7))
+        delta = await _told(socket, later)
+        assert delta == {
+            "type": "delta",
+            "seq": later.seq,
+            "changed": {"seq": later.seq, "at": later.at, "workers": {"total": 9, "busy": 7}},
+        }
 
 
-async def test_who_comes_first_again_gets_no_frame_of_those_who_left(empty_redis: redis.Redis) -> None:
-    source = feed.Feed()
-    async with source.followed():
-        await source._tell("old")
-    async with source.followed():
-        source._task.cancel()  # type: ignore[union-attr]
-        waiting = asyncio.ensure_future(source.after(0))
-        await asyncio.sleep(0)  # it begins to wait
-        await source._tell("new")
-        assert (await asyncio.wait_for(waiting, 10))[1] == "new"
+async def test_a_socket_that_missed_rows_gets_them_before_the_next_whole_snapshot(
+    session: Client, empty_redis: redis.Redis
+) -> None:
+    writer = history.Writer(empty_redis)
+    first, missed, last = (replace(SAMPLE, seq=SAMPLE.seq + n, at=round(time.time()) + n) for n in range(3))
+    async with _socket(session, query="?deltas=1") as socket:
+        await socket.connect(timeout=10)
+        assert (await _frame(socket))["rows"] == []
+        for snapshot in (first, missed, last):
+            await sync_to_async(writer.write)(snapshot)
+        await _told(socket, first)
+        rows = await _told(socket, last)
+        assert [row[0] for row in rows["rows"]] == [missed.at, last.at]
+        assert (await _frame(socket))["seq"] == last.seq
+
+
+async def test_who_takes_nothing_is_dropped(
+    session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SLOW_SECONDS", 0.05)
+    sent = consumers.ConsoleConsumer.send
+
+    async def stuck(self: Any, text_data: str) -> None:
+        await sent(self, text_data)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(consumers.ConsoleConsumer, "send", stuck)
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        assert (await _frame(socket))["type"] == "history"
+        closed = await socket.receive_output(timeout=10)
+        assert (closed["type"], closed["code"]) == ("websocket.close", consumers.TOO_SLOW)
+
+
+async def test_what_a_page_asks_for_needs_a_session_that_still_is(session: Client, empty_redis: redis.Redis) -> None:
+    """Permission per message, issue 7, point 6."""
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await _frame(socket)
+        await User.objects.filter(username="ada").aupdate(is_active=False)  # no signal tells of it
+        await socket.send_json_to({"follow": "nobody"})
+        await _closed(socket)
 
 
 @pytest.mark.parametrize(

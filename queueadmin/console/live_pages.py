@@ -1,0 +1,43 @@
+"""What the socket would tell, for pages that get none: a proxy in between may let no WebSocket through."""
+
+import math
+
+import redis
+from django.conf import settings
+from django.http import HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from ingest.queue.connections import acceptance_connection
+from queueadmin.console import history, metrics
+from queueadmin.console.answers import needs
+from queueadmin.console.permissions import VIEW_CONSOLE
+from queueadmin.console.request import Request
+
+
+@never_cache
+@needs(VIEW_CONSOLE)
+@require_safe
+def live(request: Request) -> HttpResponse:
+    """The frames of now: the rows later than `after` (Unix time), and the snapshot."""
+    rows = history.frame(acceptance_connection() if settings.REDIS else None, after=_after(request))
+    return HttpResponse(f"[{rows},{_snapshot()}]", content_type="application/json")
+
+
+def _after(request: Request) -> float:
+    try:
+        after = float(request.GET.get("after", ""))
+    except ValueError:
+        return 0.0
+    return after if math.isfinite(after) else 0.0
+
+
+def _snapshot() -> str:
+    """The published one, so that none is made for each page that asks."""
+    if settings.REDIS:
+        try:
+            if text := history.published(acceptance_connection()):
+                return text
+        except redis.RedisError:
+            pass  # said in what follows
+    return metrics.snapshot().as_json().decode()
