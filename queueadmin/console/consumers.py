@@ -78,7 +78,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if (code := await _refused(self.scope.get("user"))) is not None:
             await self.close(code)
             return
-        self._task = asyncio.create_task(self._kept(self._forward()))
+        self._task = asyncio.create_task(self._kept(self._forward(self.scope["user"])))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self._task is None:
@@ -117,10 +117,10 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             logger.exception("a socket ended")
             await self.close(1011)
 
-    async def _forward(self) -> None:
+    async def _forward(self, user: Any) -> None:
         deltas = "deltas" in parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         async with feed().followed():
-            with open_sockets.opened(self.scope["session"].session_key, self.scope["user"].pk, self._doubt):
+            with open_sockets.opened(self.scope["session"].session_key, user.pk, self._doubt):
                 await self._tell(await feed().history())
                 number, at = 0, 0.0
                 while True:
