@@ -92,7 +92,7 @@ const two = n => String(n).padStart(2, '0');
 export function clock(at, seconds = false) {
   const d = new Date(at * 1000);
   const [h, m, s] = utc ? [d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds()] : [d.getHours(), d.getMinutes(), d.getSeconds()];
-  return `${two(h)}:${two(m)}${seconds ? `:${two(s)}` : ''}`;
+  return seconds ? `${two(h)}:${two(m)}:${two(s)}` : `${two(h)}:${two(m)}`;
 }
 /** An instant on an axis of so many seconds: "14:41:30", "14:41", "22 Nov 14:00" or "22 Nov". */
 export function tick(at, span) {

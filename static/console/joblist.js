@@ -79,7 +79,7 @@ document.addEventListener('change', event => {
 
 function prepare(verb) {
   const count = able(verb), why = $('#why'), needed = count > Number(why.dataset.from), word = verb === 'cancel' ? 'Cancel' : 'Discard';
-  setText($('#confirm-h'), `${word} ${count === 1 ? '1 job' : `${number(count)} jobs`}?`);
+  setText($('#confirm-h'), count === 1 ? `${word} 1 job?` : `${word} ${number(count)} jobs?`);
   setText($('#confirm-says'), $('#confirm-says').dataset[verb]);
   setText($('#why-needed'), needed ? $('#why-needed').dataset.needed : $('#why-needed').dataset.optional);
   why.required = needed;

@@ -15,7 +15,7 @@ function words({ name, wait, age, every }) {
   if (name === 'stale') return `stale ${since(age)}`;
   if (live.instead && ['polling', 'reconnecting', 'connecting'].includes(name)) return live.instead;
   if (name === 'polling') return `every ${every} s`;
-  if (name === 'reconnecting') return `${age > 2 ? `${since(age)} old, ` : ''}${wait ? `reconnecting in ${wait} s` : 'reconnecting…'}`;
+  if (name === 'reconnecting') return (age > 2 ? `${since(age)} old, ` : '') + (wait ? `reconnecting in ${wait} s` : 'reconnecting…');
   if (name === 'signed-out') return 'signed out';
   if (name === 'not-allowed') return 'no live numbers';
   return name === 'connecting' ? 'connecting…' : name;

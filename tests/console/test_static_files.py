@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import override_settings
@@ -52,3 +53,12 @@ def test_what_is_served_is_small_and_whole(collected: Path) -> None:
 
 def test_the_sources_stay_readable(collected: Path) -> None:
     assert (collected / "console/page.js").read_text() == SCRIPT
+
+
+@pytest.mark.parametrize(
+    "source", sorted((settings.BASE_DIR / "static" / "console").glob("*.js")), ids=lambda it: it.name
+)
+def test_no_template_stands_in_a_template(source: Path) -> None:
+    """rjsmin takes the inner one for code, and its spaces away: "3jobs"."""
+    nested = re.compile(r"`[^`\n]*\$\{[^}`\n]*`")
+    assert [line for line in source.read_text().splitlines() if nested.search(line)] == []
