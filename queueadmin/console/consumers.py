@@ -157,10 +157,9 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
         fresh = store(self.scope["session"].session_key)
         try:
-            user = await get_user({"session": fresh})  # type: ignore[typeddict-item]
+            return await _refused(await get_user({"session": fresh}))  # type: ignore[typeddict-item]
         except Error:
             return None  # the database is away; asked again next time
-        return await _refused(user)
 
 
 async def _refused(user: AnyUser | None) -> int | None:

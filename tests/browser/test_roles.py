@@ -57,6 +57,8 @@ STEPS: Final = (
          fields={"to": "low"}),
     Step(may.DISCARD_JOBS, "/jobs/{dead_c}/", "Discard", "moved to the trash", "/jobs/{dead_c}/discard/"),
     Step(may.RESTORE_JOBS, "/jobs/{trash}/", "Restore", "restored", "/jobs/{trash}/restore/"),
+    Step(may.PURGE_TRASH, "/queues/high/", "Delete trash", "deleted for good", "/queues/high/purge/",
+         (("Type", "high"), ("Why", "sold"), ("Delete", ""))),
     Step(may.RUN_JOBS, "/jobs/{later_a}/", "Run now", "put into the queue", "/jobs/{later_a}/run-now/"),
     Step(may.CANCEL_JOBS, "/jobs/{later_b}/", "Cancel", "canceled", "/jobs/{later_b}/cancel/"),
     Step(may.CLEAN_JOBS, "/jobs/?filter=state:finished", "Clean", "their events stay", "/finished-jobs/clean/",

@@ -68,6 +68,7 @@ MANAGES_KEYS: Final = {"get": (MANAGE_KEYS,), "post": (MANAGE_KEYS,)}
 TABLE: Final[dict[str, dict[str, Needs | None]]] = {
     # Pages.
     "console:overview": SEES,
+    "console:live": SEES,
     "console:favicon": {"get": EVERYBODY},
     "console:recover_stalled": {"post": (RECOVER_JOBS,)},
     "console:send_test_event": {"post": (SEND_TEST_EVENTS,)},
@@ -170,6 +171,7 @@ TABLE: Final[dict[str, dict[str, Needs | None]]] = {
     "console-api:resume": {"post": (PAUSE_QUEUES,)},
     "console-api:empty": {"post": (EMPTY_QUEUES,)},
     "console-api:history": SEES,
+    "console-api:latencies": SEES,
     "console-api:marks": {"post": (ADD_MARKS,)},
     "console-api:jobs": SEES,
     "console-api:lookup": SEES,
