@@ -9,8 +9,16 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+#: Commands that run the system checks at their start.
+_CHECKED = ("migrate", "maintain", "publish_metrics", "rqworker", "rqworker-pool")
+
+
 class Program:
-    """One management command beside the test."""
+    """One management command beside the test.
+
+    Without the system checks, which take longer than all the rest of a start: `make check` runs them, and
+    `Instance` does.
+    """
 
     def __init__(self, home: Path, url: str, *command: str, **settings: str) -> None:
         self.log = home / f"{command[0]}.log"
@@ -21,9 +29,10 @@ class Program:
             "REDIS_URL": url,
             **settings,
         }
+        unchecked = ["--skip-checks"] if command[0] in _CHECKED else []
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", *command],
+                [sys.executable, "manage.py", *command, *unchecked],
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdout=output,

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.db import OperationalError, transaction
 from msgspec.structs import replace
 from pytest_django.fixtures import Settings
+from redis.backoff import NoBackoff
 
 from ingest import points, problems
 from ingest.kinds.alerts import ACTIONS
@@ -151,9 +152,10 @@ def jobs(empty_redis: redis.Redis) -> Jobs:
 
 
 @pytest.fixture
-def no_redis(settings: Settings, tmp_path: Path) -> Iterator[None]:
-    """Redis is away: nothing listens where the settings point."""
+def no_redis(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Redis is away: nothing listens where the settings point. It is tried as often as ever, without the waits."""
     connections.close_connections()
+    monkeypatch.setattr(connections, "ExponentialWithJitterBackoff", lambda **_: NoBackoff())
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
     yield
     connections.close_connections()

@@ -11,6 +11,7 @@ import pytest
 from ingest.queue.connections import close_connections
 from ingest.queue.payload import Payload
 from tests.conftest import Valkey
+from tests.migrated import give_database
 from tests.programs import Program, Start
 
 
@@ -30,7 +31,10 @@ def start(own_valkey: Valkey, tmp_path: Path) -> Iterator[Start]:
 
     def start(*command: str, **settings: str) -> Program:
         if not programs and command[0] != "migrate":
-            assert start("migrate", **settings).process.wait() == 0
+            if "DATABASE_URL" in settings:
+                assert start("migrate", **settings).process.wait() == 0
+            else:
+                give_database(tmp_path)
         programs.append(Program(tmp_path, own_valkey.url, *command, **settings))
         return programs[-1]
 

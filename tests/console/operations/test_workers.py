@@ -78,7 +78,6 @@ def test_restart_is_for_those_that_something_starts_anew(here: Shop) -> None:
 
 
 def test_a_killed_worker_s_jobs_come_back_once(here: Shop) -> None:
-    here.start("migrate").process.wait()
     here.start("maintain", LEASE_SECONDS="2")
     doomed = here.worker(LEASE_SECONDS="2")
     name = here.name()

@@ -24,6 +24,7 @@ from ingest.queue.connections import close_async_connections
 from ingest.queue.transitions import AsyncTransitions
 from tests.conftest import Valkey, wait_until
 from tests.ingest.api.conftest import EVENTS, stored_ids
+from tests.migrated import give_database
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -45,7 +46,7 @@ class Daphne:
         }
         self.environment.pop("DATABASE_URL", None)
         (folder / "static").mkdir()
-        self.manage("migrate", "--verbosity=0")
+        give_database(folder)
         main = f"{before}\nfrom queueadmin.web import CommandLine\nCommandLine.entrypoint()"
         program = ["-c", main] if before else ["-m", "queueadmin.web"]
         with self.log.open("w") as log:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from ingest.api import keyring, keys
 from ingest.api.keyring import KeyRefused
 from ingest.models import ApiKey
+from tests.migrated import give_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -228,7 +229,7 @@ def test_the_key_is_alone_on_the_last_line_and_two_rotations_at_once_lose_none(t
         assert process.returncode == 0, errors
         return output.splitlines()[-1] if output else ""
 
-    said(manage("migrate", "--verbosity=0"))
+    give_database(tmp_path)
     first = said(manage("api_key", "create", "edge"))
     assert (first[:3], len(first)) == ("qa_", 46)
     made = [said(process) for process in [manage("api_key", "rotate", "edge") for _ in range(2)]]

@@ -55,7 +55,6 @@ def test_an_event_that_kills_its_worker_is_poison_at_the_third_crash_and_harms_n
 ) -> None:
     """B9. Its neighbours lost their worker once with it; after that it is claimed alone."""
     settings = {"LEASE_SECONDS": "1", "QUEUEADMIN_FAULTS": "1"}
-    start("migrate").process.wait()
     start("maintain", **settings)
     with redis.Redis.from_url(own_valkey.url) as client:
         work = Work(client)

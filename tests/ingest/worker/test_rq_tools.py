@@ -13,7 +13,6 @@ from tests.programs import is_alive
 
 
 def test_burst_ends_when_all_sorts_of_jobs_are_done(shop: Shop) -> None:
-    shop.start("migrate").process.wait()
     for kind in ("alert", "plain", "chat", "crunch"):
         shop.put(kind, *[{"title": "x", "n": number} for number in range(3)])
     worker = shop.start("rqworker", *QUEUES, "--burst")
@@ -28,7 +27,6 @@ def test_burst_ends_when_all_sorts_of_jobs_are_done(shop: Shop) -> None:
 
 @pytest.mark.long
 def test_max_jobs_ends_it_after_so_many(shop: Shop) -> None:
-    shop.start("migrate").process.wait()
     shop.put("alert", *[{"title": "x"}] * 5)
     shop.put("chat", *[{"n": number} for number in range(10)])
     worker = shop.start("rqworker", *QUEUES, "--max-jobs", "8")
@@ -38,7 +36,6 @@ def test_max_jobs_ends_it_after_so_many(shop: Shop) -> None:
 
 @pytest.mark.long
 def test_a_pool_in_burst_mode_runs_everything_once_and_ends(shop: Shop) -> None:
-    shop.start("migrate").process.wait()
     for kind in ("alert", "plain", "chat", "crunch"):
         shop.put(kind, *[{"title": "x", "n": number} for number in range(10)])
     pool = shop.start("rqworker-pool", *QUEUES, "--num-workers", "2", "--burst")
