@@ -25,6 +25,7 @@ GROUPS = (
     "snapshot",
     "alerts",
     "pages",
+    "viewers",
     "posts",
     "bulk",
     "points",

@@ -18,7 +18,7 @@ class Web:
     def __init__(self, ground: Ground, program: Program, port: int, path: str) -> None:
         self._ground = ground
         self.program = program
-        self._port = port
+        self.port = port
         self._path = path
         try:
             wait_until(lambda: program.ended() or _listens(port), seconds=60, what="the web server")
@@ -53,7 +53,7 @@ class Web:
             seconds = 0.0
         used = self.program.processor_seconds(), self._ground.valkey.processor_seconds()
         seen = self._ground.run(
-            "-m", "bench.load", f"http://127.0.0.1:{self._port}{self._path}", content_type, str(connections),
+            "-m", "bench.load", f"http://127.0.0.1:{self.port}{self._path}", content_type, str(connections),
             str(seconds), str(warm), str(file), environment=dict(os.environ),
         )  # fmt: skip
         answers = max(seen["total"], 1)

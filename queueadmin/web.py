@@ -29,6 +29,8 @@ from ingest.api.problems import Problem
 #: closed while it still sends is reset, and the answer lost.
 LINGER_SECONDS: Final = 5.0
 LINGER_BYTES: Final = 4 * limits.WIRE_BYTES
+#: From a websocket's request to its acceptance.
+HANDSHAKE_SECONDS: Final = 30
 #: Of one line of a request's head. Twisted has 16 KiB for the whole head, and 500 lines.
 LINE_BYTES: Final = http.HTTPChannel.MAX_LENGTH
 
@@ -217,6 +219,8 @@ class Factory(HTTPFactory):  # type: ignore[misc]
 
 class LimitedServer(Server):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Daphne's 5 s are too few when 500 pages come back at once after a restart, each with a session to look up.
+        kwargs |= {"websocket_handshake_timeout": HANDSHAKE_SECONDS, "websocket_connect_timeout": HANDSHAKE_SECONDS}
         # A body is handed on in one piece, since it is in memory: 110 messages of 8 KiB cost 3 ms.
         super().__init__(*args, **kwargs, request_buffer_size=limits.WIRE_BYTES + 1)
         self.in_flight = limits.InFlight()
