@@ -26,6 +26,7 @@ GROUPS = (
     "alerts",
     "pages",
     "viewers",
+    "screen",
     "posts",
     "bulk",
     "points",

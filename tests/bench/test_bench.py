@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import chromium
 from tests.instance import REPOSITORY
 
 
@@ -54,8 +55,18 @@ def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
 @pytest.mark.postgres
 @pytest.mark.timeout(600)
 def test_each_figure_that_needs_a_database_or_patience_can_be_measured() -> None:
-    figures = _figures(_bench("drain", "recovery", "spool", "snapshot", "alerts", "pages", "bulk", "points"))
+    figures = _figures(_bench("drain", "recovery", "spool", "snapshot", "alerts", "pages", "viewers", "bulk", "points"))
     patience = figures.pop("from kill -9 of a worker to its job's next start")
     assert patience == (None, "not within 0.5 s")
     assert {name: note for name, (figure, note) in figures.items() if figure is None} == {}
-    assert len(figures) == 13
+    assert len(figures) == 15
+
+
+@pytest.mark.long
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not chromium(), reason="no Chromium was found")
+def test_each_figure_of_the_screen_can_be_measured() -> None:
+    figures = _figures(_bench("screen"))
+    assert {name: note for name, (figure, note) in figures.items() if figure is None} == {}
+    assert len(figures) == 3

@@ -4,8 +4,6 @@ Not pytest-playwright's own fixtures: theirs keep the browser's event loop runni
 session, and every asynchronous test after it would fail.
 """
 
-import os
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -13,6 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.chromium import chromium
 from tests.instance import ADMIN_PASSWORD, Instance
 
 ARGUMENTS = [
@@ -37,8 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM_PATH") or next((path for name in names if (path := shutil.which(name))), None)
+    found = chromium()
     if found is None:
         pytest.skip("no Chromium: set CHROMIUM_PATH, or put chromium or google-chrome on PATH")
     expect.set_options(timeout=PATIENCE)
