@@ -128,3 +128,8 @@ def test_without_the_database_the_page_says_so(operator: Client, monkeypatch: py
     response = operator.get("/alerts/")
     assert response.status_code == 503
     assert "The database does not answer" in text_of(response)
+
+
+def test_a_list_without_any_offers_a_test_event(operator: Client) -> None:
+    assert "Send a test event" in text_of(operator.get("/alerts/"))
+    assert "Send a test event" not in text_of(operator.get("/alerts/", {"filter": "source:x"}))
