@@ -3,9 +3,9 @@
 from ingest.kinds.alerts import ACTIONS
 from ingest.models import Alert
 from ingest.priorities import PRIORITIES
-from queueadmin.console import job_lists
 from queueadmin.console.alerts import VOCABULARY
-from queueadmin.console.api import base, lists
+from queueadmin.console.api import base
+from queueadmin.console.openapi.paging import paging
 from queueadmin.console.openapi.parts import (
     Operations,
     Schema,
@@ -87,13 +87,7 @@ def alerts() -> Operations:
                         "labels.",
                         {"type": "string", "example": "state:open severity:critical,high label.team:payments"},
                     ),
-                    parameter("cursor", "query", "The page before's `next`.", {"type": "string"}),
-                    parameter(
-                        "limit",
-                        "query",
-                        "Problems of the page.",
-                        {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT},
-                    ),
+                    *paging("Problems"),
                 ],
                 answers={200: json_answer("The problems.", ref("Alerts"))},
                 errors=(422,),

@@ -1,7 +1,7 @@
 """The audit log."""
 
-from queueadmin.console import audit, job_lists
-from queueadmin.console.api import lists
+from queueadmin.console import audit
+from queueadmin.console.openapi.paging import paging
 from queueadmin.console.openapi.parts import Operations, Schema, json_answer, nullable, operation, parameter, ref, text
 
 
@@ -53,13 +53,7 @@ def audit_log() -> Operations:
                         "in front not, double quotes keep together; words without a key are looked for in all texts.",
                         {"type": "string", "example": "by:ada action:pause,resume since:7d"},
                     ),
-                    parameter("cursor", "query", "The page before's `next`.", {"type": "string"}),
-                    parameter(
-                        "limit",
-                        "query",
-                        "Entries of the page.",
-                        {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT},
-                    ),
+                    *paging("Entries"),
                 ],
                 answers={200: json_answer("The entries.", ref("AuditEntries"))},
                 errors=(422,),

@@ -2,9 +2,8 @@
 
 from ingest.kinds.points import STREAMS
 from queueadmin.console import devices as reading
-from queueadmin.console import job_lists
 from queueadmin.console.api import devices as views
-from queueadmin.console.api import lists
+from queueadmin.console.openapi.paging import paging
 from queueadmin.console.openapi.parts import (
     Operations,
     Schema,
@@ -52,7 +51,6 @@ def device_shapes() -> dict[str, Schema]:
 
 
 def devices() -> Operations:
-    limits = {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT}
     return {
         "/api/v1/devices": {
             "get": operation(
@@ -68,8 +66,7 @@ def devices() -> Operations:
                         "Stands in the name, or in the tenant, in any case.",
                         {"type": "string", "maxLength": views.TEXT_LENGTH},
                     ),
-                    parameter("cursor", "query", "The page before's `next`.", {"type": "string"}),
-                    parameter("limit", "query", "Devices of the page.", limits),
+                    *paging("Devices"),
                 ],
                 answers={200: json_answer("The devices.", ref("Devices"))},
                 errors=(422,),

@@ -6,10 +6,10 @@ from django.conf import settings
 
 from ingest.kinds import KINDS
 from ingest.reading import lists as listed
-from queueadmin.console import job_lists
 from queueadmin.console.api import base, lists
 from queueadmin.console.filters import KEYS
 from queueadmin.console.job_lists import budget
+from queueadmin.console.openapi.paging import paging
 from queueadmin.console.openapi.parts import (
     Operations,
     body,
@@ -51,13 +51,7 @@ def jobs() -> Operations:
                         "double quotes keep together; words without a key are looked for in the event.",
                         {"type": "string", "example": "state:failed,queued queue:high"},
                     ),
-                    parameter("cursor", "query", "The page before's `next`.", {"type": "string"}),
-                    parameter(
-                        "limit",
-                        "query",
-                        "Jobs of the page.",
-                        {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT},
-                    ),
+                    *paging("Jobs"),
                     parameter(
                         "ids",
                         "query",

@@ -31,6 +31,12 @@ SECURITY_SCHEMES: Final = {
         "description": "With a session, for what changes something.",
     },
 }
+#: The contract's words.
+JOB_STATES: Final = (
+    "spooled", "queued", "scheduled", "retrying", "started", "finished", "failed", "trash", "canceled",
+)  # fmt: skip
+#: An id of ours.
+ID: Final = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 #: What each error status means wherever it may come.
 _ERRORS: Final = {
     400: "It cannot be read.",
@@ -64,6 +70,12 @@ def text(description: str, **more: Any) -> Schema:
 def nullable(schema: Schema) -> Schema:
     """The same, or null."""
     return {**schema, "type": [schema["type"], "null"]}
+
+
+def members(properties: dict[str, Schema], *, required: list[str] | None = None, **more: Any) -> Schema:
+    """All of its members are there, unless `required` says less."""
+    wanted = list(properties) if required is None else required
+    return {"type": "object", "required": wanted, "properties": properties, **more}
 
 
 def parameter(name: str, place: Literal["path", "query", "header"], description: str, schema: Schema) -> dict[str, Any]:

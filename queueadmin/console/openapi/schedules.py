@@ -6,8 +6,8 @@ from django.conf import settings
 
 from ingest.kinds import KINDS
 from ingest.models import LONGEST_INTERVAL, Schedule
-from queueadmin.console import job_lists
-from queueadmin.console.api import base, lists
+from queueadmin.console.api import base
+from queueadmin.console.openapi.paging import paging
 from queueadmin.console.openapi.parts import (
     Operations,
     Schema,
@@ -139,13 +139,7 @@ def schedules() -> Operations:
                 "By name: when each is due in words, its next five times, and the job that it sent last.",
                 scope="read",
                 parameters=[
-                    parameter("cursor", "query", "The page before's `next`.", {"type": "string"}),
-                    parameter(
-                        "limit",
-                        "query",
-                        "Schedules of the page.",
-                        {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT},
-                    ),
+                    *paging("Schedules"),
                 ],
                 answers={200: json_answer("The schedules.", ref("Schedules"))},
                 errors=(422,),

@@ -9,17 +9,9 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
 from ingest.kinds import KINDS, tasks
-from queueadmin.console.openapi.alerts import alert_shapes
-from queueadmin.console.openapi.audit import audit_shapes
-from queueadmin.console.openapi.dead_letters import dead_letter_shapes
-from queueadmin.console.openapi.devices import device_shapes
 from queueadmin.console.openapi.operations import TAGS, operations
 from queueadmin.console.openapi.parts import SECURITY_SCHEMES
-from queueadmin.console.openapi.replays import replay_shapes
-from queueadmin.console.openapi.schedules import schedule_shapes
 from queueadmin.console.openapi.shapes import components
-from queueadmin.console.openapi.statistics import statistics_shapes
-from queueadmin.console.openapi.workers import worker_shapes
 
 
 class Described(AutoSchema):
@@ -35,18 +27,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     result["servers"] = [{"url": settings.SCRIPT_NAME or "/"}]
     result["paths"] = {**operations(), **result["paths"]}
     named = result.setdefault("components", {})
-    named["schemas"] = {
-        **components(),
-        **alert_shapes(),
-        **device_shapes(),
-        **schedule_shapes(),
-        **audit_shapes(),
-        **dead_letter_shapes(),
-        **replay_shapes(),
-        **statistics_shapes(),
-        **worker_shapes(),
-        **named.get("schemas", {}),
-    }
+    named["schemas"] = {**components(), **named.get("schemas", {})}
     named["securitySchemes"] = {**named.get("securitySchemes", {}), **SECURITY_SCHEMES}
     result["tags"] = [{"name": name, "description": description} for name, description in TAGS.items()]
     return result
