@@ -33,9 +33,10 @@ from ingest import database
 from ingest.kinds import each_kind
 from ingest.queue import keys
 from ingest.queue.connections import RedisUnavailable, wait_for_redis
-from ingest.queue.transitions import CHUNK, Claim, ClaimedJob, Transitions, new_id
+from ingest.queue.transitions import Claim, ClaimedJob, Transitions
 from ingest.worker.alarm import Alarm, Halt
 from ingest.worker.batch import Batch
+from ingest.worker.claiming import Claiming
 from ingest.worker.entries import Entry
 from ingest.worker.foreign import run_foreign
 from ingest.worker.horse import Horse, HorseDied, HorseFailed, LeaseLost, ride
@@ -94,7 +95,6 @@ class BatchWorker(StockWorker):
         self._presence = Presence(burst=False)
         self._alarm = Alarm()
         self._pace = Pace(settings.CLAIM_LIMIT)
-        self._pending: tuple[str, int, int] | None = None  # a claim without an answer: its id and limits
         self._suspension_seen = 0.0
         self._worked = 0.0  # seconds in which anything ran, until _busy_since
         self._busy_since: float | None = None
@@ -140,6 +140,15 @@ class BatchWorker(StockWorker):
             settlement=self._settlement,
             give_up=self._give_up,
         )
+        self._claiming = Claiming(
+            self._transitions,
+            worker=self.name,
+            queues=self.queue_names,
+            types=self.task_types,
+            leases=self._leases,
+            slots=self._slots,
+            pace=self._pace,
+        )
         done = 0
         try:
             self._begin(logging_level, date_format, log_format)
@@ -148,7 +157,7 @@ class BatchWorker(StockWorker):
                     done = self._loop(burst, max_jobs, max_idle_time)
                 finally:
                     self._slots.stop()
-                    self._give_back_pending()
+                    self._claiming.give_up()
             logger.info("Worker %s: ends after %d jobs", self.name, done)
         finally:
             self._leave()
@@ -166,7 +175,7 @@ class BatchWorker(StockWorker):
                     continue
                 # Before the claim: what waits may be for the slots, and what runs there may come back to its queue.
                 full, busy = not self._slots.free, self._slots.busy
-                claims = self._claim(None if max_jobs is None else max_jobs - done)
+                claims = self._claiming.claim(None if max_jobs is None else max_jobs - done)
                 if claims:
                     done += self._run(claims)
                 elif full or (burst and busy):
@@ -193,7 +202,7 @@ class BatchWorker(StockWorker):
 
     def _rest(self) -> None:
         """Drained: claim nothing, and notice within REST that it may go on. What runs in the slots goes on."""
-        self._release_pending()
+        self._claiming.release_pending()
         self._redis_away = False
         self._say(WorkerStatus.BUSY if self._slots.busy else WorkerStatus.SUSPENDED)
         self._waits.pause(REST)
@@ -211,38 +220,6 @@ class BatchWorker(StockWorker):
                 self._back_off_redis(error)
             else:
                 return
-
-    def _claim(self, most: int | None) -> list[Claim]:
-        """Up to `most` jobs: join claims of batch jobs until they are a second's work, while each comes back full."""
-        claims: list[Claim] = []
-        room = self._pace.limit if most is None else min(self._pace.limit, most)
-        while room > 0:
-            free = self._slots.free if most is None else min(self._slots.free, most)
-            self._pending = self._pending or (new_id(), min(room, CHUNK), free)
-            claim_id, size, async_size = self._pending
-            try:
-                claim = self._transitions.claim(
-                    self.name,
-                    self.queue_names(),
-                    claim_id=claim_id,
-                    limit=size,
-                    async_limit=async_size,
-                    lease=settings.LEASE_SECONDS,
-                    types=self.task_types,
-                )
-            except redis.RedisError:
-                if claims:
-                    break  # what is in hand first; the same claim id is asked again after it
-                raise
-            self._pending = None
-            if claim is None:
-                break
-            self._leases.hold(claim)
-            claims.append(claim)
-            room -= len(claim.jobs)
-            if len(claim.jobs) < size or claim.jobs[0].mode:
-                break
-        return claims
 
     def _settlement(self) -> Settlement:
         return Settlement(self._transitions, self._leases, self._reports, self.name, self._alarm)
@@ -310,21 +287,6 @@ class BatchWorker(StockWorker):
             if database.answers():
                 break
         self._waits_for = ""
-
-    def _give_back_pending(self) -> None:
-        try:
-            self._release_pending()
-        except redis.RedisError as error:
-            logger.error("Redis does not answer (%s); what the last claim holds is recovered by maintenance", error)
-
-    def _release_pending(self) -> None:
-        """A claim that had no answer may have taken jobs: ask once more, and release what it holds."""
-        if self._pending is None:
-            return
-        for claim in self._claim(1):
-            ids = [job.id for job in claim.jobs]
-            self._transitions.release(claim.queue, claim.id, ids)
-            self._leases.drop(claim, ids)
 
     def _back_off_redis(self, error: redis.RedisError) -> None:
         self._redis_away = True

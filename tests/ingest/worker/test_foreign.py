@@ -11,6 +11,7 @@ from rq.serializers import DefaultSerializer, JSONSerializer
 
 from ingest.models import Alert, Event
 from ingest.queue import keys
+from ingest.worker.claiming import Claiming
 from tests.ingest.worker.conftest import QUEUES, Work
 
 ENVELOPE = {
@@ -177,16 +178,16 @@ def test_a_job_deleted_by_a_stock_client_leaves_nothing(work: Work, monkeypatch:
 # --- what stock tools see ------------------------------------------------------------------------
 
 
-def test_stock_tools_see_the_worker_and_its_queues(work: Work) -> None:
+def test_stock_tools_see_the_worker_and_its_queues(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
+    claim = Claiming.claim
 
-    class Looking(type(work.worker())):  # type: ignore[misc]
-        def _claim(self, limit: int) -> list[Any]:
-            seen.extend(Worker.all(connection=work.redis))
-            return super()._claim(limit)  # type: ignore[no-any-return]
+    def look(claiming: Claiming, most: int | None) -> list[Any]:
+        seen.extend(Worker.all(connection=work.redis))
+        return claim(claiming, most)
 
+    monkeypatch.setattr(Claiming, "claim", look)
     worker = work.worker()
-    worker.__class__ = Looking
     worker.work(burst=True)
     assert seen[0].name == worker.name
     assert [queue.name for queue in seen[0].queues] == list(QUEUES)
