@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from queueadmin.console.replays.pace import Stretch
@@ -31,6 +32,15 @@ class Chart:
     most: int
     seconds: int
     columns: tuple[Column, ...]
+
+    @property
+    def until(self) -> datetime:
+        return self.columns[-1].stretch.end
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the bars reach the right edge."""
+        return len(self.columns) >= ROOM
 
 
 def of(stretches: Iterable[Stretch]) -> Chart | None:
