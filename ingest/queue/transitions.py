@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import redis
 import redis.asyncio
+from redis.exceptions import NoScriptError
 
 from ingest.queue import calls, keys
 from ingest.queue.calls import CHUNK, Call, new_id
@@ -51,6 +52,9 @@ _NAMES: Final = (
 )
 #: Dead letters move whatever their score is.
 _ANY_SCORE: Final[Mapping[str, float]] = MappingProxyType({})
+#: Calls that are sent together. Redis flushes its log once for all of them: 8,000 jobs a second go back at one, 12,000
+#: at two, and it is held for twice as long.
+_TOGETHER: Final = 2
 #: Jobs in one call that walks through the head of a list for each of them.
 _LOOK: Final = 10
 
@@ -64,6 +68,7 @@ class Transitions:
     """Changes of state over a `redis.Redis` that returns bytes."""
 
     def __init__(self, connection: redis.Redis) -> None:
+        self._connection = connection
         self._scripts = {name: connection.register_script(_source(name)) for name in _NAMES}
 
     def enqueue(
@@ -360,11 +365,24 @@ class Transitions:
         *,
         size: int = calls.OPERATORS_CHUNK,
     ) -> list[str]:
-        """One call a chunk; the ids that the replies name."""
+        """One call a chunk, some of them sent together; the ids that the replies name."""
         moved: list[str] = []
-        for chunk, request in calls.parts(calls.chunks(ids, size), request_id):
-            moved += (job_id.decode() for job_id in self._run(call(chunk, request)))
+        made = [call(chunk, request) for chunk, request in calls.parts(calls.chunks(ids, size), request_id)]
+        for together in calls.chunks(made, _TOGETHER):
+            for reply in [self._run(together[0])] if len(together) == 1 else self._run_all(together):
+                moved += (job_id.decode() for job_id in reply)
         return moved
+
+    def _run_all(self, together: Sequence[Call]) -> list[Any]:
+        """The reply of each."""
+        pipe = self._connection.pipeline(transaction=False)
+        for call in together:
+            pipe.evalsha(self._scripts[call.script].sha, 1, keys.PREFIX, *call.args)
+        try:
+            return pipe.execute()
+        except NoScriptError:
+            # Redis was started anew; those that ran answer as they did.
+            return [self._run(call) for call in together]
 
     def _run(self, call: Call) -> Any:
         return self._scripts[call.script](keys=[keys.PREFIX], args=call.args)
