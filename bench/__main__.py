@@ -20,6 +20,7 @@ GROUPS = (
     "idle",
     "recovery",
     "requeue",
+    "freeze",
     "spool",
     "scripts",
     "snapshot",

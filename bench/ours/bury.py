@@ -1,6 +1,10 @@
-"""Makes `COUNT` dead letters, then requeues them all; prints the seconds of the latter."""
+"""Makes `COUNT` dead letters, then requeues them all while somebody looks at the console.
+
+Prints the seconds of the latter, and how long each page took meanwhile: its median and slowest, in milliseconds.
+"""
 
 import json
+import subprocess
 import sys
 import time
 
@@ -22,15 +26,28 @@ def bury(transitions: Transitions) -> list[str]:
     return buried
 
 
-if __name__ == "__main__":
-    count = int(sys.argv[1])
+def fill(count: int) -> list[str]:
+    """So many dead letters."""
     bodies = corpus.lines(min(count, 5_000))
     for start in range(0, count, len(bodies)):
         put.fill("alert", bodies[: count - start])
+    return bury(Transitions(connection()))
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1])
+    buried = fill(count)
     transitions = Transitions(connection())
-    buried = bury(transitions)
-    begin = time.perf_counter()
-    moved = transitions.requeue(QUEUE, buried, by="bench")
-    seconds = time.perf_counter() - begin
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.ours.meanwhile"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as looking:
+        assert looking.stdin
+        assert looking.stdout
+        assert looking.stdout.readline() == "ready\n"
+        begin = time.perf_counter()
+        moved = transitions.requeue(QUEUE, buried, by="bench")
+        seconds = time.perf_counter() - begin
+        looking.stdin.close()
+        pages = json.loads(looking.stdout.read())
     assert len(moved) == count, f"{len(moved)} of {count} moved"
-    print(json.dumps({"seconds": seconds}))
+    print(json.dumps({"seconds": seconds, "pages": pages}))

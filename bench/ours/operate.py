@@ -34,6 +34,8 @@ class Operate:
 
             claim = self._claim()
             run.fail(claim.queue, claim.id, "bench", [_failure(job_id, retry=False) for job_id in _ids(claim)])
+            run.requeue(QUEUE, _ids(claim), by="bench", replay="1")
+            run.give_back(QUEUE, _ids(claim), home=QUEUE, by="bench", replay="1")
             run.requeue(QUEUE, _ids(claim), by="bench")
 
             claim = self._claim()

@@ -32,7 +32,7 @@ def _figures(said: dict[str, Any]) -> dict[str, tuple[float | None, str]]:
 
 @pytest.mark.timeout(400)
 def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
-    said = _bench("enqueue", "memory", "idle", "requeue", "scripts", "posts")
+    said = _bench("enqueue", "memory", "idle", "requeue", "freeze", "scripts", "posts")
     assert said["machine"]["cores"] >= 1
     figures = _figures(said)
     assert set(figures) == {
@@ -40,7 +40,10 @@ def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
         "Redis memory of a queued 0.9 KB alert",
         "from enqueue to start, idle worker, median",
         "processor of an idle worker",
-        "100,000 dead letters requeued",
+        "100,000 dead letters requeued while somebody looks at the console",
+        "the slowest page meanwhile",
+        "set of 100,000 written down",
+        "memory for a set of 100,000",
         "the slowest script call at 100,000 queued",
         "single POSTs accepted, 32 connections",
         "their p99",

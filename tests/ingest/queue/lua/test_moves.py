@@ -146,6 +146,17 @@ def test_x1_what_a_worker_began_and_lost_is_not_given_back(queue: Queue) -> None
     assert queue.transitions.give_back("high", [job_id], home="high", replay="17") == []
 
 
+def test_hundreds_go_in_calls_that_are_sent_together_also_when_redis_was_started_anew(queue: Queue) -> None:
+    ids = [queue.add() for _ in range(950)]
+    while claim := queue.transitions.claim("w1", ["high"], claim_id=new_id(), lease=30):
+        failures = [Failure(job.id, "boom", retry=False) for job in claim.jobs]
+        queue.transitions.fail("high", claim.id, "w1", failures)
+    queue.redis.script_flush()
+    assert queue.transitions.requeue("high", [*ids, ids[0], "unknown"], request_id="one") == ids
+    assert queue.transitions.requeue("high", [*ids, ids[0], "unknown"], request_id="one") == ids, "sent again"
+    assert queue.waiting() == queue.counters("high")["requeued"] == 950
+
+
 def test_everything_can_be_paused_and_resumed(queue: Queue) -> None:
     queue.add()
     queue.transitions.pause(None)
