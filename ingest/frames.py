@@ -25,6 +25,7 @@ _SEPARATOR: Final = re.compile(r"[/\\]")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 #: Where other code than the application's stands.
 _PLACES: Final = (
+    *("ingest/", "queueadmin/"),  # as tracebacks are shown
     *(f"{_ROOT}/{room}/" for room in ("ingest", "queueadmin", "manage.py", ".venv")),
     *(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib")),
 )

@@ -282,6 +282,10 @@ def restore(queue: str, ids: Sequence[str], by: str, scores: Mapping[str, float]
     return Call("restore", [request_id, queue, _clean(by), *_expected(ids, scores)])
 
 
+def mark(queue: str, ids: Sequence[str], permanent: bool, request_id: str) -> Call:
+    return Call("mark", [request_id, queue, "1" if permanent else "", *ids])
+
+
 def purge(queue: str, ids: Sequence[str], scores: Mapping[str, float], request_id: str) -> Call:
     return Call("purge", [request_id, queue, *_expected(ids, scores)])
 

@@ -60,6 +60,8 @@ MOVED_AT: Final = "moved_at"
 REPLAY: Final = "replay"
 #: The replay that requeued it last and took that back before it ran; absent: none, or it was requeued since.
 GIVEN_BACK: Final = "given_back"
+#: "1" on a dead letter that somebody said will never succeed; what moves many at once leaves it.
+PERMANENT: Final = "permanent"
 #: Present while the job is in the trash; RQ has no such state, so its status is `canceled` then.
 TRASHED_AT: Final = "trashed_at"
 #: Where it was before: queued, scheduled or failed, and the score that it had there.

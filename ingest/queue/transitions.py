@@ -48,7 +48,7 @@ _FOLDER: Final = Path(__file__).parent / "lua"
 _NAMES: Final = (
     *("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "progress"),
     *("requeue", "run_now", "discard", "restore", "purge", "cancel", "stop", "move", "empty", "give_back"),
-    *("sweep", "pause", "resume", "update", "forget", "heal", "end_turns", "where"),
+    *("sweep", "pause", "resume", "update", "forget", "heal", "end_turns", "where", "mark"),
 )
 #: Dead letters move whatever their score is.
 _ANY_SCORE: Final[Mapping[str, float]] = MappingProxyType({})
@@ -250,6 +250,10 @@ class Transitions:
         return self._each(
             ids, request_id, lambda chunk, request: calls.discard(queue, chunk, by, operation, scores, request)
         )
+
+    def mark(self, queue: str, ids: Iterable[str], *, permanent: bool, request_id: str | None = None) -> list[str]:
+        """Mark dead letters as permanent, or take that off: what moves many at once leaves them. Return who changed."""
+        return self._each(ids, request_id, lambda chunk, request: calls.mark(queue, chunk, permanent, request))
 
     def restore(
         self,

@@ -36,6 +36,7 @@ FIELDS: Final = (
     keys.LANE,
     keys.STOPPING,
     keys.REPLAY,
+    keys.PERMANENT,
 )
 #: Beside FIELDS: what the hash says in its kind.
 TASK_TYPE: Final = "task_type"

@@ -1,6 +1,7 @@
 """The buttons: HTTP only. What they do is in operations."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from queueadmin.console.answers import Said, View, answer, back_of, do, needs
 from queueadmin.console.forms import DeadLettersForm, PauseForm, PurgeForm, ReasonForm, SelectionForm, UnderstoodForm
 from queueadmin.console.lists import REDIS_AWAY, here
 from queueadmin.console.models import Replay
-from queueadmin.console.operations import MoveResult, ReplayResult, UndoResult
+from queueadmin.console.operations import MarkResult, MoveResult, ReplayResult, UndoResult
 from queueadmin.console.permissions import (
     ACKNOWLEDGE_LOSSES,
     CANCEL_JOBS,
@@ -29,6 +30,7 @@ from queueadmin.console.permissions import (
     RETRY_JOBS,
     RUN_JOBS,
     SEND_TEST_EVENTS,
+    TRIAGE_FAILURES,
     Permission,
 )
 from queueadmin.console.request import Request
@@ -126,8 +128,19 @@ def discard(request: Request) -> HttpResponse:
     return _on_selection(request, lambda ids, actor: operations.discard(ids, actor=actor), undo=True)
 
 
+@require_POST
+@needs(TRIAGE_FAILURES)
+def mark(request: Request) -> HttpResponse:
+    """The dead letters that were ticked will never succeed."""
+    return _on_selection(request, lambda ids, actor: operations.mark(ids, permanent=True, actor=actor))
+
+
 def _on_selection(
-    request: Request, operation: Callable[[list[str], str], MoveResult], *, undo: bool = False, fresh_list: bool = True
+    request: Request,
+    operation: Callable[[list[str], str], MoveResult | MarkResult],
+    *,
+    undo: bool = False,
+    fresh_list: bool = True,
 ) -> HttpResponse:
     form = SelectionForm(request.POST)
     if not form.is_valid():
@@ -155,7 +168,7 @@ def retry_all(request: Request) -> HttpResponse:
 # --- one job -------------------------------------------------------------------------------------
 
 
-def _on_job(operation: Callable[..., MoveResult], permission: Permission, *, undo: bool = False) -> View:
+def _on_job(operation: Callable[..., MoveResult | MarkResult], permission: Permission, *, undo: bool = False) -> View:
     """A button on one job. In a list htmx takes the row out itself, so nothing under the cursor moves."""
 
     @require_POST
@@ -169,6 +182,8 @@ def _on_job(operation: Callable[..., MoveResult], permission: Permission, *, und
 retry_job = _on_job(operations.retry, RETRY_JOBS)
 run_now_job = _on_job(operations.run_now, RUN_JOBS)
 cancel_job = _on_job(operations.cancel, CANCEL_JOBS)
+mark_job = _on_job(partial(operations.mark, permanent=True), TRIAGE_FAILURES)
+unmark_job = _on_job(partial(operations.mark, permanent=False), TRIAGE_FAILURES)
 discard_job = _on_job(operations.discard, DISCARD_JOBS, undo=True)
 restore_job = _on_job(operations.restore, RESTORE_JOBS)
 

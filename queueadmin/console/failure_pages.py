@@ -3,7 +3,7 @@
 What it shows is in failures, and in dead_letters while the index is not to be had; its buttons do what operations say.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ingest.queue import keys
 from ingest.queue.connections import connection, server_time
 from ingest.reading.cursors import BadCursor
-from queueadmin.console import failures, histogram, operations
+from queueadmin.console import failures, histogram, marks, operations, saved_views
 from queueadmin.console.answers import View, answer, do, needs
 from queueadmin.console.chips import chips
 from queueadmin.console.dead_letters import Bound, Record, grouped
@@ -34,8 +34,9 @@ from queueadmin.console.filters.terms import Field, Time
 from queueadmin.console.filters.times import moment
 from queueadmin.console.forms import DeadLettersForm
 from queueadmin.console.lists import away, dead_list, here
+from queueadmin.console.models import SavedView
 from queueadmin.console.operations import GroupResult
-from queueadmin.console.permissions import TRIAGE_FAILURES, VIEW_CONSOLE
+from queueadmin.console.permissions import TRIAGE_FAILURES, VIEW_CONSOLE, may
 from queueadmin.console.queries import DeadLetter
 from queueadmin.console.request import Request, is_partial
 
@@ -101,12 +102,12 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
     except FilterError as error:
         asked = Asked(Filter(), group, span, "")
         typed = request.GET.get("more", "").strip() or text
-        shown = {"wrong": str(error), "typed": typed, **_around(asked), **here("")}
+        shown = {"wrong": str(error), "typed": typed, "views": _views(request), **_around(asked), **here("")}
         return render(request, "console/failures.html", shown, status=200 if is_partial(request) else 422)
     if not chosen.terms and not group:
         if is_partial(request) and "causes" not in request.GET:
             return dead_list(request, queue, cursor)
-        return dead_list(request, queue, cursor, _everything(asked, queue))
+        return dead_list(request, queue, cursor, {"views": _views(request), **_everything(asked, queue)})
     return _chosen(request, asked)
 
 
@@ -162,6 +163,8 @@ def _everything(asked: Asked, queue: str) -> dict[str, Any]:
 def _chosen(request: Request, asked: Asked) -> HttpResponse:
     """What a filter chooses, or a group: from the index, else as much as can be read in its place."""
     shown = {**_around(asked), **here("")}
+    if not is_partial(request):
+        shown["views"] = _views(request)
     try:
         client = connection()
         now = server_time(client)
@@ -202,7 +205,17 @@ def _around(asked: Asked) -> dict[str, Any]:
         "chips": [(chip.text, asked.to(chip.rest)) for chip in chips(asked.chosen)],
         "cleared": asked.to(Filter(), group=""),
         "reason_from": operations.REASON_FROM,
+        "here": asked.to(group=""),
     }
+
+
+def _views(request: Request) -> list[tuple[SavedView, str, bool]]:
+    """Views of whoever looks, with their addresses and whether they may delete them."""
+    name, may_all = request.user.get_username(), may(request.user, TRIAGE_FAILURES)
+    try:
+        return [(view, saved_views.address(view), view.owner == name or may_all) for view in saved_views.seen_by(name)]
+    except (DatabaseError, InterfaceError):
+        return []  # the page says that it is away
 
 
 def _index(client: redis.Redis) -> tuple[str, bool]:
@@ -223,7 +236,7 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
     if asked.group and cause is None and (cause := triage.cause_of(asked.group)) is None:
         raise Http404("no such group")
     since, until = asked.chosen.bounds(now)
-    chart = histogram.of(found.bars, since=since, until=until)
+    chart = histogram.of(found.bars, since=since, until=until, marks=_marks(found.bars))
     count = found.count
     if asked.group:
         count = next((each.count for each in found.groups if each.group.pk == asked.group), 0)
@@ -247,6 +260,16 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
         "whole": str(triage.of_group(asked.chosen, asked.group)),
         "everything": asked.to(group=""),
     }
+
+
+def _marks(bars: Sequence[Bar]) -> list[dict[str, Any]]:
+    """Deploys, and what people did, in the time of the bars. Raises DatabaseError."""
+    at = bars[0].start.timestamp() if bars else 0
+    try:
+        deploys = marks.since(connection(), at)
+    except redis.RedisError:
+        deploys = []
+    return [*deploys, *marks.of_people(at)]
 
 
 def _window(bar: Bar) -> dict[str, str]:
@@ -317,6 +340,7 @@ def _dead_letter(record: Record) -> DeadLetter:
         reason=error["reason"],
         failed_at=error["at"],
         attempts=shown["attempts"],
+        permanent=shown["permanent"],
     )
 
 

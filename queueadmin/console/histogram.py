@@ -1,15 +1,17 @@
 """Bars and curves as shapes of an SVG, which need no script to be drawn or pressed. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from queueadmin.console.failures.triage import Bar
 
 #: The picture is stretched to its box; a bar is WIDE of its units and HIGH at most.
 WIDE: Final = 10
 HIGH: Final = 100
+#: Lines of what was done, the newest.
+MARKS: Final = 12
 #: A trend's picture, and a curve's.
 TREND: Final = (92, 18)
 CURVE: Final = (90, 26)
@@ -30,15 +32,34 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """What was done at a moment, as a line among the bars."""
+
+    x: float
+    at: datetime
+    text: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     width: int
     most: int
     columns: tuple[Column, ...]
     #: The chosen time, in the picture's units; None: none is chosen.
     window: tuple[float, float] | None
+    #: The newest MARKS of the time shown, the oldest first.
+    lines: tuple[Line, ...] = ()
 
 
-def of(bars: Sequence[Bar], *, since: datetime | None, until: datetime | None) -> Chart:
+def of(
+    bars: Sequence[Bar],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    marks: Sequence[Mapping[str, Any]] = (),
+) -> Chart:
+    """`marks` as `queueadmin.console.marks` gives them, in any order."""
     most = max((bar.count for bar in bars), default=0)
     scale = HIGH / most if most else 0
     columns = tuple(
@@ -63,7 +84,17 @@ def of(bars: Sequence[Bar], *, since: datetime | None, until: datetime | None) -
 
         left, right = at(since or first), at(until or last)
         window = (left, max(right - left, 1))
-    return Chart(width, most, columns, window)
+    return Chart(width, most, columns, window, tuple(_lines(bars, marks, width)))
+
+
+def _lines(bars: Sequence[Bar], marks: Sequence[Mapping[str, Any]], width: int) -> Iterator[Line]:
+    if not bars:
+        return
+    first, length = bars[0].start.timestamp(), (bars[-1].end - bars[0].start).total_seconds()
+    shown = sorted((mark for mark in marks if 0 <= mark["at"] - first <= length), key=lambda mark: mark["at"])
+    for mark in shown[-MARKS:]:
+        x = round((mark["at"] - first) / length * width, 2)
+        yield Line(x, datetime.fromtimestamp(mark["at"], UTC), mark["text"], mark["what"])
 
 
 def trend(counts: Sequence[int]) -> list[tuple[float, float, float, float]]:

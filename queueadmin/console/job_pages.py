@@ -1,8 +1,9 @@
 """The page of one job, its event shown whole, edited and sent again, and its hash as it is: HTTP only."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
 
 import msgspec
 import redis
@@ -16,13 +17,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ingest import frames
 from ingest.client.events import checked
 from ingest.reading import payloads
-from queueadmin.console import editing, masking, operations, queries
+from ingest.reading.runs import Attempt
+from queueadmin.console import editing, masking, operations, queries, snippets
 from queueadmin.console.actions import BUTTONS, CANCEL_RUNNING
 from queueadmin.console.answers import answer, do, needs, refuse
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field
-from queueadmin.console.fingerprint import group_of
+from queueadmin.console.fingerprint import group_of, normalised
 from queueadmin.console.forms import EditForm, MoveForm
 from queueadmin.console.life import lasted, life
 from queueadmin.console.lists import away
@@ -37,7 +39,12 @@ from queueadmin.console.permissions import (
     may,
 )
 from queueadmin.console.queries import EDITABLE
-from queueadmin.console.request import Request
+from queueadmin.console.request import Request, address
+
+#: Attempts that are shown beside one another.
+SIDES: Final = 5
+#: Bytes of an event that a command repeats: a terminal takes more, nobody reads it.
+CURL_BYTES: Final = 16 * 1024
 
 
 @never_cache
@@ -171,6 +178,37 @@ def _group(error: Mapping[str, Any], traceback: str) -> str:
     return group_of(error["type"] or "", error["message"] or "", error["frames"] or frames.ours(traceback))
 
 
+def _again(request: Request, found: Mapping[str, Any], body: bytes) -> str:
+    """The command that sends its event once more, credentials masked; "" for one that is too long to be typed."""
+    if len(body) > CURL_BYTES:
+        return ""
+    try:
+        text = editing.editable(body)
+    except editing.EditError:
+        return ""
+    url = f"{address(request)}/api/v1/events"
+    return snippets.again(url, text, kind=found["kind"] or "", source=found["source"] or "")
+
+
+def _sides(attempts: Sequence[Attempt]) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """The newest SIDES attempts beside one another: what is told of each, and whether the one before differs."""
+    shown = attempts[:SIDES]
+    told = {
+        "Error": [each.error_type or each.reason for each in shown],
+        "Message": [each.message for each in shown],
+        "In": [", ".join(frames.apart(frames.ours(each.traceback))) for each in shown],
+        "Reason": [each.reason for each in shown],
+        "Worker": [each.worker for each in shown],
+    }
+    return [(label, list(zip(texts, _differ(texts), strict=True))) for label, texts in told.items() if any(texts)]
+
+
+def _differ(texts: Sequence[str]) -> list[bool]:
+    """Whether each says something else than the one after it, numbers and the like aside."""
+    plain = list(map(normalised, texts))
+    return [one != other for one, other in pairwise([*plain, plain[-1]])]
+
+
 def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> HttpResponse:
     try:
         found = queries.job(job_id)
@@ -208,6 +246,9 @@ def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> Ht
         "source_filter": str(Filter((Field("source", (found["source"] or "",)),))),
         "size": len(body or b""),
         "attempts": attempts,
+        "beside": attempts[:SIDES],
+        "sides": _sides(attempts) if len(attempts) > 1 else [],
+        "again": "" if carried.body is None else _again(request, found, carried.body),
         "log": log,
         "result": None if found["result"] is None else masking.show(msgspec.json.encode(found["result"])),
         "group": _group(error, carried.traceback) if error and found["state"] == "failed" else "",

@@ -27,7 +27,8 @@ def dead_list(request: Request, queue: str, cursor: str, more: Mapping[str, Any]
     if queue not in settings.PRIORITIES:
         queue = ""
     # Counted before the list is read: what dies in between shows as new, never as seen.
-    context = {"page": "dead-letters", "queue": queue, "cursor": cursor, **here(queue), **(more or {})}
+    whole = f"queue:{queue}" if queue else ""
+    context = {"page": "dead-letters", "queue": queue, "cursor": cursor, "whole": whole, **here(queue), **(more or {})}
     is_part = is_partial(request) and more is None
     template = "console/_dead_list.html" if is_part else "console/dead_letters.html"
     try:

@@ -253,6 +253,8 @@ class Failure(models.Model):
     replay = models.BigIntegerField(null=True)
     #: Equal for events that say the same, whatever their ids and times.
     payload = models.CharField(max_length=16, blank=True)
+    #: Somebody said that it will never succeed.
+    permanent = models.BooleanField(default=False)
     #: Whether it has more words than are searched.
     is_cut = models.BooleanField(default=False)
     #: How it was indexed, `queueadmin.console.failures.writing.VERSION`; an older one is written anew, 0 at once.
@@ -275,6 +277,27 @@ class Failure(models.Model):
 
     def __str__(self) -> str:
         return f"failure of {self.job_id}"
+
+
+class SavedView(models.Model):
+    """A view of the dead letters that somebody saved under a name (`queueadmin.console.saved_views`)."""
+
+    #: As in the audit log.
+    owner = models.CharField(max_length=200)
+    name = models.CharField(max_length=80)
+    filter = models.TextField(blank=True)
+    #: Of failures.triage; empty: as the page chooses.
+    span = models.CharField(max_length=4, blank=True)
+    sort = models.CharField(max_length=8, blank=True)
+    #: For all, not its owner alone.
+    shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["owner", "name"], name="view_once")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class FailureText(models.Model):

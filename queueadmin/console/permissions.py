@@ -61,7 +61,9 @@ DUPLICATE_JOBS: Final = Permission("duplicate_jobs", "send a job's event once mo
 CLEAN_JOBS: Final = Permission("clean_jobs", "delete what finished jobs returned", OPERATOR)
 RUN_REPLAYS: Final = Permission("run_replays", "begin, pause, resume, change and cancel replays", OPERATOR)
 TRIAGE_FAILURES: Final = Permission(
-    "triage_failures", "acknowledge, resolve, reopen, note and assign causes of failures", OPERATOR
+    "triage_failures",
+    "acknowledge, resolve, reopen, note and assign causes of failures, and mark dead letters permanent",
+    OPERATOR,
 )
 HANDLE_ALERTS: Final = Permission("handle_alerts", "acknowledge and resolve alerts", OPERATOR)
 PAUSE_QUEUES: Final = Permission("pause_queues", "pause and resume queues", OPERATOR)

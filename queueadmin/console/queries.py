@@ -66,6 +66,8 @@ class DeadLetter:
     failed_at: datetime | None
     #: Executions in the job's whole life.
     attempts: int
+    #: Somebody said that it will never succeed.
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,4 +296,5 @@ def _rows(client: redis.Redis, entries: Sequence[tuple[str, str, float]]) -> Ite
             reason=found[keys.REASON] or "error",
             failed_at=failed_at(score, found["ended_at"]),
             attempts=number(found[keys.ATTEMPTS]),
+            permanent=bool(found[keys.PERMANENT]),
         )

@@ -19,7 +19,7 @@ from ingest.queue.connections import connection, server_time
 from queueadmin.console import metrics, operations, pace_chart, undoing
 from queueadmin.console.answers import View, answer, do, needs, refuse
 from queueadmin.console.dead_letters import Record, grouped
-from queueadmin.console.dead_letters.reading import POISON
+from queueadmin.console.dead_letters.reading import is_held
 from queueadmin.console.failures import matching
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.forms import PaceForm, ReasonForm, ReplayForm, TuneForm
@@ -110,7 +110,8 @@ def new(request: Request) -> HttpResponse:
     """GET shows what a filter chooses now and asks how; POST begins with what it chooses then."""
     if request.method == "POST":
         return _begin(request)
-    form = ReplayForm(initial={"kind": Replay.Kind.RESTORE} if request.GET.get("kind") == Replay.Kind.RESTORE else None)
+    kind = request.GET.get("kind", "")
+    form = ReplayForm(initial={"kind": kind} if kind in Replay.Kind.values else None)
     return _ask(request, request.GET.get("filter", "").strip(), form)
 
 
@@ -140,7 +141,7 @@ def _ask(request: Request, text: str, form: ReplayForm, status: int = 200) -> Ht
 def _counted(found: Iterator[Record], counted: dict[str, int]) -> Iterator[Record]:
     for record in islice(found, COUNTED):
         counted["all"] += 1
-        counted["poison"] += record.shown["error"]["reason"] == POISON
+        counted["poison"] += is_held(record)
         yield record
 
 

@@ -1,6 +1,7 @@
-"""Lines that send a first event, for whoever connects a source."""
+"""Lines that send an event: a first one, for whoever connects a source, or one that was sent before."""
 
 import json
+import shlex
 from dataclasses import dataclass
 
 EVENT = {"title": "First event", "severity": "info"}
@@ -30,3 +31,24 @@ request = urllib.request.Request(
 )
 print(urllib.request.urlopen(request, timeout=10).read().decode())"""
     return Snippet("snippet-curl", "curl", curl), Snippet("snippet-python", "Python", python)
+
+
+def again(url: str, text: str, *, kind: str, source: str) -> str:
+    """The command that sends an event once more, whose JSON this is, without its credentials; "": it is no object.
+
+    The key is taken from the environment.
+    """
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(event, dict):
+        return ""
+    named = {name: value for name, value in (("kind", kind), ("source", source)) if value and name not in event}
+    # What was sent is repeated as it was written: JSON has numbers that Python has not.
+    head = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in named.items())
+    body = text.strip().replace("{", "{" + head, 1) if event else json.dumps(named)
+    return f"""curl {shlex.quote(url)} \\
+  -H "Authorization: Bearer $QUEUEADMIN_KEY" \\
+  -H 'Content-Type: application/json' \\
+  --data-binary {shlex.quote(body)}"""

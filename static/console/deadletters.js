@@ -7,7 +7,7 @@ import { painter, setText } from './paint.js';
 const $ = (selector, element = document) => element.querySelector(selector);
 const $$ = (selector, element = document) => [...element.querySelectorAll(selector)];
 const boxes = () => $$('#dead tbody input[type="checkbox"]');
-let last = null;
+let last = null, ofAll = false; // ofAll: what is chosen is all that matches, also what is on no page
 
 function show() {
   const all = boxes(), chosen = all.filter(box => box.checked).length, head = $('#all');
@@ -16,14 +16,19 @@ function show() {
   head.indeterminate = chosen > 0 && chosen < all.length;
   for (const box of all) box.closest('tr').setAttribute('aria-selected', String(box.checked));
   $('#bar').classList.toggle('on', chosen > 0);
-  for (const [id, verb] of [['#retry-chosen', 'Retry'], ['#discard-chosen', 'Discard']]) {
+  for (const [id, verb] of [['#retry-chosen', 'Retry'], ['#discard-chosen', 'Discard'], ['#mark-chosen', 'Mark']]) {
     const button = $(id);
     if (!button) continue; // without Redis nothing is discarded
     button.disabled = !chosen;
-    setText($('span', button), chosen ? `${verb} ${number(chosen)}` : `${verb} selected`);
+    const of = verb === 'Mark' ? ' permanent' : '';
+    setText($('span', button), chosen ? `${verb} ${number(chosen)}${of}` : `${verb} selected`);
   }
   $('#said').hidden = !chosen;
-  setText($('#chosen'), number(chosen));
+  const whole = ofAll && chosen > 0, more = $('#pick-matching');
+  $('#bar').classList.toggle('of-all', whole);
+  if (more) more.hidden = whole;
+  setText($('#chosen'), whole ? more.dataset.count : number(chosen));
+  setText($('#chosen-of'), whole ? 'matching' : 'on this page');
 }
 
 document.addEventListener('click', event => {
@@ -32,12 +37,14 @@ document.addEventListener('click', event => {
     const all = boxes(), here = all.indexOf(box), there = all.indexOf(last);
     if (event.shiftKey && there >= 0) all.slice(Math.min(here, there), Math.max(here, there) + 1).forEach(o => { o.checked = box.checked; });
     last = box;
+    ofAll = false;
     show();
   }
-  if (event.target.closest('#pick-none')) { boxes().forEach(b => { b.checked = false; }); show(); }
+  if (event.target.closest('#pick-matching')) { boxes().forEach(b => { b.checked = true; }); ofAll = true; show(); }
+  if (event.target.closest('#pick-none')) { ofAll = false; boxes().forEach(b => { b.checked = false; }); show(); }
 });
 document.addEventListener('change', event => {
-  if (event.target.id === 'all') { boxes().forEach(b => { b.checked = event.target.checked; }); show(); }
+  if (event.target.id === 'all') { ofAll = false; boxes().forEach(b => { b.checked = event.target.checked; }); show(); }
 });
 
 /* A list that a filter chose has no pill, and is asked for with its causes and bars. */

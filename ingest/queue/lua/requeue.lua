@@ -29,7 +29,7 @@ for i, found in ipairs(redis.call('ZMSCORE', failed, unpack(asked))) do
 end
 
 local FIRST, LAST = { 'started_at', 'worker_name', 'lapsed', 'replay', 'given_back' }, { 'crashes', 'alone' }
-local FAILURE = { 'ended_at', 'exc_info', 'error_type', 'error_message', 'reason', 'frames' }
+local FAILURE = { 'ended_at', 'exc_info', 'error_type', 'error_message', 'reason', 'frames', 'permanent' }
 local function fields(...)
   local all = {}
   for _, some in ipairs({ ... }) do

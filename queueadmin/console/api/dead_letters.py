@@ -1,14 +1,18 @@
-"""What the dead letters have in common: their groups, by the filter grammar."""
+"""The dead letters of a filter: what they have in common, and all of them as a file."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.queue.connections import connection, server_time
+from queueadmin.console import exporting
 from queueadmin.console.api.base import ConsoleView, invalid_field
 from queueadmin.console.api.lists import filter_of, limit_of
 from queueadmin.console.dead_letters import Group
+from queueadmin.console.dead_letters.export import lines
+from queueadmin.console.failures import matching
 from queueadmin.console.failures.causes import causes
 from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import parse, within
@@ -16,6 +20,23 @@ from queueadmin.console.filters import parse, within
 #: Dead letters that are read for one answer where the index cannot tell; some 2 seconds.
 LOOKED_AT: Final = 20_000
 _UNSAID: Final = ("status", "assignee", "note", "payloads", "nature")
+
+
+class ExportView(ConsoleView):
+    """GET streams all that the filter chooses, credentials masked: CSV, or a JSON object a line."""
+
+    minds_tenant = True
+
+    def get(self, request: Request) -> HttpResponseBase:
+        asked = request.query_params
+        form = asked.get("format", "jsonl")
+        if form not in ("csv", "jsonl"):
+            raise invalid_field("format", "format must be csv or jsonl.")
+        chosen = within(filter_of(parse, asked.get("filter", "")), self.caller.tenant)
+        client = connection()
+        found = matching(client, chosen, now=server_time(client), events=True)
+        known = cast(exporting.Format, form)
+        return exporting.download(request._request, lines(found, known), known, "dead-letters")
 
 
 class GroupsView(ConsoleView):

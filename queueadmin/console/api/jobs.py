@@ -26,6 +26,7 @@ from queueadmin.console.permissions import (
     RESTORE_JOBS,
     RETRY_JOBS,
     RUN_JOBS,
+    TRIAGE_FAILURES,
 )
 
 
@@ -123,6 +124,29 @@ class MoveToView(MoveView):
         if to is None:
             raise invalid_field("queue", "queue is missing: name the one that the job goes to.")
         return operations.move([job_id], to=to, actor=actor, reason=reason)
+
+
+class MarkView(ConsoleView):
+    """POST marks the dead letter, or takes the mark off, and answers with it; 409 when that changes nothing."""
+
+    writing = TRIAGE_FAILURES
+    minds_tenant = True
+    permanent: ClassVar[bool] = True
+
+    def post(self, request: Request, job_id: str) -> Response:
+        before = job_for(self.caller, job_id)
+        reason = reason_of(request)
+        result = operations.mark([job_id], permanent=self.permanent, actor=self.caller.actor, reason=reason)
+        now = queries.job(job_id) or before
+        if not result.moved:
+            raise ProblemError(
+                Problem(409, "already_moved", "The job cannot be marked", result.sentence, state=now["state"])
+            )
+        return Response(now)
+
+
+class UnmarkView(MarkView):
+    permanent = False
 
 
 class DuplicateView(ConsoleView):

@@ -66,6 +66,11 @@ class Record:
     shown: Mapping[str, Any]
 
 
+def is_held(record: Record) -> bool:
+    """Whether what moves many at once leaves it unless asked: it is poison, or somebody marked it as permanent."""
+    return bool(record.shown["permanent"]) or record.shown["error"]["reason"] == POISON
+
+
 @dataclass(slots=True)
 class Bound:
     """How many dead letters are looked at, those of `most` and of so many seconds from now on; 250 in any case."""
@@ -197,6 +202,7 @@ def _shown(name: str, job_id: str, score: float, found: Mapping[str, str], raise
         "group": group_of(*raised),
         "frames": raised.frames,
         "replay": number(found[keys.REPLAY]) or None,
+        "permanent": bool(found[keys.PERMANENT]),
         "payload": None,
     }
 

@@ -254,4 +254,5 @@ def _dead_letter(row: Failure) -> DeadLetter:
         reason=row.reason,
         failed_at=row.failed_at,
         attempts=row.attempts,
+        permanent=row.permanent,
     )

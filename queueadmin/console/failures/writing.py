@@ -13,6 +13,7 @@ from ingest import database
 from ingest.credentials import masked_text
 from ingest.frames import NONE
 from ingest.queue import keys
+from ingest.queue.calls import chunks
 from ingest.reading.fields import pipelined, text
 from queueadmin.console.dead_letters.reading import Record
 from queueadmin.console.filters.words import LONGEST, searched
@@ -26,6 +27,8 @@ _IDENTITY: Final = frozenset(
     {"id", "event_id", "task_id", "message_id", "occurred_at", "time", "delay_seconds", "run_at", "response_token"}
 )
 _KEY: Final = "job_id"
+#: Rows that are marked in one statement.
+_MARKED: Final = 500
 _WRITTEN: Final = tuple(
     field.name for field in Failure._meta.concrete_fields if not field.primary_key and field.name != _KEY
 )
@@ -72,6 +75,12 @@ def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: date
         return {row.fingerprint for row in (*before, *rows)}
 
     return database.in_transaction(save)
+
+
+def mark_permanent(ids: Iterable[str], *, permanent: bool) -> None:
+    """As their hashes say now. Raises DatabaseError."""
+    for some in chunks(ids, _MARKED):
+        Failure.objects.filter(job_id__in=some).update(permanent=permanent)
 
 
 def mark_stale(job_id: str) -> None:
@@ -172,6 +181,7 @@ def _row(record: Record, first: datetime | None, now: datetime, *, is_cut: bool)
         "enqueued_at": shown["enqueued_at"],
         "replay": shown["replay"] if 0 < (shown["replay"] or 0) < 2**63 else None,
         "payload": _digest(shown["payload"]),
+        "permanent": shown["permanent"],
         "is_cut": is_cut,
         "version": VERSION,
     }

@@ -96,4 +96,4 @@ def _verbs(job: Job) -> Sequence[str]:
 
 
 def _is_poison(job: Job) -> bool:
-    return job.error is not None and job.error.reason == POISON
+    return job.permanent or (job.error is not None and job.error.reason == POISON)

@@ -1,4 +1,4 @@
-"""Dead letters by groups."""
+"""Dead letters by groups, and as a file."""
 
 from typing import Final
 
@@ -71,6 +71,7 @@ def dead_letter_shapes() -> dict[str, Schema]:
 
 def dead_letters() -> Operations:
     sort = {"type": "string", "enum": list(SORTS), "default": SORTS[0]}
+    form = {"type": "string", "enum": ["csv", "jsonl"], "default": "jsonl"}
     limit = {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT}
     return {
         "/api/v1/dlq/groups": {
@@ -89,6 +90,29 @@ def dead_letters() -> Operations:
                     parameter("limit", "query", "Groups of the answer.", limit),
                 ],
                 answers={200: json_answer("The groups.", ref("DeadLetterGroups"))},
+                errors=(422,),
+            )
+        },
+        "/api/v1/dlq/export": {
+            "get": operation(
+                "exportDeadLetters",
+                _TAG,
+                "Dead letters as a file",
+                "All that the filter chooses, the newest first, credentials masked; of CSV no cell is a formula.",
+                scope="read",
+                parameters=[
+                    parameter("filter", "query", "As in lists of jobs.", {"type": "string", "example": "queue:high"}),
+                    parameter("format", "query", "`jsonl`: a JSON object a line.", form),
+                ],
+                answers={
+                    200: {
+                        "description": "The file.",
+                        "content": {
+                            "application/x-ndjson": {"schema": {"type": "string"}},
+                            "text/csv": {"schema": {"type": "string"}},
+                        },
+                    }
+                },
                 errors=(422,),
             )
         },

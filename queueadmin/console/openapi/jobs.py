@@ -125,6 +125,14 @@ def jobs() -> Operations:
         "discard": ("discardJob", "Discard a job", "Into the trash, where it is kept for 24 hours.", {}, 200),
         "restore": ("restoreJob", "Restore a job", "Out of the trash, to where it came from.", {}, 200),
         "move": ("moveJob", "Move a job", "To the back of another queue.", {"queue": queue}, 200),
+        "mark-permanent": (
+            "markJob",
+            "Mark a dead letter permanent",
+            "It will never succeed: replays and retries of many leave it. A retry of the job takes the mark off.",
+            {},
+            200,
+        ),
+        "unmark-permanent": ("unmarkJob", "Take the mark off", "Replays may retry it again.", {}, 200),
         "duplicate": ("duplicateJob", "Send a job's event again", "As a new job, which is answered.", {}, 200),
     }
     found |= _payloads(job_id, reason)

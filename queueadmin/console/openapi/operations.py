@@ -14,6 +14,7 @@ from queueadmin.console.openapi.messages import messages
 from queueadmin.console.openapi.parts import Operations
 from queueadmin.console.openapi.queues import queues
 from queueadmin.console.openapi.replays import replays
+from queueadmin.console.openapi.saved_views import saved_views
 from queueadmin.console.openapi.schedules import schedules
 from queueadmin.console.openapi.sending import sending
 from queueadmin.console.openapi.statistics import statistics
@@ -44,6 +45,7 @@ def operations() -> Operations:
         **messages(),
         **jobs(),
         **dead_letters(),
+        **saved_views(),
         **replays(),
         **statistics(),
         **alerts(),

@@ -71,7 +71,10 @@ def replay_shapes() -> dict[str, Schema]:
         "ended_at": nullable(moment),
         "settled": {"type": "boolean", "description": "Nothing is left to do, and nothing in flight."},
         "size": {**count, "description": "Jobs of the set, as far as it is written down."},
-        "poison_left": {**count, "description": "Jobs that matched and were left out, being poison."},
+        "poison_left": {
+            **count,
+            "description": "Jobs left out that matched, being poison or marked permanent.",
+        },
         "waiting": {**count, "description": "Their turn has not come."},
         "in_flight": {**count, "description": "Released, and not ended yet."},
         "succeeded": count,
@@ -94,7 +97,10 @@ def replay_shapes() -> dict[str, Schema]:
                 "filter": _FILTER,
                 "reason": _reason(),
                 "queue": {"enum": [*settings.PRIORITIES, "", None], "description": "Retry into this queue."},
-                "include_poison": {"type": ["boolean", "null"], "description": "Also jobs that killed their workers."},
+                "include_poison": {
+                    "type": ["boolean", "null"],
+                    "description": "Also those poison or marked permanent.",
+                },
                 **_options(null=True),
             },
         },

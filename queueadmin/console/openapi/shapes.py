@@ -10,6 +10,7 @@ from queueadmin.console.openapi.parts import Schema
 from queueadmin.console.openapi.read import read_shapes
 from queueadmin.console.openapi.receipts import receipt_shapes
 from queueadmin.console.openapi.replays import replay_shapes
+from queueadmin.console.openapi.saved_views import saved_view_shapes
 from queueadmin.console.openapi.schedules import schedule_shapes
 from queueadmin.console.openapi.statistics import statistics_shapes
 from queueadmin.console.openapi.workers import worker_shapes
@@ -30,6 +31,7 @@ def components() -> dict[str, Schema]:
         **audit_shapes(),
         **dead_letter_shapes(),
         **replay_shapes(),
+        **saved_view_shapes(),
         **statistics_shapes(),
         **worker_shapes(),
     }

@@ -22,6 +22,7 @@ from queueadmin.console.operations.mappings import (
     unmap_fields,
     unmap_severity,
 )
+from queueadmin.console.operations.marking import MarkResult, mark
 from queueadmin.console.operations.marks import add_mark
 from queueadmin.console.operations.moving import GONE, UNKNOWN, Elsewhere, MoveResult
 from queueadmin.console.operations.payloads import (
@@ -55,6 +56,7 @@ from queueadmin.console.operations.replays import (
     tune_replay,
 )
 from queueadmin.console.operations.retries import RetryAllResult, retry, retry_all
+from queueadmin.console.operations.saved_views import CannotSave, ViewResult, delete_view, save_view
 from queueadmin.console.operations.schedules import (
     RunResult,
     ScheduleResult,
@@ -88,6 +90,7 @@ __all__ = [
     "AlertResult",
     "AlreadyMoved",
     "CannotDo",
+    "CannotSave",
     "ChangeResult",
     "CleanResult",
     "CopyResult",
@@ -97,6 +100,7 @@ __all__ = [
     "GroupResult",
     "LossResult",
     "MappingResult",
+    "MarkResult",
     "MoveResult",
     "NoSuchUser",
     "NoSuchWorker",
@@ -114,6 +118,7 @@ __all__ = [
     "ScheduleResult",
     "SentEvent",
     "UndoResult",
+    "ViewResult",
     "WorkerResult",
     "WrongName",
     "acknowledge_alert",
@@ -128,6 +133,7 @@ __all__ = [
     "create_key",
     "create_schedule",
     "delete_schedule",
+    "delete_view",
     "discard",
     "discard_frozen",
     "drain_worker",
@@ -136,6 +142,7 @@ __all__ = [
     "kill_worker",
     "map_fields",
     "map_severity",
+    "mark",
     "move",
     "note_group",
     "pause",
@@ -161,6 +168,7 @@ __all__ = [
     "rotate_key",
     "run_now",
     "run_schedule",
+    "save_view",
     "send_test_event",
     "start_replay",
     "tune_replay",

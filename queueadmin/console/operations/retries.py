@@ -31,7 +31,7 @@ class RetryAllResult:
     def sentence(self) -> str:
         parts = [f"{jobs(self.moved)} put back into the queue"] if self.moved else []
         if self.poison:
-            parts.append(f"{jobs(self.poison)} left, because each crashed its worker three times")
+            parts.append(f"{jobs(self.poison)} left, being poison or marked permanent")
         return joined(parts) if parts else "There was no dead letter to retry."
 
 
@@ -123,7 +123,7 @@ def _scores(found: Any) -> dict[str, float]:
 
 
 def _without_poison(client: redis.Redis, ids: Sequence[str]) -> Iterator[str]:
-    reasons = pipelined(client, "hget", [keys.job(job_id) for job_id in ids], keys.REASON)
-    for job_id, reason in zip(ids, reasons, strict=True):
-        if text(reason) != POISON:
+    told = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], (keys.REASON, keys.PERMANENT))
+    for job_id, (reason, permanent) in zip(ids, told, strict=True):
+        if text(reason) != POISON and not permanent:
             yield job_id

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from queueadmin.console import undoing
 from queueadmin.console.dead_letters import Record
-from queueadmin.console.dead_letters.reading import POISON
+from queueadmin.console.dead_letters.reading import is_held
 from queueadmin.console.failures import matching
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Replay, ReplayChunk
@@ -71,7 +71,7 @@ class Freezing:
         self._version = replay.version
 
     def _take(self, replay: Replay, record: Record, chunks: list[ReplayChunk]) -> None:
-        if _is_poison(replay, record):
+        if _is_left(replay, record):
             replay.poison_left += 1
             return
         replay.size += 1
@@ -121,6 +121,6 @@ def undone(client: redis.Redis, operation: str) -> Iterator[Record]:
         yield Record(each.id, each.queue, each.score, {"group": ""})
 
 
-def _is_poison(replay: Replay, record: Record) -> bool:
+def _is_left(replay: Replay, record: Record) -> bool:
     is_asked = replay.include_poison or replay.kind != Replay.Kind.RETRY
-    return not is_asked and record.shown["error"]["reason"] == POISON
+    return not is_asked and is_held(record)

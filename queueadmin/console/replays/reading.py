@@ -39,7 +39,7 @@ class Part:
 def tally(replay: Replay) -> str:
     """Such as: Of 4,210: 4,190 succeeded, 20 failed again, 1 new error."""
     told = ", ".join(part.words for part in parts(replay))
-    poison = f"; {jobs(replay.poison_left)} left out, being poison" if replay.poison_left else ""
+    poison = f"; {jobs(replay.poison_left)} left out, being poison or marked permanent" if replay.poison_left else ""
     return f"Of {replay.size:,}: {told}{poison}."
 
 
@@ -71,7 +71,10 @@ def poison(replay: Replay) -> Part | None:
     """What was left out."""
     if not replay.poison_left:
         return None
-    return Part(f"{jobs(replay.poison_left)} left out, being poison", _dead(f"{fixed_filter(replay)} reason:poison"))
+    return Part(
+        f"{jobs(replay.poison_left)} left out, being poison or marked permanent",
+        _dead(f"{fixed_filter(replay)} reason:poison"),
+    )
 
 
 def _dead(words: str) -> str:

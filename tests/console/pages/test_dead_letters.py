@@ -135,7 +135,7 @@ def test_a_job_page_has_the_buttons_of_its_state(operator: Client, jobs: Jobs) -
         return [name for name in found if name not in {"Retry there", "Move", "Duplicate"}]
 
     (dead,) = jobs.fail(1, queue="low")
-    assert shown(dead) == ["Retry", "Discard"]
+    assert shown(dead) == ["Retry", "Mark permanent", "Discard"]
     operator.post(f"/jobs/{dead}/discard/")
     assert shown(dead) == ["Restore"]
     (retrying,) = jobs.enqueue(1, queue="medium", retries=(600,))

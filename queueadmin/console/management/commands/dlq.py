@@ -16,6 +16,7 @@ from typing import Any, Final
 import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
 
 from ingest.queue.connections import connection, server_time
 from queueadmin.console import operations
@@ -23,12 +24,14 @@ from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.command_line import actor
 from queueadmin.console.dead_letters import Frozen, Record, freeze
 from queueadmin.console.dead_letters.export import lines
+from queueadmin.console.dead_letters.reading import is_held
 from queueadmin.console.dead_letters.tables import group_table, record_table, summary
 from queueadmin.console.failures import matching
 from queueadmin.console.failures.causes import causes
 from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import KEYS, Filter, FilterError, parse
-from queueadmin.console.operations import POISON, REASON_FROM, FrozenResult
+from queueadmin.console.operations import REASON_FROM, FrozenResult
+from queueadmin.console.saved_views import shared
 from queueadmin.console.words import jobs
 
 _NOTHING: Final = "No dead letter matches."
@@ -65,6 +68,7 @@ class Command(BaseCommand):
                 name, help=told, description=told, epilog=_FILTER_HELP, formatter_class=RawDescriptionHelpFormatter
             )
             made.add_argument("filter", nargs="*", metavar="FILTER")
+            made.add_argument("--view", metavar="NAME", help="of what this saved view, which is for all, chooses")
             return made
 
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
@@ -77,7 +81,9 @@ class Command(BaseCommand):
         retry = action("retry", "put back into their queues exactly those that match now")
         retry.add_argument("--to", choices=settings.PRIORITIES, metavar="QUEUE", help="into this queue instead")
         retry.add_argument(
-            "--include-poison", action="store_true", help="also jobs that crashed their worker three times"
+            "--include-poison",
+            action="store_true",
+            help="also jobs that crashed their worker three times, or are marked",
         )
         retry.add_argument(
             "--replay", action="store_true", help="begin a replay: a few first, then faster, watched by maintenance"
@@ -87,13 +93,21 @@ class Command(BaseCommand):
             changing.add_argument("--reason", default="", help=f"why, for the audit log; needed for over {REASON_FROM}")
             changing.add_argument("--dry-run", action="store_true", help="only say how many it would be")
             changing.add_argument("--yes", action="store_true", help="do not ask")
+        marking = action(
+            "mark", "say that those that match now will never succeed: retries of many and replays leave them"
+        )
+        unmarking = action("unmark", "take that back")
+        for changing in (marking, unmarking):
+            changing.add_argument("--reason", default="", help=f"why, for the audit log; needed for over {REASON_FROM}")
+            changing.add_argument("--dry-run", action="store_true", help="only say how many it would be")
+            changing.add_argument("--yes", action="store_true", help="do not ask")
         export = action("export", "write those that match to a file, credentials masked")
         export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="csv, or a JSON object a line")
         export.add_argument("--output", type=Path, metavar="FILE", help="write it there, not to the terminal")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            chosen = parse(" ".join(options["filter"]))
+            chosen = parse(f"{self._of_view(options['view'])} {' '.join(options['filter'])}")
         except FilterError as error:
             raise CommandError(f"The filter is wrong. {error}", returncode=2) from None
         try:
@@ -105,6 +119,17 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except BrokenPipeError:  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _of_view(self, name: str | None) -> str:
+        if name is None:
+            return ""
+        try:
+            view = shared(name)
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(f"The database does not answer: {error}") from None
+        if view is None:
+            raise CommandError(f"No view that is for all has the name {name}.", returncode=2)
+        return view.filter
 
     def _list(self, chosen: Filter, options: dict[str, Any]) -> None:
         found = _matching(chosen, events=True)
@@ -140,7 +165,7 @@ class Command(BaseCommand):
         def without_poison(records: Iterator[Record]) -> Iterator[Record]:
             nonlocal poison
             for record in records:
-                if record.shown["error"]["reason"] == POISON and not options["include_poison"]:
+                if is_held(record) and not options["include_poison"]:
                     poison += 1
                 else:
                     yield record
@@ -148,7 +173,7 @@ class Command(BaseCommand):
         now = server_time(connection())
         with freeze(without_poison(matching(connection(), chosen, now=now))) as frozen:
             if poison:
-                left = f"{jobs(poison)} left out, because each crashed its worker three times; see --include-poison."
+                left = f"{jobs(poison)} left out, being poison or marked permanent; see --include-poison."
                 self.stderr.write(left)
             to = options["to"]
             if options["replay"]:
@@ -198,6 +223,26 @@ class Command(BaseCommand):
                 ),
             )
 
+    def _mark(self, chosen: Filter, options: dict[str, Any], *, permanent: bool = True) -> None:
+        now = server_time(connection())
+        what = "as permanent" if permanent else "as not permanent any more"
+
+        def mark(frozen: Frozen) -> operations.MarkResult:
+            ids = [place.id for _, places in frozen.chunks(500) for place in places]
+            return operations.mark(ids, permanent=permanent, actor=actor(), reason=options["reason"])
+
+        with freeze(matching(connection(), chosen, now=now)) as frozen:
+            self._change(
+                frozen,
+                options,
+                question=f"Mark {_dead_letters(len(frozen))} {what}?",
+                would=f"would be marked {what}",
+                change=lambda _: mark(frozen),
+            )
+
+    def _unmark(self, chosen: Filter, options: dict[str, Any]) -> None:
+        self._mark(chosen, options, permanent=False)
+
     def _change(
         self,
         frozen: Frozen,
@@ -205,7 +250,7 @@ class Command(BaseCommand):
         *,
         question: str,
         would: str,
-        change: Callable[[Callable[[FrozenResult], None]], FrozenResult],
+        change: Callable[[Callable[[FrozenResult], None]], FrozenResult | operations.MarkResult],
     ) -> None:
         """Ask, do it, say what was done."""
         if not len(frozen):
