@@ -5,7 +5,8 @@ VENV := .venv/bin
 PY := $(VENV)/python
 TEMPLATES := $(shell find templates -name '*.html')
 # In the order of tests/conftest.py, the longest first.
-PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Half of the time is waiting for processes of theirs, so four keep two cores busy; each may take a GiB.
+PYTEST := $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-all chaos bench check requirements dev-requirements

@@ -25,10 +25,15 @@ __all__ = ["Valkey", "wait_until"]
 
 #: Made by tests/settings.py.
 _HOME = Path(os.environ["QUEUEADMIN_HOME"])
+#: What takes longest by itself, then what waits for real processes.
 _LONGEST = tuple(
     f"{Path(__file__).parent.as_posix()}/{name}"
-    for name in ("test_on_postgresql", "flows/", "run/test_instance", "browser/", "chaos/")
-)
+    for name in (
+        "chaos/test_faults", "test_on_postgresql", "flows/test_spool", "run/test_instance", "browser/test_pages",
+        "browser/test_alerts", "flows/", "ingest/maintenance/test_processes", "browser/", "chaos/", "ingest/worker/",
+        "console/operations/test_workers", "bench/",
+    )
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -63,13 +68,21 @@ def postgres() -> Iterator[Cluster]:
     cluster.remove()
 
 
-@pytest.fixture
-def empty_redis(_session_valkey: Valkey) -> Iterator[redis.Redis]:
-    """The shared server, emptied: the one that the settings point at."""
+@pytest.fixture(scope="session")
+def _session_client(_session_valkey: Valkey) -> Iterator[redis.Redis]:
+    """One for all tests: making one and connecting it takes a quarter of many a test."""
     with redis.Redis.from_url(_session_valkey.url) as client:
-        client.config_set("maxmemory", MAXMEMORY)
-        client.flushall()
         yield client
+
+
+@pytest.fixture
+def empty_redis(_session_client: redis.Redis) -> redis.Redis:
+    """The shared server, emptied: the one that the settings point at."""
+    with _session_client.pipeline(transaction=False) as pipe:
+        pipe.config_set("maxmemory", MAXMEMORY)
+        pipe.flushall()
+        pipe.execute()
+    return _session_client
 
 
 @pytest.fixture
@@ -108,7 +121,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     For xdist as the Makefile starts it, with --no-loadscope-reorder: by itself it puts files of few tests last.
     """
-    items.sort(key=lambda item: not item.path.as_posix().startswith(_LONGEST))
+    items.sort(key=lambda item: _rank(item.path.as_posix()))
+
+
+def _rank(path: str) -> int:
+    return next((rank for rank, name in enumerate(_LONGEST) if path.startswith(name)), len(_LONGEST))
 
 
 @pytest.hookimpl(wrapper=True)
