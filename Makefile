@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv/bin
 PY := $(VENV)/python
 TEMPLATES := $(shell find templates -name '*.html')
-# In the order of tests/conftest.py, the longest first.
-# Half of the time is waiting for processes of theirs, so four keep two cores busy; each may take a GiB.
+# In the order of tests/conftest.py, the longest first. Half of the time is waiting for processes of theirs, so four keep
+# two cores busy; each may take a GiB.
 PYTEST := $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

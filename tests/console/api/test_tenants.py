@@ -107,6 +107,7 @@ BODIES: dict[str, Any] = {
     "api/v1/dlq/views": {"name": "mine"},
     "api/v1/marks": {"text": "deploy 4f2c91e"},
     "api/v1/jobs/<str:job_id>/move": {"queue": "low"},
+    "api/v1/workers/<path:worker>/kill": {"reason": "it hangs"},
     "api/v1/schedules": {"name": "made", "kind": "alert", "body": {}, "interval_seconds": 60},
 }
 METHODS = ("get", "post", "put", "patch", "delete")
