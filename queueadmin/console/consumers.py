@@ -7,6 +7,7 @@ dropped; the page comes back by itself and begins anew.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
@@ -22,7 +23,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import Error
 from django.utils.module_loading import import_string
 
-from queueadmin.console import open_sockets
+from queueadmin.console import history, open_sockets
 from queueadmin.console.door_feed import door_feed
 from queueadmin.console.feed import feed
 from queueadmin.console.following import following
@@ -52,8 +53,11 @@ _FOLLOW: Final = msgspec.json.Decoder(_Follow)
 
 
 class ConsoleConsumer(AsyncWebsocketConsumer):
-    """History first, then a snapshot a second, with ?deltas=1 only what changed since the one before; and where the
-    page asks for it, what becomes of one job, or what comes in at the door.
+    """History first, then a snapshot a second; and where the page asks for it, what becomes of one job, or what comes
+    in at the door.
+
+    In the address: ?deltas=1, after the first snapshot only what changed; rows=0, none of the history (80 KB), where
+    nothing is drawn; after=<Unix time>, its later rows alone, since a page that comes back has the others.
 
     The page asks with {"follow": "<job id>"}, or {"door": true}; with neither, for none any more. Whatever else it
     sends is ignored.
@@ -118,10 +122,12 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             await self.close(1011)
 
     async def _forward(self, user: Any) -> None:
-        deltas = "deltas" in parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        asked = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
+        deltas = "deltas" in asked
+        begin = math.inf if asked.get("rows") == ["0"] else history.moment(asked.get("after", [""])[0])
         async with feed().followed():
             with open_sockets.opened(self.scope["session"].session_key, user.pk, self._doubt):
-                await self._tell(await feed().history())
+                await self._tell(await feed().history(after=begin))
                 number, at = 0, 0.0
                 while True:
                     frame = await feed().after(number)

@@ -5,6 +5,7 @@ loses none. Its bounds: 900 + 8,640 + 43,200 rows of about 150 bytes, 8 MB.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,15 +110,24 @@ class Writer:
         yield from _rolled([each for each in rows if after <= each[0] < before], coarser.step)
 
 
+def moment(text: str) -> float:
+    """What somebody gives as Unix time; 0 when it is none."""
+    try:
+        given = float(text)
+    except ValueError:
+        return 0.0
+    return given if math.isfinite(given) else 0.0
+
+
 def frame(client: redis.Redis | None, *, after: float = 0.0) -> str:
     """The socket's first frame, or, for one that missed some, the rows later than `after`.
 
     All are joined as they are, and none is parsed. Empty while Redis is away, or None.
     """
     # A minute for clocks that do not agree.
-    wanted = min(ROWS, int(max(0.0, time.time() - after)) + 60)
+    wanted = min(ROWS, int(max(0.0, time.time() - after)) + 60) if after < math.inf else 0
     try:
-        rows = client.lrange(keys.HISTORY, -wanted, -1) if client else []
+        rows = client.lrange(keys.HISTORY, -wanted, -1) if client and wanted else []
     except redis.RedisError:
         rows = []
     if after:

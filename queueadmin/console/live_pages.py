@@ -1,7 +1,5 @@
 """What the socket would tell, for pages that get none: a proxy in between may let no WebSocket through."""
 
-import math
-
 import redis
 from django.conf import settings
 from django.http import HttpResponse
@@ -20,16 +18,9 @@ from queueadmin.console.request import Request
 @require_safe
 def live(request: Request) -> HttpResponse:
     """The frames of now: the rows later than `after` (Unix time), and the snapshot."""
-    rows = history.frame(acceptance_connection() if settings.REDIS else None, after=_after(request))
+    after = history.moment(request.GET.get("after", ""))
+    rows = history.frame(acceptance_connection() if settings.REDIS else None, after=after)
     return HttpResponse(f"[{rows},{_snapshot()}]", content_type="application/json")
-
-
-def _after(request: Request) -> float:
-    try:
-        after = float(request.GET.get("after", ""))
-    except ValueError:
-        return 0.0
-    return after if math.isfinite(after) else 0.0
 
 
 def _snapshot() -> str:

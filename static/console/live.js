@@ -66,10 +66,13 @@ function row(snapshot) {
   return made;
 }
 
-function take(snapshot) {
-  live.snapshot = snapshot;
+function keep(snapshot) {
   if (!live.rows.length || snapshot.at > live.rows.at(-1).at) live.rows.push(row(snapshot));
   if (live.rows.length > LONGEST) live.rows.splice(0, live.rows.length - LONGEST);
+}
+
+function take(snapshot) {
+  live.snapshot = snapshot;
   for (const reader of readers.snapshot) reader(snapshot);
   schedule();
 }
@@ -90,6 +93,7 @@ export function start() {
       schedule();
       if (release && release !== document.body.dataset.release) renew();
     },
-    snapshot(frame) { if (live.paused) held = frame; else take(frame); },
+    // Paused, the row is kept all the same: else the charts had a hole afterwards.
+    snapshot(frame) { keep(frame); if (live.paused) held = frame; else take(frame); },
   });
 }

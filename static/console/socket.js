@@ -25,8 +25,10 @@ function patched(whole, changed) {
  * wait: seconds to the next try; age: seconds since the last snapshot, null before the first; every: seconds between two fetches.
  */
 export function listen(on) {
-  const { host, protocol } = location, { root } = document.body.dataset;
+  const { host, protocol } = location, { root, rows } = document.body.dataset;
   const address = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}${root}ws/console/?deltas=1`;
+  // The rows of the history are 80 KB: where nothing is drawn none are wanted, and whoever comes back has most of them.
+  const wanted = () => rows === undefined ? '&rows=0' : at ? `&after=${at}` : '';
   let socket = null, wait = FIRST_WAIT, retryAt = 0, timer = 0, opened = false, over = '';
   let last = 0, heard = 0, at = 0, whole = null; // when the numbers last moved, when anything last came, the newest snapshot's time, and it
   let polling = 0, polled = false; // the next fetch; whether the last one succeeded
@@ -51,7 +53,7 @@ export function listen(on) {
   function open() {
     clearTimeout(timer);
     retryAt = 0; opened = false; whole = null;
-    const mine = socket = new WebSocket(address);
+    const mine = socket = new WebSocket(address + wanted());
     polling ||= setTimeout(poll, POLL_AFTER);
     mine.addEventListener('open', () => { opened = true; heard = Date.now(); on.open(message => { if (mine.readyState === WebSocket.OPEN) mine.send(message); }); });
     mine.addEventListener('message', event => {

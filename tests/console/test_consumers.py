@@ -91,6 +91,20 @@ async def test_history_first_then_snapshots_as_they_were_sent(session: Client, e
         assert second == json.loads(SAMPLE.as_json())
 
 
+@pytest.mark.parametrize(
+    ("query", "rows"), [("", 3), ("?after=x", 3), ("?after={0}", 2), ("?after={2}", 0), ("?rows=0", 0)]
+)
+async def test_a_page_gets_the_rows_of_the_history_that_it_lacks(
+    session: Client, empty_redis: redis.Redis, query: str, rows: int
+) -> None:
+    moments = [round(time.time()) + n for n in range(3)]
+    for at in moments:
+        await sync_to_async(history.Writer(empty_redis).write)(replace(SAMPLE, at=at))
+    async with _socket(session, query=query.format(*moments)) as socket:
+        await socket.connect(timeout=10)
+        assert [row[0] for row in (await _frame(socket))["rows"]] == moments[3 - rows :]
+
+
 async def test_without_a_login_it_closes_with_4401(empty_redis: redis.Redis) -> None:
     async with _socket() as socket:
         assert (await socket.connect(timeout=10))[0]
