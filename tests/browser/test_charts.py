@@ -1,5 +1,7 @@
 """The charts of the overview: how far back they reach, and the table behind each (issue 7.1)."""
 
+import time
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Send, live, settled
@@ -28,3 +30,30 @@ def test_a_chart_has_its_numbers_as_a_table(page: Page, send: Send) -> None:
     table = page.locator('details[data-of="flow"] table')
     expect(table.get_by_role("columnheader")).to_have_text(["Until", "in/s", "done/s", "failures/min"])
     expect(table.get_by_role("rowheader").first).to_be_visible()
+
+
+def test_percentiles_are_drawn_and_told_as_a_table(page: Page) -> None:
+    columns = ["at", "jobs", "wait_p50", "wait_p95", "wait_p99", "run_p50", "run_p95", "run_p99"]
+    now = time.time()
+    rows = [[now - 20, 4, 0.001, 0.02, 3.5, None, None, None], [now - 10, 9, 0.002, 0.03, 12, 0.2, 0.4, 90]]
+    answer = {"window": 900, "step": 10, "queue": None, "columns": columns, "rows": rows}
+    page.route("**/api/v1/latencies*", lambda route: route.fulfill(json=answer))
+    page.goto("/")
+    live(page)
+    chart = page.locator('.chart[data-of="run"]')
+    box = page.locator('details[data-of="run"]')
+    box.locator("summary").click()
+    expect(box.locator("tbody tr").first).to_contain_text("200 ms400 ms2 min")
+    expect(box.locator("tbody tr").last).to_contain_text("–––")
+    chart.scroll_into_view_if_needed()
+    shape = chart.bounding_box()
+    assert shape is not None
+    page.mouse.move(shape["x"] + shape["width"] - 20, shape["y"] + 40)
+    expect(chart.locator(".tip")).to_contain_text("400 ms")
+    expect(chart.locator(".none")).to_be_hidden()
+
+
+def test_a_window_without_jobs_says_so(page: Page) -> None:
+    page.route("**/api/v1/latencies*", lambda route: route.fulfill(json={"columns": [], "rows": [], "step": 10}))
+    page.goto("/queues/low/")
+    expect(page.locator('.chart[data-of="wait"] .none')).to_have_text("No job was claimed in this time.")
