@@ -54,7 +54,7 @@ function again() {
 
 /* What an Undo brought back is on the list again, so the list is fetched. */
 document.addEventListener('htmx:afterRequest', event => {
-  if (event.detail.successful && event.detail.requestConfig.path.endsWith('/restore/')) again();
+  if (event.detail.successful && event.detail.requestConfig.path.includes('/undo/')) again();
 });
 
 /* After a retry the row goes and nothing else moves; an emptied page asks for the next one. */

@@ -108,7 +108,7 @@ const ask = () => {
 };
 document.addEventListener('htmx:afterRequest', event => {
   const { verb, sure } = event.detail.elt.dataset ?? {};
-  const restored = event.detail.requestConfig.path.endsWith('/restore/');
+  const restored = /\/restore\/$|\/undo\//.test(event.detail.requestConfig.path);
   if (!(verb || sure || restored) || !event.detail.successful) return;
   for (const box of boxes()) box.checked = false;
   show();
