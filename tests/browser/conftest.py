@@ -8,9 +8,12 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from ingest.queue import keys
+from ingest.queue.transitions import Transitions
 from tests.chromium import chromium
 from tests.instance import ADMIN_PASSWORD, Instance
 
@@ -112,6 +115,22 @@ def send(instance: Instance) -> Send:
         return job_id
 
     return send_one
+
+
+def clear(client: redis.Redis, is_mine: Callable[[str, str], bool]) -> None:
+    """Take what one test left off the shared instance: jobs by their source and their error's message."""
+    transitions = Transitions(client)
+    for queue in ("critical", "high", "medium", "low"):
+        for key in (keys.failed(queue), keys.scheduled(queue), keys.trash(queue)):
+            found = [job_id.decode() for job_id in client.zrange(key, 0, -1)]
+            said = [client.hmget(keys.job(job_id), "source", keys.ERROR_MESSAGE) for job_id in found]
+            mine = [
+                job_id
+                for job_id, (source, message) in zip(found, said, strict=True)
+                if is_mine((source or b"").decode(), (message or b"").decode())
+            ]
+            transitions.discard(queue, mine, by="test")
+            transitions.purge(queue, mine)
 
 
 def live(page: Page) -> None:

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 from ingest.queue import keys
 from ingest.queue.transitions import Failure, Transitions, new_id
-from tests.browser.conftest import live, sign_in
+from tests.browser.conftest import clear, live, sign_in
 from tests.browser.test_live import _stopped
 from tests.browser.test_pages import PATHS
 from tests.instance import Instance
@@ -47,6 +47,8 @@ HIT: Final = (
     "x-hit, iframe, base, object, embed, math, [srcdoc], [onerror], [onload], [onfocus], [onmouseover],"
     ' [href^="javascript:"], link[href*="evil"], main style'
 )
+#: Of the window, in px; no text makes a page wider.
+WIDTH: Final = 1024
 CONTROLS: Final = re.compile("[\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -226,17 +228,21 @@ def _forget(page: Page, writer: Writer) -> None:
             )
     with writer.instance.redis() as client:
         name = keys.worker(f"{writer.text} {writer.mark}")
+        clear(client, lambda source, message: source == f"hostile-{writer.mark}" or writer.text in (source, message))
         client.srem(keys.WORKERS, name)
         client.delete(name)
 
 
 def _walk(page: Page, writer: Writer, complaints: list[str]) -> None:
+    page.set_viewport_size({"width": WIDTH, "height": 800})
     plain = "".join(f"\\u{ord(each):04x}" if CONTROLS.match(each) else each for each in writer.text)
     for path in (*writer.shown, *writer.paths, *PATHS):
         answer = page.goto(path)
         assert answer
         assert answer.status < 500, path
         _is_harmless(page, path)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= WIDTH, f"{path} is {wide} px wide"
         if path in writer.shown:
             text = page.locator("main").inner_text() + " ".join(
                 page.locator("textarea").evaluate_all("all => all.map(e => e.value)")

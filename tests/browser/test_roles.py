@@ -19,7 +19,7 @@ from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import NewJob, Transitions, new_id
 from queueadmin.console import permissions as may
 from queueadmin.console.permissions import PERMISSIONS, Permission
-from tests.browser.conftest import Send
+from tests.browser.conftest import Send, clear
 from tests.browser.test_live import _stopped
 from tests.instance import ADMIN_PASSWORD, Instance
 from tests.waiting import wait_until
@@ -145,6 +145,7 @@ class World:
         self.instance.manage("shell", "-v", "0", "-c", _GONE.format(name=f"roles-{self.mark}"))
         with self.instance.redis() as client:
             client.delete(keys.PAUSED)
+            clear(client, lambda source, message: source == f"roles-{self.mark}")
             wait_until(lambda: self.instance.answers("/readyz") and client.scard(keys.WORKERS) > 0, seconds=60)
 
 
