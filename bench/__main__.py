@@ -26,6 +26,7 @@ GROUPS = (
     "snapshot",
     "alerts",
     "pages",
+    "dead_letters",
     "viewers",
     "screen",
     "posts",

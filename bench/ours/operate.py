@@ -34,6 +34,7 @@ class Operate:
 
             claim = self._claim()
             run.fail(claim.queue, claim.id, "bench", [_failure(job_id, retry=False) for job_id in _ids(claim)])
+            run.mark(QUEUE, _ids(claim), permanent=True)
             run.requeue(QUEUE, _ids(claim), by="bench", replay="1")
             run.give_back(QUEUE, _ids(claim), home=QUEUE, by="bench", replay="1")
             run.requeue(QUEUE, _ids(claim), by="bench")

@@ -58,11 +58,13 @@ def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
 @pytest.mark.postgres
 @pytest.mark.timeout(600)
 def test_each_figure_that_needs_a_database_or_patience_can_be_measured() -> None:
-    figures = _figures(_bench("drain", "recovery", "spool", "snapshot", "alerts", "pages", "viewers", "bulk", "points"))
+    figures = _figures(
+        _bench("drain", "recovery", "spool", "snapshot", "alerts", "pages", "dead_letters", "viewers", "bulk", "points")
+    )
     patience = figures.pop("from kill -9 of a worker to its job's next start")
     assert patience == (None, "not within 0.5 s")
     assert {name: note for name, (figure, note) in figures.items() if figure is None} == {}
-    assert len(figures) == 15
+    assert len(figures) == 18
 
 
 @pytest.mark.long

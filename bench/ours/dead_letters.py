@@ -1,0 +1,99 @@
+"""`COUNT TIMES`: makes so many dead letters of some causes, indexes them, then takes their pages so often.
+
+Prints what the index cost, and the medians in milliseconds.
+"""
+
+import json
+import sys
+import time
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+
+from bench import corpus
+from bench.ours import put
+from bench.ours.look import median_ms
+from bench.ours.operate import QUEUE
+from ingest.queue.connections import connection
+from ingest.queue.transitions import Failure, Transitions, new_id
+from queueadmin.console.failures import Indexer
+from queueadmin.console.models import Failure as Row
+from queueadmin.console.models import FailureGroup, FailureText
+
+#: Exception, message, place: 60 causes, of which some have far more than others.
+CAUSES = tuple(
+    (name, f"{said} 10.0.{number}.7:5432 after {number} ms", f"/srv/shop/part_{number % 20}.py")
+    for number in range(20)
+    for name, said in (("ConnectTimeout", "no answer of"), ("ValueError", "no such device"), ("KeyError", "unknown"))
+)
+#: {group}: a large one; {word}: in one of a hundred alerts.
+PAGES = (
+    "/dead-letters/",
+    "/dead-letters/?sort=trend",
+    "/dead-letters/{group}/",
+    "/dead-letters/?filter=source:bench",
+    "/dead-letters/?filter=-error:ValueError queue:medium since:7d",
+    "/api/v1/dlq/groups",
+    "/api/v1/dlq/groups?sort=last",
+)
+SEARCHES = (
+    "/dead-letters/?filter=device",
+    '/dead-letters/?filter="no such device"',
+    "/dead-letters/?filter=nobody-says-this",
+    "/dead-letters/?filter={word} -error:KeyError",
+    "/dead-letters/?filter=payload.labels.host:{word}",
+    "/api/v1/dlq/groups?filter=devi",
+)
+
+
+def bury(count: int) -> None:
+    bodies = corpus.lines(min(count, 5_000))
+    for start in range(0, count, len(bodies)):
+        put.fill("alert", bodies[: count - start])
+    transitions = Transitions(connection())
+    number = 0
+    while claim := transitions.claim("bench", [QUEUE], claim_id=new_id(), lease=60):
+        failures = []
+        for job in claim.jobs:
+            number += 1
+            name, said, place = CAUSES[number * number % 97 % len(CAUSES)]
+            text = f'Traceback (most recent call last):\n  File "{place}", line 7, in ask\n    get()\n{name}: {said}\n'
+            failures.append(Failure(job.id, text, retry=False, error_type=name, message=said))
+        transitions.fail(QUEUE, claim.id, "bench", failures)
+
+
+def index(count: int) -> dict[str, object]:
+    indexer = Indexer(connection(), lambda: True)
+    before, began = time.process_time(), time.perf_counter()
+    while Row.objects.count() < count:
+        indexer.step()
+    taken, seconds = time.process_time() - before, time.perf_counter() - began
+    for _ in range(20):
+        indexer._refresh_at = 0.0
+        if (state := indexer.step()).complete and not state.behind:
+            break
+    return {"us": 1e6 * taken / count, "note": f"{count / seconds:,.0f}/s; the database's own server is not in it"}
+
+
+if __name__ == "__main__":
+    call_command("collectstatic", interactive=False, verbosity=0)
+    count, times = map(int, sys.argv[1:])
+    for model in (FailureText, Row, FailureGroup):
+        model.objects.all().delete()
+    bury(count)
+    cost = index(count)
+    user, _ = User.objects.get_or_create(username="bench-dead-letters", is_superuser=True)
+    client = Client(headers={"host": "localhost"})
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    group = FailureGroup.objects.order_by("-count")[0].pk
+    host = json.loads(corpus.lines(1)[0]).get("labels", {}).get("host", "db-1")
+
+    def page(path: str) -> None:
+        answer = client.get(path.format(group=group, word=host))
+        assert answer.status_code == 200, (path, answer.status_code)
+
+    def taken(paths: tuple[str, ...]) -> dict[str, float]:
+        return {path: median_ms(lambda path=path: page(path), times) for path in paths}  # type: ignore[misc]
+
+    print(json.dumps({"index": cost, "pages": taken(PAGES), "searches": taken(SEARCHES)}))
