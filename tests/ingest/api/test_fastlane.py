@@ -60,7 +60,7 @@ class Daphne:
         wait_until(self.answers, what="Daphne's first answer")
 
     def manage(self, *arguments: str) -> str:
-        command = [sys.executable, "manage.py", *arguments]
+        command = [sys.executable, "manage.py", arguments[0], "--skip-checks", *arguments[1:]]
         done = subprocess.run(
             command, cwd=REPOSITORY, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
         )
