@@ -16,7 +16,7 @@ def rows(ground: Ground) -> Iterator[Row]:
         ground.empty()
         said = ground.run("-m", "bench.ours.freeze", str(ground.size(size)), environment=ground.environment())
         pages = "; ".join(f"{path} {ms:.0f}" for path, ms in said["pages"].items())
-        note = f"the longest step {said['step']:.2f} s; then ms: {pages}"
+        note = f"{said['worked']:.2f} s of a core; the longest step {said['step']:.2f} s; then ms: {pages}"
         yield Row("freeze", f"set of {size:,} written down", "s", "less", said["seconds"], note=note)
         yield Row(
             "freeze", f"memory for a set of {size:,}", "MiB", "less", said["mib"], goals=(Goal(MOST_MIB),)
