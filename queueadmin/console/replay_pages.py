@@ -1,7 +1,6 @@
 """The pages /replays/ and their buttons: HTTP only. What they show is in replays, what they do in operations."""
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any, Final
 
 import redis
@@ -18,9 +17,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ingest.queue.connections import connection, server_time
 from queueadmin.console import metrics, operations, pace_chart, undoing
 from queueadmin.console.answers import View, answer, do, needs, refuse
-from queueadmin.console.dead_letters import Record, grouped
-from queueadmin.console.dead_letters.reading import is_held
-from queueadmin.console.failures import matching
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.forms import PaceForm, ReasonForm, ReplayForm, TuneForm
 from queueadmin.console.lists import away
@@ -28,14 +24,13 @@ from queueadmin.console.models import Replay
 from queueadmin.console.operations import REASON_FROM, ReplayResult
 from queueadmin.console.permissions import REPLAYED, RUN_REPLAYS, VIEW_CONSOLE, may
 from queueadmin.console.replays import BadOption, Tuning, pace, reading, rules
+from queueadmin.console.replays.choosing import choice
 from queueadmin.console.replays.options import MOST_RATE
 from queueadmin.console.request import Request
 from queueadmin.console.snapshot import Snapshot
 
-#: Dead letters that are counted before a replay is begun; with more the page says "and more".
+#: Dead letters that are counted before a replay is begun, where there is no index; with more the page says "and more".
 COUNTED: Final = 20_000
-#: Groups shown there.
-GROUPS: Final = 6
 #: Earlier replays on the page of one.
 EARLIER: Final = 5
 #: Rates that the page of a running one offers, and their words.
@@ -121,28 +116,19 @@ def _ask(request: Request, text: str, form: ReplayForm, status: int = 200) -> Ht
     context |= {"trash": trash, "hidden": [form[name] for name in _NEEDED]}
     try:
         client = connection()
-        found = matching(client, parse(text), now=server_time(client), trash=trash)
-        counted: dict[str, int] = {"all": 0, "poison": 0}
-        groups = grouped(_counted(found, counted))
+        found = choice(client, parse(text), now=server_time(client), trash=trash, most=COUNTED)
         context |= {
-            "count": counted["all"],
-            "poison": counted["poison"],
-            "more": counted["all"] == COUNTED,
-            "groups": groups[:GROUPS],
-            "others": max(len(groups) - GROUPS, 0),
+            "count": found.count,
+            "poison": found.held,
+            "more": found.more,
+            "groups": found.groups,
+            "others": found.others,
         }
     except FilterError as error:
         return render(request, "console/new_replay.html", context | {"wrong": str(error)}, status=422)
     except redis.RedisError as error:
         return render(request, "console/new_replay.html", context | {"away": away(error)}, status=503)
     return render(request, "console/new_replay.html", context, status=status)
-
-
-def _counted(found: Iterator[Record], counted: dict[str, int]) -> Iterator[Record]:
-    for record in islice(found, COUNTED):
-        counted["all"] += 1
-        counted["poison"] += is_held(record)
-        yield record
 
 
 def _begin(request: Request) -> HttpResponse:
