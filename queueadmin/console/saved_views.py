@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.db.models import Q
 from django.urls import reverse
 
+from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.models import SavedView
 
 #: Views that one may have, and characters of a name.
@@ -26,7 +27,8 @@ def shared(name: str) -> SavedView | None:
 
 
 def address(view: SavedView) -> str:
-    said = {"filter": view.filter, "span": view.span, "sort": view.sort}
+    sort = view.sort if view.sort != SORTS[0] else ""  # as the page writes its own address
+    said = {"filter": view.filter, "span": view.span, "sort": sort}
     query = urlencode({name: value for name, value in said.items() if value})
     return f"{reverse('console:dead_letters')}?{query}"
 

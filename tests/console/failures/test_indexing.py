@@ -16,6 +16,7 @@ from queueadmin.console.models import Failure, FailureGroup, FailureText
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import carry, fail
 from tests.console.failures.conftest import indexed
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -52,7 +53,7 @@ def test_what_fails_meanwhile_is_found_by_its_score_without_an_event(indexer: In
     jobs.fail(2)
     indexer.step()
     later = jobs.fail(600)  # more than one page
-    assert indexer.step().behind == 0
+    wait_until(lambda: indexer.step().behind == 0, seconds=20)
     assert set(later) <= indexed()
 
 

@@ -33,6 +33,12 @@ def test_a_view_is_saved_shown_and_deleted(operator: Client) -> None:
     page = text_of(operator.get("/dead-letters/"))
     assert f'href="{address}"' in page
     assert f'href="{address}" aria-current="page"' in text_of(operator.get(address.replace("&amp;", "&")))
+    plain = save(operator, "plain", sort="count")
+    assert "is saved" in plain
+    assert 'href="/dead-letters/?filter=source%3Azabbix" aria-current="page"' in text_of(
+        operator.get("/dead-letters/?filter=source:zabbix")
+    )
+    SavedView.objects.filter(name="plain").delete()
     view = SavedView.objects.get()
     assert (view.owner, view.shared, view.span, view.sort) == ("ada", False, "24h", "last")
     assert not AuditEntry.objects.exists()
