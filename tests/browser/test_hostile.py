@@ -173,6 +173,7 @@ class Writer:
         text = self.text
         self.press("/queues/low/pause/", minutes="0.01", reason=text)
         self.press("/queues/low/resume/")
+        self.press("/saved-views/save/", name=f"{text[:60]} {self.mark}", filter="state:failed", shared="on")
         self.press("/ingest/keys/new/", name=f"{text[:60]} {self.mark}", scopes="ingest", source=text, tenant=text)
         self.press("/ingest/add/", source=text[:60], vendor="generic")
         self.press("/ingest/severities/map/", source=text[:255], word=text[:90], priority="low")
@@ -227,6 +228,10 @@ def _forget(page: Page, writer: Writer) -> None:
                 f"/api/v1/schedules/{quote(each['name'], safe='')}",
                 headers={"X-CSRFToken": next(c["value"] for c in page.context.cookies() if c["name"] == "csrftoken")},
             )
+    page.goto("/dead-letters/")
+    deleting = page.locator('form[action*="/saved-views/"][action$="/delete/"]')
+    for path in [form.get_attribute("action") for form in deleting.all()]:
+        writer.press(str(path))
     with writer.instance.redis() as client:
         name = keys.worker(f"{writer.text} {writer.mark}")
         clear(client, lambda source, message: source == f"hostile-{writer.mark}" or writer.text in (source, message))
@@ -303,3 +308,4 @@ def test_what_a_browser_calls_itself_is_text(text: str, open_page: OpenPage) -> 
     expect(page.locator("#sessions")).to_contain_text(text[:60])
     _is_harmless(page, "/account/")
     page.locator("main").get_by_role("button", name="Sign out", exact=True).first.click()
+    expect(page).to_have_url("/login/")
