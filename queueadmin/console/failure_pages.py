@@ -42,7 +42,7 @@ from queueadmin.console.request import Request, is_partial
 
 #: Dead letters that are read one by one where the index alone cannot tell, the newest, and the seconds for that.
 LOOKED_AT: Final = 5_000
-SECONDS: Final = 0.1
+SECONDS: Final = 0.07
 #: Groups that a phone shows at first.
 FOLDED: Final = 3
 

@@ -30,7 +30,8 @@ def matches(chosen: Filter, event: str) -> bool:
         ("disk nobody", '{"title":"Disk is full"}'),
         ('"full disk"', '{"title":"Disk is here"}'),
         ("payload.host:db-1,db-2", '{"host":"db-3"}'),
-        ("4711", '{"order":4712,"at":"10:00:00.5"}'),
+        ("4711", '{"order":4712,"at":"10:00:00.5","share":0.93,"list":[1.5,2e3]}'),
+        ("payload.share:0.5", '{"share":0.93}'),
     ],
 )
 def test_what_does_not_stand_there_is_ruled_out(text: str, event: str) -> None:
@@ -50,6 +51,7 @@ def test_what_does_not_stand_there_is_ruled_out(text: str, event: str) -> None:
         ("1000.0", '{"share":1e3}'),
         ("payload.share:1000", '{"share":1E3}'),
         ("payload.share:1_0", '{"share":10.0}'),
+        ("1e+20", '{"list":[1,100000000000000000000.0]}'),
         ("payload.none:null", '{"none":null}'),
         ('payload.none:""', "{}"),
         ("payload.ok:true", '{"ok":true}'),

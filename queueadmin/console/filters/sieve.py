@@ -17,7 +17,7 @@ from queueadmin.console.filters.words import asked
 _PARTING: Final = re.compile(r'[\s"\\/\x00-\x1f]+')
 #: May be a part of a number. Of one with a fraction or an exponent, JSON and Python have different texts.
 _NUMBER: Final = re.compile(r"[0-9.e+-]+")
-_FRACTION: Final = re.compile(r'(?:"\s*:|[\[,])\s*-?[0-9]+[.e]')
+_FRACTION: Final = re.compile(r'(?:"\s*:|[\[,])\s*(-?[0-9]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?|e[+-]?[0-9]+))')
 #: Any character may be written so.
 _ESCAPE: Final = "\\u"
 
@@ -25,7 +25,10 @@ _ESCAPE: Final = "\\u"
 @dataclass(frozen=True, slots=True)
 class _Piece:
     text: str
+    #: It may stand in a number.
     is_number: bool
+    #: It is one, and looked for as one.
+    number: float | None = None
 
 
 class Sieve:
@@ -49,7 +52,15 @@ class Sieve:
 
 
 def _stands(pieces: tuple[_Piece, ...], folded: str) -> bool:
-    return all(piece.text in folded or (piece.is_number and _FRACTION.search(folded)) for piece in pieces)
+    return all(piece.text in folded or (piece.is_number and _is_in_a_fraction(piece, folded)) for piece in pieces)
+
+
+def _is_in_a_fraction(piece: _Piece, folded: str) -> bool:
+    for found in _FRACTION.finditer(folded):
+        value = float(found[1])
+        if value == piece.number or piece.text in str(value):
+            return True
+    return False
 
 
 def _alternatives(term: Words | Payload) -> tuple[tuple[_Piece, ...], ...]:
@@ -60,16 +71,15 @@ def _alternatives(term: Words | Payload) -> tuple[tuple[_Piece, ...], ...]:
 def _pieces(value: str, *, is_exact: bool) -> tuple[_Piece, ...]:
     if COVER[0] in value or (is_exact and value == "null"):
         return ()
-    if is_exact and _is_number(value):
-        return (_Piece(value.casefold(), is_number=True),)
+    if is_exact and (number := _as_number(value)) is not None:
+        return (_Piece(value.casefold(), is_number=True, number=number),)
     found = filter(None, map(str.casefold, _PARTING.split(value))) if is_exact else asked(value)
     return tuple(_Piece(text, _NUMBER.fullmatch(text) is not None) for text in found)
 
 
-def _is_number(value: str) -> bool:
+def _as_number(value: str) -> float | None:
     """As Python reads it: `1_0` and ` 1e1` are ten too."""
     try:
-        float(value)
+        return float(value)
     except ValueError:
-        return False
-    return True
+        return None

@@ -6,7 +6,7 @@ from typing import Final
 #: Jobs looked at for one page; few may match, and whoever asks goes on with `next`.
 LOOKED_AT: Final = 20_000
 #: Seconds of looking for one page: an event has 100 bytes or a MiB, so a number of jobs alone bounds nothing.
-SECONDS: Final = 0.1
+SECONDS: Final = 0.07
 #: From so many jobs or bytes of events on the clock counts: each page gets on, whatever else the machine does.
 LEAST: Final = 250
 LEAST_BYTES: Final = 512 * 1024
