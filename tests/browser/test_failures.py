@@ -27,6 +27,23 @@ def _indexed(instance: Instance, page: Page, send: Send) -> str:
     return source
 
 
+def test_all_that_match_are_selected_and_one_is_marked_permanent(page: Page, instance: Instance, send: Send) -> None:
+    """Issue 8 parts 3 and 6: each button says how many it is about."""
+    source = _indexed(instance, page, send)
+    live(page)
+    page.locator("#dead tbody input").check()
+    page.get_by_role("button", name="Select all 1 matching").click()
+    expect(page.locator("#said")).to_contain_text("1 matching selected")
+    expect(page.get_by_role("link", name="Discard 1…")).to_be_visible()
+    expect(page.locator("#retry-chosen")).to_be_hidden()
+    assert f"filter=source%3A{source}" in (page.get_by_role("link", name="Replay 1…").get_attribute("href") or "")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#said")).to_be_hidden()
+    page.locator("#dead tbody input").check()
+    page.get_by_role("button", name="Mark 1 permanent").click()
+    expect(page.locator("#dead .st.permanent")).to_have_text("marked permanent")
+
+
 def test_a_time_is_chosen_by_dragging(page: Page, instance: Instance, send: Send) -> None:
     source = _indexed(instance, page, send)
     live(page)
