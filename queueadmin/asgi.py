@@ -18,6 +18,7 @@ from django.conf import settings  # noqa: E402
 from ingest import standalone  # noqa: E402
 from ingest.api.fastlane import FastLane  # noqa: E402
 from queueadmin.console.routing import router  # noqa: E402
+from queueadmin.forwarded import Forwarded  # noqa: E402
 from queueadmin.sub_path import SubPath  # noqa: E402
 
 
@@ -43,12 +44,15 @@ if not settings.REDIS:
     # Here, since only the server of the pages loads this module.
     standalone.start()
 
-application = SubPath(
-    ProtocolTypeRouter(
-        {
-            "http": FastLane(django) if settings.INGEST_FAST_LANE else django,
-            "websocket": own_pages_only(AuthMiddlewareStack(router)),
-        }
+application = Forwarded(
+    SubPath(
+        ProtocolTypeRouter(
+            {
+                "http": FastLane(django) if settings.INGEST_FAST_LANE else django,
+                "websocket": own_pages_only(AuthMiddlewareStack(router)),
+            }
+        ),
+        settings.SCRIPT_NAME,
     ),
-    settings.SCRIPT_NAME,
+    settings.TRUSTED_PROXIES,
 )
