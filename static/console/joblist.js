@@ -45,15 +45,16 @@ document.addEventListener('htmx:configRequest', event => {
 });
 
 /* What looks further by itself, page after page, until something is found: what is under way when it is stopped is not shown. */
-let stopped = null;
+// Told by a class around it: htmx gives #looking itself its attributes again 20 ms after each swap.
 document.addEventListener('click', event => {
-  if (!event.target.closest('#stop-looking')) return;
-  stopped = $('#looking [data-on]'); // it stays: its answer is still to come
-  $('#looking').classList.remove('on');
-  $('#looking a').focus();
-});
+  const looking = event.target.closest('#stop-looking, #looking a') && $('#looking');
+  if (!looking) return;
+  const stop = event.target.closest('#stop-looking') !== null;
+  looking.parentElement.classList.toggle('stopped', stop);
+  if (stop) $('a', looking).focus();
+}, true);
 document.addEventListener('htmx:beforeSwap', event => {
-  if (stopped && event.detail.requestConfig.elt === stopped) event.detail.shouldSwap = false;
+  if (event.detail.requestConfig.elt.matches('.stopped [data-on]')) event.detail.shouldSwap = false;
 });
 
 document.addEventListener('click', event => {
