@@ -214,8 +214,6 @@ class BatchWorker(StockWorker):
                 self.unsubscribe()
                 self.orders.forget(self.connection)
                 self.bootstrap(*logging_options)
-                # RQ's registration lacks what tells us from RQ's own workers, which know no drain.
-                self._beat(self.connection, 0)
             except redis.RedisError as error:
                 self._back_off_redis(error)
             else:
