@@ -17,7 +17,7 @@ from django.conf import settings  # noqa: E402
 
 from ingest import standalone  # noqa: E402
 from ingest.api.fastlane import FastLane  # noqa: E402
-from queueadmin.console.routing import router  # noqa: E402
+from queueadmin.console.live.routing import router  # noqa: E402
 from queueadmin.forwarded import Forwarded  # noqa: E402
 from queueadmin.sub_path import SubPath  # noqa: E402
 

@@ -270,7 +270,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "queueadmin.console.context.frame",
+                "queueadmin.console.pages.context.frame",
             ],
         },
     }
@@ -337,7 +337,7 @@ AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # What is tried while a lock lasts does not count and makes it no longer.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_HANDLER = "queueadmin.console.throttling.Handler"
+AXES_HANDLER = "queueadmin.console.access.throttling.Handler"
 AXES_LOCKOUT_TEMPLATE = "console/locked.html"
 LOGIN_URL = "console:login"
 LOGIN_REDIRECT_URL = "console:overview"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from django_rq.utils import get_statistics
 
-from queueadmin.console import metrics
+from queueadmin.console.figures import metrics
 
 
 def median_ms(look: Callable[[], object], times: int) -> float:

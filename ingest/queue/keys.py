@@ -194,7 +194,7 @@ OUTBOX: Final = f"{PREFIX}:qa:outbox"
 EVENTS: Final = f"{PREFIX}:qa:events"
 GENERATION: Final = f"{PREFIX}:qa:generation"
 LEADER: Final = f"{PREFIX}:qa:leader"
-#: List of JSON rows, one a second; see `queueadmin.console.history`.
+#: List of JSON rows, one a second; see `queueadmin.console.figures.history`.
 HISTORY: Final = f"{PREFIX}:qa:history"
 #: Sorted set of JSON by Unix time: what people did, and deploys, as the charts show them.
 MARKS: Final = f"{PREFIX}:qa:marks"
@@ -213,7 +213,7 @@ def history(step: int) -> str:
     return HISTORY if step == 1 else f"{HISTORY}:{step}"
 
 
-#: Hash: worker → JSON, jobs that it ended; string of JSON: those lost. See `queueadmin.console.worker_history`.
+#: Hash: worker → JSON, jobs that it ended; string of JSON: those lost. See `queueadmin.console.figures.worker_history`.
 WORKERS_ENDED: Final = f"{PREFIX}:qa:workers:ended"
 WORKERS_LOST: Final = f"{PREFIX}:qa:workers:lost"
 #: String of JSON: the histograms as they stood at the last row of `latencies`.
@@ -221,7 +221,7 @@ LATENCIES_SEEN: Final = f"{PREFIX}:qa:latencies:seen"
 
 
 def latencies(step: int) -> str:
-    """List of JSON rows, one for each `step` seconds in which jobs ended; see `queueadmin.console.latencies`."""
+    """List of JSON rows, one for each `step` seconds of ends; see `queueadmin.console.figures.latencies`."""
     return f"{PREFIX}:qa:latencies:{step}"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from queueadmin.console.permissions import (
+from queueadmin.console.access.permissions import (
     CANCEL_JOBS,
     DISCARD_JOBS,
     MOVE_JOBS,

@@ -14,10 +14,10 @@ class ConsoleConfig(AppConfig):
         from django.contrib.sessions.models import Session
 
         from ingest.signals import removal
-        from queueadmin.console.groups import make_groups
-        from queueadmin.console.open_sockets import note_session, note_user
+        from queueadmin.console.access.groups import make_groups
+        from queueadmin.console.access.sessions import note_beginning
+        from queueadmin.console.live.open_sockets import note_session, note_user
         from queueadmin.console.retention import note_removal
-        from queueadmin.console.sessions import note_beginning
 
         user_logged_in.connect(note_beginning, dispatch_uid="console.sessions")
         post_delete.connect(note_session, sender=Session, dispatch_uid="console.open_sockets.session")

@@ -11,8 +11,8 @@ from django.db import DatabaseError, InterfaceError
 
 from ingest.api import keyring
 from ingest.api.keyring import Key
-from queueadmin.console import metrics
-from queueadmin.console.snapshot import Check, Spool, Verdict
+from queueadmin.console.figures import metrics
+from queueadmin.console.figures.snapshot import Check, Spool, Verdict
 from queueadmin.console.sources import Door, Reader, Source, Tallied
 from queueadmin.console.templatetags.console import duration, number, percent, reason_words
 

@@ -12,7 +12,7 @@ from ingest.checks import check_settings
 from ingest.kinds import KINDS
 from ingest.maintenance import retention
 from ingest.priorities import PRIORITIES
-from queueadmin.console.snapshot import RedisState
+from queueadmin.console.figures.snapshot import RedisState
 
 #: What stands for a secret that is set.
 HIDDEN: Final = "set, not shown"

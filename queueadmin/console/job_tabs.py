@@ -11,8 +11,8 @@ from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.reading.fields import pipelined
-from queueadmin.console.chips import only_of, states_of, with_states
 from queueadmin.console.filters import Filter
+from queueadmin.console.pages.chips import only_of, states_of, with_states
 
 #: Finished jobs are counted up to here: each is a row that is looked at.
 COUNTED: Final = 1_000

@@ -315,7 +315,7 @@ class FailureText(models.Model):
 
 
 class Console(models.Model):
-    """No table: Django's permissions are of a model, and ours are of the console (`queueadmin.console.permissions`)."""
+    """No table: Django's permissions are of a model, ours of the console (`queueadmin.console.access.permissions`)."""
 
     class Meta:
         managed = False

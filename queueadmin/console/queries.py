@@ -23,8 +23,8 @@ from ingest.reading.cursors import BadCursor, as_cursor, moment_of, newest, read
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined, text
 from ingest.reading.shapes import Job
 from ingest.spool import reading
+from queueadmin.console.figures.snapshot import Snapshot
 from queueadmin.console.masking import masked_traceback
-from queueadmin.console.snapshot import Snapshot
 from queueadmin.console.titles import TITLE_FROM, title_in
 
 __all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log", "several"]

@@ -11,7 +11,7 @@ from django.conf import settings
 from ingest.api import steps, tally
 from ingest.queue import keys
 from ingest.queue.connections import connection
-from queueadmin.console.flow import Flow, flows
+from queueadmin.console.figures.flow import Flow, flows
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,60 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
-from queueadmin.console import (
-    alert_pages,
-    audit_pages,
+from queueadmin.console.pages import (
+    alerts as alert_pages,
+)
+from queueadmin.console.pages import (
+    audit as audit_pages,
+)
+from queueadmin.console.pages import (
     buttons,
-    device_pages,
     failure_files,
-    failure_pages,
-    ingest_pages,
-    job_list_pages,
-    job_pages,
-    live_pages,
-    mapping_pages,
-    matching_pages,
-    pages,
-    queue_pages,
-    replay_pages,
-    saved_view_pages,
-    schedule_pages,
-    settings_pages,
-    worker_pages,
+)
+from queueadmin.console.pages import (
+    devices as device_pages,
+)
+from queueadmin.console.pages import (
+    failures as failure_pages,
+)
+from queueadmin.console.pages import (
+    ingest as ingest_pages,
+)
+from queueadmin.console.pages import (
+    job as job_pages,
+)
+from queueadmin.console.pages import (
+    job_list as job_list_pages,
+)
+from queueadmin.console.pages import (
+    live as live_pages,
+)
+from queueadmin.console.pages import (
+    mappings as mapping_pages,
+)
+from queueadmin.console.pages import (
+    matching as matching_pages,
+)
+from queueadmin.console.pages import (
+    overview as pages,
+)
+from queueadmin.console.pages import (
+    queues as queue_pages,
+)
+from queueadmin.console.pages import (
+    replays as replay_pages,
+)
+from queueadmin.console.pages import (
+    saved_views as saved_view_pages,
+)
+from queueadmin.console.pages import (
+    schedules as schedule_pages,
+)
+from queueadmin.console.pages import (
+    settings as settings_pages,
+)
+from queueadmin.console.pages import (
+    workers as worker_pages,
 )
 
 #: Its hashed name is known only when a page is served.

@@ -12,7 +12,7 @@ from django.conf import settings
 from ingest import processes
 from ingest.queue import keys
 from ingest.reading.fields import moment, pipelined, text
-from queueadmin.console.counts import STOCK_WORKER_SILENT_SECONDS
+from queueadmin.console.figures.counts import STOCK_WORKER_SILENT_SECONDS
 from queueadmin.console.words import listed
 
 #: Running jobs that are looked at, the leases that end first: about 10 ms.

@@ -10,7 +10,7 @@ const DEAD_AFTER = 15_000; // ms without a word: a line that was cut is noticed 
 const POLL_AFTER = 4000; // ms without a snapshot
 const POLL_EVERY = 5000;
 
-/** `whole` with the members that `changed` has; see queueadmin/console/deltas.py. */
+/** `whole` with the members that `changed` has; see queueadmin/console/live/deltas.py. */
 function patched(whole, changed) {
   if (changed === null || typeof changed !== 'object' || Array.isArray(changed) || whole === null || typeof whole !== 'object') return changed;
   const made = Array.isArray(whole) ? [...whole] : { ...whole };

@@ -17,8 +17,8 @@ from playwright.sync_api import Locator, Page, expect
 from ingest.queue import keys
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import NewJob, Transitions, new_id
-from queueadmin.console import permissions as may
-from queueadmin.console.permissions import PERMISSIONS, Permission
+from queueadmin.console.access import permissions as may
+from queueadmin.console.access.permissions import PERMISSIONS, Permission
 from tests.browser.conftest import Send, clear
 from tests.browser.test_live import _stopped
 from tests.instance import ADMIN_PASSWORD, Instance

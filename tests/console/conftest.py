@@ -21,7 +21,7 @@ from ingest.models import Alert, RedisLoss
 from ingest.queue import connections, keys
 from ingest.queue.payload import Payload, encode
 from ingest.queue.transitions import Failure, NewJob, Transitions, new_id
-from queueadmin.console import metrics
+from queueadmin.console.figures import metrics
 from queueadmin.console.models import AuditEntry
 
 WORKER = "test-worker"

@@ -17,9 +17,10 @@ from django.core.management import CommandError, call_command
 
 from ingest.queue import keys
 from ingest.queue.limits import Limit, set_limit
-from queueadmin.console import audit, metrics
+from queueadmin.console import audit
+from queueadmin.console.figures import metrics
+from queueadmin.console.figures.snapshot import DatabaseFacts, DatabaseState
 from queueadmin.console.models import AuditEntry
-from queueadmin.console.snapshot import DatabaseFacts, DatabaseState
 from tests.conftest import wait_until
 from tests.console.conftest import Jobs, outcome
 

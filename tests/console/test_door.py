@@ -9,8 +9,9 @@ from pytest_django.fixtures import Settings
 
 from ingest.api import keyring
 from ingest.api.tally import Tally
-from queueadmin.console import door, metrics
-from queueadmin.console.snapshot import Spool
+from queueadmin.console import door
+from queueadmin.console.figures import metrics
+from queueadmin.console.figures.snapshot import Spool
 from queueadmin.console.sources import Reader, read
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from pytest_django.fixtures import Settings
 
 from ingest.kinds import KINDS
 from queueadmin.console import in_force
-from queueadmin.console.snapshot import RedisState
+from queueadmin.console.figures.snapshot import RedisState
 
 CONTRACT = (Path(__file__).resolve().parents[2] / "docs" / "contract.md").read_text()
 #: Read by the start alone, or shown as part of another.

@@ -6,7 +6,8 @@ import pytest
 import redis
 from pytest_django.fixtures import Settings
 
-from queueadmin.console import job_tabs, metrics
+from queueadmin.console import job_tabs
+from queueadmin.console.figures import metrics
 from queueadmin.console.filters import parse
 from tests.console.conftest import Jobs
 from tests.console.job_lists.conftest import everywhere, finished, spooled

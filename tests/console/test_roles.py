@@ -15,8 +15,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from queueadmin.console.models import AuditEntry
-from queueadmin.console.permissions import (
+from queueadmin.console.access.permissions import (
     ACKNOWLEDGE_LOSSES,
     ADD_MARKS,
     CANCEL_JOBS,
@@ -52,6 +51,7 @@ from queueadmin.console.permissions import (
     Permission,
     granted,
 )
+from queueadmin.console.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,8 @@ import redis
 
 from ingest.queue import keys
 from ingest.queue.transitions import new_id
-from queueadmin.console import counts, metrics, workers
+from queueadmin.console import workers
+from queueadmin.console.figures import counts, metrics
 from queueadmin.console.workers import Worker
 from tests.console.conftest import Jobs, worker
 

@@ -122,7 +122,7 @@ def _paths(text: str) -> set[str]:
 
 
 def _built_paths() -> set[str]:
-    from queueadmin.console.routing import websocket_urlpatterns
+    from queueadmin.console.live.routing import websocket_urlpatterns
 
     return set(_patterns(get_resolver())) | {f"/{route.pattern}" for route in websocket_urlpatterns}
 

@@ -112,7 +112,7 @@ def test_the_bounds_of_lists_are_the_code_s() -> None:
 
 def test_its_table_of_permissions_is_the_code_s() -> None:
     """Issue 7.4."""
-    from queueadmin.console.permissions import PERMISSIONS
+    from queueadmin.console.access.permissions import PERMISSIONS
 
     table = TEXT.split("## Who may do what")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(console\.\w+)` \| (.*) \| (.*) \|$", table, re.MULTILINE)

@@ -30,7 +30,7 @@ def traceback(*places: str, said: str = "ValueError: no such device") -> str:
         ([f"{sysconfig.get_path('stdlib')}/json/decoder.py:decode"], "-"),
         ([f"{ROOT}/ingest/worker/batch.py:run", "/srv/shop/orders.py:charge"], "shop/orders.py:charge"),
         ([f"{ROOT}/queueadmin/run/instance.py:run", "<frozen runpy>:_run_code"], "-"),
-        (["ingest/jobs.py:process", "queueadmin/console/pages.py:f"], "-"),
+        (["ingest/jobs.py:process", "queueadmin/console/pages/overview.py:f"], "-"),
         ([f"{ROOT}/examples/shop.py:charge"], "examples/shop.py:charge"),
     ],
 )

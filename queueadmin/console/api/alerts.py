@@ -9,11 +9,11 @@ from rest_framework.response import Response
 from ingest.api.problems import Problem, ProblemError
 from ingest.models import Alert
 from queueadmin.console import alerts, operations
+from queueadmin.console.access.callers import Caller
+from queueadmin.console.access.permissions import HANDLE_ALERTS
 from queueadmin.console.api.base import ConsoleView, invalid_field, reason_of
 from queueadmin.console.api.lists import filter_of, limit_of
-from queueadmin.console.callers import Caller
 from queueadmin.console.operations import AlertResult
-from queueadmin.console.permissions import HANDLE_ALERTS
 
 #: Reports of each kind that one problem is answered with.
 REPORTS: Final = 50

@@ -4,9 +4,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from queueadmin.console import audit
+from queueadmin.console.access.permissions import VIEW_AUDIT
 from queueadmin.console.api.base import ConsoleView, invalid_field
 from queueadmin.console.api.lists import filter_of, limit_of
-from queueadmin.console.permissions import VIEW_AUDIT
 
 
 class AuditView(ConsoleView):

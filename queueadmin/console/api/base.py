@@ -24,11 +24,12 @@ from rest_framework.views import APIView
 from ingest.api.limits import too_large
 from ingest.api.problems import Problem, ProblemError, method_not_allowed
 from ingest.queue.connections import NeedsRedis
-from queueadmin.console import audit, callers
-from queueadmin.console.callers import Caller
+from queueadmin.console import audit
+from queueadmin.console.access import callers
+from queueadmin.console.access.callers import Caller
+from queueadmin.console.access.permissions import VIEW_CONSOLE, Permission
+from queueadmin.console.figures.snapshot import Snapshot
 from queueadmin.console.operations import ReasonNeeded
-from queueadmin.console.permissions import VIEW_CONSOLE, Permission
-from queueadmin.console.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from ingest.kinds import POINT, STREAM_POINTS
 from ingest.kinds.points import STREAMS
 from ingest.queue.connections import acceptance_connection, connection
 from ingest.reading.counts import unfinished
-from queueadmin.console import callers, counts, metrics, prometheus
+from queueadmin.console.access import callers
+from queueadmin.console.access.permissions import VIEW_CONSOLE
 from queueadmin.console.api.base import ConsoleView, connected, read_only
-from queueadmin.console.permissions import VIEW_CONSOLE
+from queueadmin.console.figures import counts, metrics, prometheus
 
 #: Keep's thresholds for `queue_status`.
 BACKLOGGED_FROM: Final = 1000

@@ -7,9 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.queue.connections import connection
-from queueadmin.console import history, latencies, marks, operations
+from queueadmin.console import operations
+from queueadmin.console.access.permissions import ADD_MARKS
 from queueadmin.console.api.base import ConsoleView, invalid_field, known_queue, member
-from queueadmin.console.permissions import ADD_MARKS
+from queueadmin.console.figures import history, latencies, marks
 
 #: A window's letter → seconds.
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

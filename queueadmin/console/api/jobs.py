@@ -9,16 +9,8 @@ from ingest.accept import Unavailable
 from ingest.api.problems import Problem, ProblemError
 from ingest.reading import ages
 from queueadmin.console import operations, queries
-from queueadmin.console.api.base import (
-    ConsoleView,
-    database_away,
-    invalid_field,
-    queue_of,
-    reason_of,
-)
-from queueadmin.console.callers import Caller
-from queueadmin.console.operations import MoveResult
-from queueadmin.console.permissions import (
+from queueadmin.console.access.callers import Caller
+from queueadmin.console.access.permissions import (
     CANCEL_JOBS,
     DISCARD_JOBS,
     DUPLICATE_JOBS,
@@ -28,6 +20,14 @@ from queueadmin.console.permissions import (
     RUN_JOBS,
     TRIAGE_FAILURES,
 )
+from queueadmin.console.api.base import (
+    ConsoleView,
+    database_away,
+    invalid_field,
+    queue_of,
+    reason_of,
+)
+from queueadmin.console.operations import MoveResult
 
 
 class JobView(ConsoleView):

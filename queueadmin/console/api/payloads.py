@@ -9,12 +9,13 @@ from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
 from ingest.reading import payloads
-from queueadmin.console import callers, masking, operations, queries
+from queueadmin.console import masking, operations, queries
+from queueadmin.console.access import callers
+from queueadmin.console.access.permissions import EDIT_JOBS, RETRY_JOBS, REVEAL_PAYLOADS
 from queueadmin.console.api.base import MAX_REASON, ConsoleView, invalid_field, reason_of
 from queueadmin.console.api.jobs import job_for, not_found
 from queueadmin.console.dead_letters.reading import event_in, finite
 from queueadmin.console.editing import EditError
-from queueadmin.console.permissions import EDIT_JOBS, RETRY_JOBS, REVEAL_PAYLOADS
 from queueadmin.console.queries import EDITABLE
 
 

@@ -8,9 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
-from queueadmin.console import metrics, operations
+from queueadmin.console import operations
+from queueadmin.console.access.permissions import EMPTY_QUEUES, PAUSE_QUEUES, RECOVER_JOBS
 from queueadmin.console.api.base import ConsoleView, connected, member, number_between, reason_of
-from queueadmin.console.permissions import EMPTY_QUEUES, PAUSE_QUEUES, RECOVER_JOBS
+from queueadmin.console.figures import metrics
 
 #: A year: more is a typing error.
 MAX_PROCESSING_TIME: Final = 365 * 86_400

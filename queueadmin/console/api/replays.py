@@ -8,12 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
-from queueadmin.console import callers, operations, replays
+from queueadmin.console import operations, replays
+from queueadmin.console.access import callers
+from queueadmin.console.access.permissions import REPLAYED, RUN_REPLAYS
 from queueadmin.console.api.base import ConsoleView, invalid_field, member, queue_of, reason_of
 from queueadmin.console.api.lists import filter_of
 from queueadmin.console.filters import Filter, parse, within
 from queueadmin.console.models import Replay
-from queueadmin.console.permissions import REPLAYED, RUN_REPLAYS
 from queueadmin.console.replays import BadOption, Options, Tuning
 
 #: The largest number that can be a replay's.

@@ -4,12 +4,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.api.problems import Problem, ProblemError
-from queueadmin.console import callers, operations, saved_views
+from queueadmin.console import operations, saved_views
+from queueadmin.console.access import callers
+from queueadmin.console.access.permissions import TRIAGE_FAILURES, VIEW_CONSOLE
 from queueadmin.console.api.base import ConsoleView, invalid_field, member
 from queueadmin.console.api.lists import filter_of
 from queueadmin.console.filters import parse
 from queueadmin.console.models import SavedView
-from queueadmin.console.permissions import TRIAGE_FAILURES, VIEW_CONSOLE
 
 
 class ViewsView(ConsoleView):

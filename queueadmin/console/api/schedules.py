@@ -13,9 +13,9 @@ from ingest.accept import Unavailable
 from ingest.api.problems import Problem, ProblemError
 from ingest.models import Schedule
 from queueadmin.console import operations, schedules
+from queueadmin.console.access.permissions import MANAGE_SCHEDULES, RUN_SCHEDULES
 from queueadmin.console.api.base import ConsoleView, invalid_field, member, reason_of
 from queueadmin.console.api.lists import limit_of
-from queueadmin.console.permissions import MANAGE_SCHEDULES, RUN_SCHEDULES
 
 T = TypeVar("T")
 

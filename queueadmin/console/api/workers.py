@@ -9,9 +9,9 @@ from rest_framework.response import Response
 from ingest.api.problems import Problem, ProblemError
 from ingest.queue.connections import connection
 from queueadmin.console import operations, workers
+from queueadmin.console.access.permissions import DRAIN_WORKERS, KILL_WORKERS, RESTART_WORKERS
 from queueadmin.console.api.base import ConsoleView, reason_of
 from queueadmin.console.operations import WorkerResult
-from queueadmin.console.permissions import DRAIN_WORKERS, KILL_WORKERS, RESTART_WORKERS
 
 
 class WorkersView(ConsoleView):

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from queueadmin.console import history, latencies, marks
+from queueadmin.console.figures import history, latencies, marks
 from queueadmin.console.openapi.parts import Operations, body, example, json_answer, operation, parameter, text
 
 _WORDS: Final = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"

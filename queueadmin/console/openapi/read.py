@@ -7,7 +7,7 @@ import msgspec
 
 from ingest.kinds.points import STREAMS
 from ingest.reading.shapes import Job, JobError
-from queueadmin.console import snapshot
+from queueadmin.console.figures import snapshot
 from queueadmin.console.openapi.parts import ID, JOB_STATES, Schema, members, nullable, ref, text
 from queueadmin.console.openapi.receipts import POSITION
 

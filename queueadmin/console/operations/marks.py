@@ -1,9 +1,9 @@
 """A line on the charts, set by hand or by a deploy's script."""
 
 from ingest.queue.connections import connection
-from queueadmin.console import marks
 from queueadmin.console.audit import audited
-from queueadmin.console.marks import Mark
+from queueadmin.console.figures import marks
+from queueadmin.console.figures.marks import Mark
 
 
 def add_mark(text: str, *, at: float, actor: str) -> Mark:

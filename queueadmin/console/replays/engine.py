@@ -11,8 +11,8 @@ from django.db import DatabaseError, InterfaceError, transaction
 from ingest.queue import keys
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import Transitions
-from queueadmin.console import counts
 from queueadmin.console.audit import audited
+from queueadmin.console.figures import counts
 from queueadmin.console.models import Replay, ReplayChunk
 from queueadmin.console.replays import freezing, keeping, moving, rules, settling, versions
 from queueadmin.console.replays.freezing import Freezing

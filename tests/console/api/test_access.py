@@ -11,7 +11,7 @@ from django.test import Client
 
 from ingest.models import Alert
 from ingest.queue import keys
-from queueadmin.console import metrics
+from queueadmin.console.figures import metrics
 from queueadmin.console.models import AuditEntry
 from tests.console.api.conftest import BACKEND, OPERATING, READING, RECOVER, SCHEDULING, problem_of
 from tests.console.conftest import Jobs, report

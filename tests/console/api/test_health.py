@@ -15,8 +15,8 @@ from ingest.kinds.points import STREAMS
 from ingest.queue import keys
 from ingest.queue.transitions import Transitions
 from ingest.spool.rows import insert
-from queueadmin.console import metrics
-from queueadmin.console.snapshot import DatabaseFacts, DatabaseState
+from queueadmin.console.figures import metrics
+from queueadmin.console.figures.snapshot import DatabaseFacts, DatabaseState
 from tests.console.api.conftest import problem_of
 from tests.console.conftest import Jobs
 from tests.ingest.spool.conftest import job

@@ -10,9 +10,10 @@ import redis
 from django.test import Client
 
 from ingest.queue import keys
-from queueadmin.console import history, operations
+from queueadmin.console import operations
+from queueadmin.console.figures import history
+from queueadmin.console.figures.snapshot import Snapshot
 from queueadmin.console.models import AuditEntry
-from queueadmin.console.snapshot import Snapshot
 from tests.console.api.conftest import problem_of
 
 pytestmark = pytest.mark.django_db

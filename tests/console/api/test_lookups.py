@@ -162,7 +162,7 @@ def _leaves(client: redis.Redis, queue: str, rate: float) -> None:
     """A published snapshot that says so."""
     import dataclasses
 
-    from queueadmin.console import metrics
+    from queueadmin.console.figures import metrics
 
     snapshot = metrics.snapshot()
     queues = tuple(dataclasses.replace(q, out_rate=rate if q.name == queue else 0.0) for q in snapshot.queues)

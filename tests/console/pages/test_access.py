@@ -10,8 +10,8 @@ from django.contrib.auth.models import Permission as Stored
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from queueadmin.console.access.permissions import PERMISSIONS
 from queueadmin.console.models import AuditEntry
-from queueadmin.console.permissions import PERMISSIONS
 from tests.console.conftest import Jobs
 from tests.console.pages.conftest import HTMX, message_after, said, text_of
 

@@ -57,7 +57,7 @@ def test_a_filter_finds_and_a_wrong_one_is_named(operator: Client) -> None:
 
 
 def test_pages_follow(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queueadmin.console.alert_pages.PAGE_SIZE", 2)
+    monkeypatch.setattr("queueadmin.console.pages.alerts.PAGE_SIZE", 2)
     for number in range(3):
         report(f"{number:032x}", minutes_ago=number, title=f"problem {number}")
     first = text_of(operator.get("/alerts/?severity=high"))

@@ -11,8 +11,8 @@ import redis
 from django.test import Client
 
 from ingest.kinds import tasks
+from queueadmin.console.access.permissions import PERMISSIONS
 from queueadmin.console.openapi import schema
-from queueadmin.console.permissions import PERMISSIONS
 from tests.console.api.conftest import problem_of, with_key  # noqa: F401 - a fixture
 from tests.console.conftest import Jobs
 from tests.console.openapi.conftest import operations

@@ -57,7 +57,7 @@ def test_the_filter_is_in_the_address_and_a_wrong_one_is_named(operator: Client)
 
 
 def test_pages_follow_and_new_ones_wait_behind_a_button(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queueadmin.console.audit_pages.PAGE_SIZE", 2)
+    monkeypatch.setattr("queueadmin.console.pages.audit.PAGE_SIZE", 2)
     for number in range(3):
         did(target=f"queue-{number}")
     first = text_of(operator.get("/audit/"))

@@ -32,7 +32,7 @@ def test_each_device_is_where_it_was_last_with_its_job_and_rate(operator: Client
 def test_more_than_a_page_and_the_database_away(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         track(f"dock-{number}")  # no part of a job's id
-    monkeypatch.setattr("queueadmin.console.device_pages.PAGE_SIZE", 2)
+    monkeypatch.setattr("queueadmin.console.pages.devices.PAGE_SIZE", 2)
     first = text_of(operator.get("/devices/?text=d"))
     assert "dock-2" not in first
     more = first.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")

@@ -9,8 +9,8 @@ import redis
 from django.test import Client
 
 from ingest.queue import keys
-from queueadmin.console import history, metrics
-from queueadmin.console.snapshot import Snapshot
+from queueadmin.console.figures import history, metrics
+from queueadmin.console.figures.snapshot import Snapshot
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,9 @@ import redis
 from django.test import Client
 
 from ingest.queue import keys
-from queueadmin.console import operations, replay_pages
+from queueadmin.console import operations
 from queueadmin.console.models import Replay
+from queueadmin.console.pages import replays as replay_pages
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import fail
 from tests.console.pages.conftest import message_after, text_of

@@ -157,7 +157,7 @@ def test_while_it_is_typed_it_says_what_it_means(operator: Client) -> None:
 def test_more_than_a_page_and_the_database_away(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         make(f"s{number}")
-    monkeypatch.setattr("queueadmin.console.schedule_pages.PAGE_SIZE", 2)
+    monkeypatch.setattr("queueadmin.console.pages.schedules.PAGE_SIZE", 2)
     first = text_of(operator.get("/schedules/"))
     assert 'href="/schedules/?cursor=s1"' in first
     assert "s2" in text_of(operator.get("/schedules/?cursor=s1"))

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from queueadmin.console import sessions
+from queueadmin.console.access import sessions
 from tests.console.pages.conftest import text_of
 
 pytestmark = pytest.mark.django_db

@@ -98,7 +98,7 @@ def test_a_delayed_event_does_not_wait_yet(root: Client) -> None:
 
     from django.utils import timezone
 
-    from queueadmin.console import metrics
+    from queueadmin.console.figures import metrics
 
     spooled("later", due_at=timezone.now() + timedelta(minutes=10))
     high = metrics.snapshot().queues[1]
@@ -109,7 +109,7 @@ def test_throughput_is_of_what_was_run(root: Client, monkeypatch: pytest.MonkeyP
     import time
 
     from ingest.spool import lease
-    from queueadmin.console import metrics
+    from queueadmin.console.figures import metrics
 
     clock, done = 1000.0, 0
     monkeypatch.setattr(time, "monotonic", lambda: clock)

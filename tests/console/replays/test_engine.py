@@ -367,7 +367,7 @@ def test_one_that_cannot_go_on_does_not_keep_the_others(stage: Stage, jobs: Jobs
 
 
 def test_the_chart_has_a_line_where_one_began(stage: Stage, jobs: Jobs) -> None:
-    from queueadmin.console import marks
+    from queueadmin.console.figures import marks
 
     jobs.fail(1)
     stage.start()

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from queueadmin.console import pace_chart
 from queueadmin.console.models import Replay
+from queueadmin.console.pages import pace_chart
 from queueadmin.console.replays import pace
 from tests.console.conftest import Jobs
 from tests.console.replays.conftest import Stage

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ingest.queue.connections import NeedsRedis, connection
-from queueadmin.console.publisher import Publisher
+from queueadmin.console.live.publisher import Publisher
 
 
 class Command(BaseCommand):

@@ -10,10 +10,11 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from queueadmin.console import metrics, operations
+from queueadmin.console import operations
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.command_line import actor
-from queueadmin.console.snapshot import QueueState, Snapshot
+from queueadmin.console.figures import metrics
+from queueadmin.console.figures.snapshot import QueueState, Snapshot
 from queueadmin.console.words import jobs
 
 _HEAD = (
