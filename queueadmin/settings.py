@@ -208,7 +208,10 @@ QUEUE_LIMITS = {
 }
 #: What the leader does beside its own rounds, about once a second: what it is called in the log, and the dotted path to
 #: a class that is made with a Redis client and has a `step()`, which may raise whatever Redis and the database raise.
-MAINTENANCE_STEPS = {"running replays": "queueadmin.console.replays.engine.Engine"}
+MAINTENANCE_STEPS = {
+    "running replays": "queueadmin.console.replays.engine.Engine",
+    "removing dead letters by policies": "queueadmin.console.policies.applying.Policies",
+}
 #: Kinds of other apps beside those that their AppConfigs register: dotted paths to a Kind or to several.
 INGEST_HANDLERS = _names("INGEST_HANDLERS")
 #: Kind (with _ for -) → days for which its events are kept, where a setting says so: `ingest.maintenance.retention`.

@@ -1,4 +1,4 @@
-"""The audit log, replays, the index of dead letters, and what permissions are of."""
+"""The audit log, replays, the index of dead letters, how long they are kept, and what permissions are of."""
 
 from typing import ClassVar
 
@@ -298,6 +298,33 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RetentionPolicy(models.Model):
+    """How long dead letters are kept, once somebody has said so (`queueadmin.console.policies`).
+
+    One for all, and one for each cause that has its own: that speaks of its dead letters alone. Without days and count
+    the dead letters of the cause are kept, whatever is said for all.
+    """
+
+    #: FailureGroup's; empty: for all causes that have no policy of their own.
+    fingerprint = models.CharField(max_length=12, blank=True, unique=True)
+    #: Kept for so many days after the failure.
+    keep_days = models.PositiveIntegerField(null=True)
+    #: Of each cause so many are kept, the newest.
+    keep_count = models.PositiveIntegerField(null=True)
+    #: Who set it, as in the audit log, when, and why.
+    set_by = models.CharField(max_length=200)
+    set_at = models.DateTimeField()
+    reason = models.CharField(max_length=500)
+    #: Nothing goes by it before.
+    starts_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "retention policies"
+
+    def __str__(self) -> str:
+        return f"group {self.fingerprint}" if self.fingerprint else "all dead letters"
 
 
 class FailureText(models.Model):

@@ -44,6 +44,9 @@ from queueadmin.console.pages import (
     overview as pages,
 )
 from queueadmin.console.pages import (
+    policies as policy_pages,
+)
+from queueadmin.console.pages import (
     queues as queue_pages,
 )
 from queueadmin.console.pages import (
@@ -87,6 +90,9 @@ urlpatterns = [
     path("dead-letters/discard/", buttons.discard, name="discard"),
     path("dead-letters/mark/", buttons.mark, name="mark"),
     path("dead-letters/export.<str:form>", failure_files.export, name="failure_file"),
+    path("dead-letters/policies/", policy_pages.policies_page, name="policies"),
+    path("dead-letters/policies/set/", policy_pages.set_policy, name="set_policy"),
+    path("dead-letters/policies/<int:pk>/remove/", policy_pages.remove_policy, name="remove_policy"),
     path("dead-letters/<str:group>/", failure_pages.dead_letters, name="failure_group"),
     path("dead-letters/<str:group>/acknowledge/", failure_pages.acknowledge, name="acknowledge_group"),
     path("dead-letters/<str:group>/resolve/", failure_pages.resolve, name="resolve_group"),

@@ -65,6 +65,9 @@ TRIAGE_FAILURES: Final = Permission(
     "acknowledge, resolve, reopen, note and assign causes of failures, and mark dead letters permanent",
     OPERATOR,
 )
+MANAGE_POLICIES: Final = Permission(
+    "manage_policies", "set and remove policies for how long dead letters are kept", ADMIN
+)
 HANDLE_ALERTS: Final = Permission("handle_alerts", "acknowledge and resolve alerts", OPERATOR)
 PAUSE_QUEUES: Final = Permission("pause_queues", "pause and resume queues", OPERATOR)
 EMPTY_QUEUES: Final = Permission("empty_queues", "empty queues into the trash", OPERATOR)
@@ -86,7 +89,7 @@ MANAGE_KEYS: Final = Permission("manage_keys", "add sources, and make, rotate an
 PERMISSIONS: Final = (
     VIEW_CONSOLE, VIEW_AUDIT, EXPORT_AUDIT, VIEW_SETTINGS,
     RETRY_JOBS, RUN_JOBS, DISCARD_JOBS, RESTORE_JOBS, CANCEL_JOBS, MOVE_JOBS, EDIT_JOBS, DUPLICATE_JOBS, CLEAN_JOBS,
-    RUN_REPLAYS, TRIAGE_FAILURES, HANDLE_ALERTS,
+    RUN_REPLAYS, TRIAGE_FAILURES, MANAGE_POLICIES, HANDLE_ALERTS,
     PAUSE_QUEUES, EMPTY_QUEUES, PURGE_TRASH, RECOVER_JOBS, SEND_TEST_EVENTS, ACKNOWLEDGE_LOSSES,
     DRAIN_WORKERS, RESTART_WORKERS, KILL_WORKERS,
     MANAGE_SCHEDULES, RUN_SCHEDULES, MANAGE_MAPPINGS, ADD_MARKS,

@@ -27,7 +27,8 @@ from queueadmin.console.models import Failure
 _ROWS: Final = 500
 _EVENTS: Final = 20
 
-_Entry = tuple[str, str, float]
+#: Queue, id, and the score that says which failure of the job it is.
+Entry = tuple[str, str, float]
 
 
 def matching(
@@ -62,7 +63,7 @@ def matching(
                 yield record
 
 
-def _indexed(client: redis.Redis, chosen: Filter, now: datetime) -> tuple[list[_Entry], "array[int]"] | None:
+def _indexed(client: redis.Redis, chosen: Filter, now: datetime) -> tuple[list[Entry], "array[int]"] | None:
     """Those that failed after the index was told of, and the keys of its rows; None: it cannot be used."""
     told = state(client)
     if told is None or not told.complete:
@@ -78,7 +79,7 @@ def _indexed(client: redis.Redis, chosen: Filter, now: datetime) -> tuple[list[_
         return None
 
 
-def _after(client: redis.Redis, queue: str, told: State, latest: float) -> Iterator[_Entry]:
+def _after(client: redis.Redis, queue: str, told: State, latest: float) -> Iterator[Entry]:
     place = told.read.get(queue)
     while page := oldest(client, keys.failed(queue), place, _ROWS):
         for job_id, score in page:
@@ -89,9 +90,7 @@ def _after(client: redis.Redis, queue: str, told: State, latest: float) -> Itera
             return
 
 
-def _pages(
-    client: redis.Redis, newest: Sequence[_Entry], rows: "array[int]", *, events: bool
-) -> Iterator[list[_Entry]]:
+def _pages(client: redis.Redis, newest: Sequence[Entry], rows: "array[int]", *, events: bool) -> Iterator[list[Entry]]:
     """Places of the newest, then of the rows, without those that stand elsewhere by now."""
     size = _EVENTS if events else _ROWS
     met = {job_id for _, job_id, _ in newest}
@@ -104,17 +103,16 @@ def _pages(
             for row in Failure.objects.filter(pk__in=wanted).values_list("pk", "queue", "job_id", "score")
         }
         places = [known[pk] for pk in wanted if pk in known and known[pk][1] not in met]
-        scores = _scores(client, places)
-        here = [place for place, score in zip(places, scores, strict=True) if score == place[2]]
+        here = standing(client, places)
         for first in range(0, len(here), size):
             yield here[first : first + size]
 
 
-def _scores(client: redis.Redis, places: Sequence[_Entry]) -> list[float | None]:
-    """The scores that these have in their registries now; None: it has left."""
+def standing(client: redis.Redis, places: Sequence[Entry]) -> list[Entry]:
+    """Those of these (queue, id, score) that stand there in Redis now: others have left, or failed again since."""
     found: dict[str, float | None] = {}
     for queue in settings.PRIORITIES:
         ids = [job_id for name, job_id, _ in places if name == queue]
         if ids:
             found |= zip(ids, client.zmscore(keys.failed(queue), ids), strict=True)
-    return [found[job_id] for _, job_id, _ in places]
+    return [place for place in places if found[place[1]] == place[2]]

@@ -18,7 +18,7 @@ from ingest.reading.fields import pipelined, text
 from queueadmin.console.dead_letters.reading import Record
 from queueadmin.console.filters.words import LONGEST, searched
 from queueadmin.console.fingerprint import normalised
-from queueadmin.console.models import Failure, FailureGroup, FailureText
+from queueadmin.console.models import Failure, FailureGroup, FailureText, RetentionPolicy
 
 #: Of the rows that are written now; 2: fingerprints with frames.
 VERSION: Final = 2
@@ -33,6 +33,7 @@ _WRITTEN: Final = tuple(
     field.name for field in Failure._meta.concrete_fields if not field.primary_key and field.name != _KEY
 )
 _SHORT: Final = {field.name: field.max_length for field in Failure._meta.concrete_fields if field.max_length}
+_POLICY: Final = ("keep_days", "keep_count", "set_by", "set_at", "reason", "starts_at")
 _SEEN: Final = (
     "UPDATE console_failuregroup SET first_at = CASE WHEN first_at > %s THEN %s ELSE first_at END,"
     " last_at = CASE WHEN last_at < %s THEN %s ELSE last_at END WHERE fingerprint = %s"
@@ -142,6 +143,13 @@ def _inherit(groups: Sequence[FailureGroup], rows: Sequence[Failure], before: Se
         for name in ("status", "resolved_at", "status_by", "status_at", "note", "assignee"):
             setattr(group, name, getattr(earlier, name))
         group.first_at = min(group.first_at, earlier.first_at)
+    policies = {policy.fingerprint: policy for policy in RetentionPolicy.objects.filter(fingerprint__in=heirs.values())}
+    inherited = [
+        RetentionPolicy(**{name: getattr(policies[earlier], name) for name in _POLICY}, fingerprint=heir)
+        for heir, earlier in heirs.items()
+        if earlier in policies
+    ]
+    RetentionPolicy.objects.bulk_create(inherited, ignore_conflicts=True)
 
 
 def _groups(records: Sequence[Record], rows: Sequence[Failure]) -> list[FailureGroup]:

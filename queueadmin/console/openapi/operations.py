@@ -12,6 +12,7 @@ from queueadmin.console.openapi.hooks import hooks
 from queueadmin.console.openapi.jobs import jobs
 from queueadmin.console.openapi.messages import messages
 from queueadmin.console.openapi.parts import Operations
+from queueadmin.console.openapi.policies import policies
 from queueadmin.console.openapi.queues import queues
 from queueadmin.console.openapi.replays import replays
 from queueadmin.console.openapi.saved_views import saved_views
@@ -46,6 +47,7 @@ def operations() -> Operations:
         **jobs(),
         **dead_letters(),
         **saved_views(),
+        **policies(),
         **replays(),
         **statistics(),
         **alerts(),

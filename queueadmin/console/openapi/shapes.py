@@ -7,6 +7,7 @@ from queueadmin.console.openapi.dead_letters import dead_letter_shapes
 from queueadmin.console.openapi.devices import device_shapes
 from queueadmin.console.openapi.events import event_shapes
 from queueadmin.console.openapi.parts import Schema
+from queueadmin.console.openapi.policies import policy_shapes
 from queueadmin.console.openapi.read import read_shapes
 from queueadmin.console.openapi.receipts import receipt_shapes
 from queueadmin.console.openapi.replays import replay_shapes
@@ -32,6 +33,7 @@ def components() -> dict[str, Schema]:
         **dead_letter_shapes(),
         **replay_shapes(),
         **saved_view_shapes(),
+        **policy_shapes(),
         **statistics_shapes(),
         **worker_shapes(),
     }

@@ -34,6 +34,7 @@ from queueadmin.console.operations.payloads import (
     duplicate,
     reveal,
 )
+from queueadmin.console.operations.policies import BadPolicy, PolicyResult, planned, remove_policy, set_policy
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.reasons import REASON_FROM, ReasonNeeded
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
@@ -89,6 +90,7 @@ __all__ = [
     "UNKNOWN",
     "AlertResult",
     "AlreadyMoved",
+    "BadPolicy",
     "CannotDo",
     "CannotSave",
     "ChangeResult",
@@ -107,6 +109,7 @@ __all__ = [
     "NotFound",
     "NothingMatches",
     "PauseResult",
+    "PolicyResult",
     "PurgeResult",
     "ReasonNeeded",
     "RecoverResult",
@@ -148,9 +151,11 @@ __all__ = [
     "pause",
     "pause_replay",
     "pause_schedule",
+    "planned",
     "purge",
     "purge_trash",
     "recover_stalled",
+    "remove_policy",
     "reopen_group",
     "resolve_alert",
     "resolve_group",
@@ -170,6 +175,7 @@ __all__ = [
     "run_schedule",
     "save_view",
     "send_test_event",
+    "set_policy",
     "start_replay",
     "tune_replay",
     "undo",

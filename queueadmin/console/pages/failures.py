@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ingest.queue import keys
 from ingest.queue.connections import connection, server_time
 from ingest.reading.cursors import BadCursor
-from queueadmin.console import failures, operations, saved_views
+from queueadmin.console import failures, operations, policies, saved_views
 from queueadmin.console.access.permissions import TRIAGE_FAILURES, VIEW_CONSOLE, may
 from queueadmin.console.dead_letters import Bound, Record, grouped
 from queueadmin.console.failures import NotIndexed, matching, triage
@@ -257,6 +257,8 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
         "folded": 0 if asked.is_whole else max(0, len(found.groups) - FOLDED),
         "unfolded": asked.to(groups="all"),
         "cause": cause if asked.group else None,
+        "leaving": policies.soon(now),
+        "policy": policies.of_cause(asked.group) if asked.group else None,
         "people": _people() if asked.group else [],
         "matching": count,
         "whole": str(triage.of_group(asked.chosen, asked.group)),

@@ -17,6 +17,7 @@ from queueadmin.console import job_lists
 from queueadmin.console.actions import BULK
 from queueadmin.console.models import Replay
 from queueadmin.console.operations import MAX_MINUTES
+from queueadmin.console.policies import MOST_COUNT, MOST_DAYS
 from queueadmin.console.replays import Tuning
 from queueadmin.console.replays import options as replay_options
 from queueadmin.console.vendors import VENDORS
@@ -182,6 +183,15 @@ class PauseForm(forms.Form):
 class ReasonForm(forms.Form):
     """Why it is done."""
 
+    reason = forms.CharField(required=False, max_length=500)
+
+
+class PolicyForm(forms.Form):
+    """How long dead letters are kept; without days and count nothing is asked yet."""
+
+    group = forms.CharField(required=False, max_length=12)
+    keep_days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS)
+    keep_count = forms.IntegerField(required=False, min_value=1, max_value=MOST_COUNT)
     reason = forms.CharField(required=False, max_length=500)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import redis
 from django.contrib import messages
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from ingest import frames
 from ingest.client.events import checked
 from ingest.reading import payloads
 from ingest.reading.runs import Attempt
-from queueadmin.console import editing, masking, operations, queries, snippets
+from queueadmin.console import editing, masking, operations, policies, queries, snippets
 from queueadmin.console.access.permissions import (
     DUPLICATE_JOBS,
     EDIT_JOBS,
@@ -174,6 +175,17 @@ def move(request: Request, job_id: str) -> HttpResponse:
     return do(request, lambda actor: operation([job_id], to=to, actor=actor), here)
 
 
+def _kept(found: Mapping[str, Any], group: str) -> dict[str, Any] | None:
+    """What the policies say of a dead letter; None: the database does not tell."""
+    try:
+        policy = policies.of_cause(group)
+    except (DatabaseError, InterfaceError):
+        return None
+    failed_at = found["error"]["at"]
+    until = policies.kept_until(policy, failed_at, found["moved_at"]) if policy and failed_at else None
+    return {"policy": policy, "until": until}
+
+
 def _group(error: Mapping[str, Any], traceback: str) -> str:
     return group_of(error["type"] or "", error["message"] or "", error["frames"] or frames.ours(traceback))
 
@@ -226,6 +238,7 @@ def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> Ht
     buttons = [CANCEL_RUNNING if is_running else BUTTONS[verb] for verb in verbs if verb in BUTTONS]
     held = granted(request.user)
     moments = life(found, attempts)
+    group = _group(error, carried.traceback) if error and found["state"] == "failed" else ""
     context = {
         "page": "job",
         "job": found,
@@ -251,7 +264,8 @@ def _page(request: Request, job_id: str, *, revealed: bytes | None = None) -> Ht
         "again": "" if carried.body is None else _again(request, found, carried.body),
         "log": log,
         "result": None if found["result"] is None else masking.show(msgspec.json.encode(found["result"])),
-        "group": _group(error, carried.traceback) if error and found["state"] == "failed" else "",
+        "group": group,
+        "kept": _kept(found, group) if group else None,
         # A stock worker's failure before RQ kept results has only this.
         "traceback": masking.masked_traceback(carried.traceback),
         "message": masking.masked_text((error or {}).get("message") or ""),

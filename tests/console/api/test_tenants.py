@@ -52,6 +52,8 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     "api/v1/dlq/groups": {"get": ("read", "groups")},
     "api/v1/dlq/views": {"get": ("read", "everyone"), "post": ("read", "everyone")},
     "api/v1/dlq/views/<str:view>": {"get": ("read", "worker"), "delete": ("read", "worker")},
+    "api/v1/dlq/policies": {"get": ("read", "everyone"), "post": ("admin", "everyone")},
+    "api/v1/dlq/policies/<str:policy>": {"get": ("read", "worker"), "delete": ("admin", "worker")},
     "api/v1/dlq/export": {"get": ("read", "file")},
     **{f"api/v1/dlq/{verb}": {"post": ("admin", "own")} for verb in ("retry", "discard", "restore")},
     "api/v1/replays/<str:replay>": {"get": ("read", "own")},
@@ -105,6 +107,7 @@ QUERIES = {"api/v1/jobs": "?ids={job}", "api/v1/jobs/lookup": "?source=s3cret-so
 BODIES: dict[str, Any] = {
     **{f"api/v1/dlq/{verb}": {"filter": ""} for verb in ("retry", "discard", "restore")},
     "api/v1/dlq/views": {"name": "mine"},
+    "api/v1/dlq/policies": {"keep_days": 30, "reason": "disk"},
     "api/v1/marks": {"text": "deploy 4f2c91e"},
     "api/v1/jobs/<str:job_id>/move": {"queue": "low"},
     "api/v1/workers/<path:worker>/kill": {"reason": "it hangs"},

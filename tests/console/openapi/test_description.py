@@ -148,6 +148,9 @@ class States:
         if "{view}" in path:
             saved = operations_.save_view("mine", parse("queue:low"), shared=True, actor="ada")
             return path.replace("{view}", str(saved.view.pk))
+        if "{policy}" in path:
+            kept = operations_.set_policy(keep_days=30, actor="ada", reason="disk")
+            return path.replace("{policy}", str(kept.policy.pk))
         if path.startswith("/api/v1/dlq/"):
             dead = self.jobs.fail()
             if operation_id == "restoreDeadLetters":
