@@ -34,7 +34,7 @@ from queueadmin.console.operations.payloads import (
     duplicate,
     reveal,
 )
-from queueadmin.console.operations.policies import BadPolicy, PolicyResult, planned, remove_policy, set_policy
+from queueadmin.console.operations.policies import BadPolicy, PolicyResult, planned, remove_policy, set_policy, warned
 from queueadmin.console.operations.queues import MAX_MINUTES, PauseResult, ResumeResult, pause, resume
 from queueadmin.console.operations.reasons import REASON_FROM, ReasonNeeded
 from queueadmin.console.operations.recovery import RecoverResult, recover_stalled
@@ -182,4 +182,5 @@ __all__ = [
     "unmap_fields",
     "unmap_severity",
     "update_schedule",
+    "warned",
 ]

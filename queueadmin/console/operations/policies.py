@@ -59,7 +59,7 @@ def set_policy(
     policy.set_by, policy.reason = actor[:200], reason.strip()[:500]
     count = policies.leaving(policy, policy.starts_at)
     if not policy.reason:
-        raise ReasonNeeded(f"Say why: {_warned(count, policy.starts_at)}", count)
+        raise ReasonNeeded(f"Say why: {warned(count, policy.starts_at)}", count)
     with audited(actor=actor, action="set_policy", target=str(policy), count=count, reason=reason) as outcome:
         values = {name: getattr(policy, name) for name in _SET}
         policy, _ = RetentionPolicy.objects.update_or_create(fingerprint=group, defaults=values)
@@ -68,7 +68,7 @@ def set_policy(
             if group
             else f"Dead letters are kept {policies.kept(policy)}."
         )
-        outcome.count, outcome.sentence = count, f"{said} {_warned(count, policy.starts_at)}"
+        outcome.count, outcome.sentence = count, f"{said} {warned(count, policy.starts_at)}"
     return PolicyResult(policy, outcome.sentence)
 
 
@@ -91,7 +91,8 @@ def remove_policy(policy: RetentionPolicy, *, actor: str, reason: str = "") -> P
     return PolicyResult(policy, outcome.sentence)
 
 
-def _warned(count: int, at: datetime) -> str:
+def warned(count: int, at: datetime) -> str:
+    """What a policy says before so many go."""
     what = "1 dead letter goes" if count == 1 else f"{count:,} dead letters go"
     return f"From {_at(at)} on {what} to the trash." if count else f"From {_at(at)} on; none would go now."
 

@@ -1,5 +1,6 @@
-"""How long dead letters are kept, from the page, the API and on the pages of dead letters (issue 8 part 7)."""
+"""How long dead letters are kept: page, API, shell, and what the pages of dead letters say (issue 8 part 7)."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +9,7 @@ from django.test import Client
 
 from queueadmin.console.models import RetentionPolicy
 from tests.console.conftest import outcome
+from tests.console.dead_letters.conftest import dlq, refused
 from tests.console.pages.conftest import message_after, text_of
 from tests.console.policies.conftest import Shelf
 from tests.console.policies.conftest import shelf as shelf
@@ -94,3 +96,20 @@ def test_by_the_api(admin: Client, shelf: Shelf) -> None:
         assert (wrong["code"], wrong["field"]) == (code, field), said
     assert admin.delete(f"{url}/{made['id']}").status_code == 200
     assert admin.get(f"{url}/{made['id']}").json()["code"] == "policy_not_found"
+
+
+def test_on_the_command_line(shelf: Shelf) -> None:
+    ids = shelf.fail(40, 1)
+    assert "Nobody set a policy" in dlq("policies", "list")
+    assert "1 dead letter goes to the trash" in dlq("policies", "set", "--days", "30", "--dry-run")
+    assert not RetentionPolicy.objects.exists()
+    group = shelf.group_of(ids[0])
+    assert "kept for 30 days" in dlq("policies", "set", "--group", group, "--days", "30", "--reason", "disk")
+    policy = RetentionPolicy.objects.get()
+    assert policy.set_by.startswith("cli:")
+    assert "ValueError: no such device: kept for 30 days" in dlq("policies", "list")
+    assert json.loads(dlq("policies", "list", "--json"))["items"][0]["leave_in_24h"] == 1
+    assert refused("policies", "set", "--days", "30")[1].startswith("Say why: From")
+    assert refused("policies", "set", "--reason", "disk")[0] == 2
+    assert refused("policies", "remove", "99") == (1, "No policy has the number 99.")
+    assert "is removed" in dlq("policies", "remove", str(policy.pk))

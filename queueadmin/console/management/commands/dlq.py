@@ -30,6 +30,7 @@ from queueadmin.console.failures import matching
 from queueadmin.console.failures.causes import causes
 from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import KEYS, Filter, FilterError, parse
+from queueadmin.console.management import dlq_policies
 from queueadmin.console.operations import REASON_FROM, FrozenResult
 from queueadmin.console.saved_views import shared
 from queueadmin.console.words import jobs
@@ -60,7 +61,7 @@ class _Parser(CommandParser):
 
 
 class Command(BaseCommand):
-    help = "List, group, retry, discard and export dead letters."
+    help = "List, group, retry, discard and export dead letters, and say how long they are kept."
 
     def add_arguments(self, parser: CommandParser) -> None:
         def action(name: str, told: str) -> ArgumentParser:
@@ -105,13 +106,17 @@ class Command(BaseCommand):
         export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="csv, or a JSON object a line")
         export.add_argument("--output", type=Path, metavar="FILE", help="write it there, not to the terminal")
 
+        told = "how long dead letters are kept: list, set and remove policies"
+        dlq_policies.add_arguments(actions.add_parser("policies", help=told, description=told), _positive)
+
     def handle(self, *args: Any, **options: Any) -> None:
+        is_filtered = options["action"] != "policies"
+        chosen = self._chosen(options) if is_filtered else Filter()
         try:
-            chosen = parse(f"{self._of_view(options['view'])} {' '.join(options['filter'])}")
-        except FilterError as error:
-            raise CommandError(f"The filter is wrong. {error}", returncode=2) from None
-        try:
-            getattr(self, f"_{options['action']}")(chosen, options)
+            if is_filtered:
+                getattr(self, f"_{options['action']}")(chosen, options)
+            else:
+                dlq_policies.run(options, self._print)
             self.stdout.flush()
         except redis.RedisError as error:
             raise CommandError(f"Redis does not answer: {error}") from None
@@ -119,6 +124,12 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except BrokenPipeError:  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _chosen(self, options: dict[str, Any]) -> Filter:
+        try:
+            return parse(f"{self._of_view(options['view'])} {' '.join(options['filter'])}")
+        except FilterError as error:
+            raise CommandError(f"The filter is wrong. {error}", returncode=2) from None
 
     def _of_view(self, name: str | None) -> str:
         if name is None:
