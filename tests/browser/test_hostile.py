@@ -129,7 +129,8 @@ class Writer:
         group = href.partition("?")[0]
         self.press(f"{group}note/", note=self.text)
         self.press(f"{group}assign/", assignee=self.text)
-        self.shown += [group]
+        self.press("/dead-letters/policies/set/", group=group.split("/")[-2], keep_days="3650", reason=self.text)
+        self.shown += [group, "/dead-letters/policies/"]
         self.paths += [f"/dead-letters/?filter={source}", f"/replays/new/?filter={source}"]
 
     def alert(self) -> None:
@@ -231,6 +232,10 @@ def _forget(page: Page, writer: Writer) -> None:
     page.goto("/dead-letters/")
     deleting = page.locator('form[action*="/saved-views/"][action$="/delete/"]')
     for path in [form.get_attribute("action") for form in deleting.all()]:
+        writer.press(str(path))
+    page.goto("/dead-letters/policies/")
+    removing = page.locator('form[action^="/dead-letters/policies/"][action$="/remove/"]')
+    for path in [form.get_attribute("action") for form in removing.all()]:
         writer.press(str(path))
     with writer.instance.redis() as client:
         name = keys.worker(f"{writer.text} {writer.mark}")

@@ -29,6 +29,7 @@ PATHS = [
     "/ingest/add/",
     "/ingest/keys/new/",
     "/dead-letters/retry-all/",
+    "/dead-letters/policies/?keep_days=30&keep_count=1000",
     "/queues/pause/",
     "/queues/low/pause/",
     "/queues/low/empty/",

@@ -52,6 +52,8 @@ STEPS: Final = (
     Step(may.DUPLICATE_JOBS, "/jobs/{dead_a}/", "Duplicate", "Sent once more", "/jobs/{dead_a}/duplicate/"),
     Step(may.REVEAL_PAYLOADS, "/jobs/{dead_a}/", "Reveal secrets", "hunter2-secret", "/jobs/{dead_a}/reveal/"),
     Step(may.TRIAGE_FAILURES, "{cause}", "Resolve", "resolved", "{cause}resolve/"),
+    Step(may.MANAGE_POLICIES, "/dead-letters/policies/?keep_days=3650", "Show what would go",
+         "Dead letters are kept for 3,650 days", "/dead-letters/policies/set/", (("Why", "sold"), ("Set it", ""))),
     Step(may.RETRY_JOBS, "/jobs/{dead_a}/", "Retry$", "put back into the queue", "/jobs/{dead_a}/retry/"),
     Step(may.MOVE_JOBS, "/jobs/{dead_b}/", "Retry there", "put into", "/jobs/{dead_b}/move/",
          fields={"to": "low"}),
@@ -165,7 +167,9 @@ _GONE: Final = """
 from django.contrib.auth.models import User
 from ingest import schedules
 from ingest.models import RedisLoss
+from queueadmin.console.models import RetentionPolicy
 schedules.delete("{name}")
+RetentionPolicy.objects.all().delete()
 RedisLoss.objects.all().delete()
 User.objects.filter(username="{name}").delete()
 """
