@@ -60,7 +60,7 @@ def set_policy(
     count = policies.leaving(policy, policy.starts_at)
     if not policy.reason:
         raise ReasonNeeded(f"Say why: {warned(count, policy.starts_at)}", count)
-    with audited(actor=actor, action="set_policy", target=str(policy), count=count, reason=reason) as outcome:
+    with audited(actor=actor, action="set_policy", target=str(policy), count=1, reason=reason) as outcome:
         values = {name: getattr(policy, name) for name in _SET}
         policy, _ = RetentionPolicy.objects.update_or_create(fingerprint=group, defaults=values)
         said = (
@@ -68,7 +68,7 @@ def set_policy(
             if group
             else f"Dead letters are kept {policies.kept(policy)}."
         )
-        outcome.count, outcome.sentence = count, f"{said} {warned(count, policy.starts_at)}"
+        outcome.count, outcome.sentence = 1, f"{said} {warned(count, policy.starts_at)}"
     return PolicyResult(policy, outcome.sentence)
 
 

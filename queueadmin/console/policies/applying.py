@@ -48,19 +48,22 @@ class Policies:
         if self._clock() < self._next_at:
             return
         now = server_time(self._client)
-        policies = list(RetentionPolicy.objects.filter(starts_at__lte=now).order_by("pk"))
-        if policies and not _is_whole(self._client):
+        policies = _policies()
+        in_force = [policy for policy in policies if policy.starts_at <= now]
+        if in_force and not _is_whole(self._client):
             return  # the next step asks again
         # One with more than a round goes on at the next step.
-        is_full = [self._apply(policy, now) == MOST for policy in policies]
+        is_full = [self._apply(policy, policies, now) for policy in in_force]
         if not any(is_full):
             self._next_at = self._clock() + EVERY
 
-    def _apply(self, policy: RetentionPolicy, now: datetime) -> int:
-        """How many were chosen; up to MOST."""
+    def _apply(self, policy: RetentionPolicy, policies: list[RetentionPolicy], now: datetime) -> bool:
+        """One round of it, as all of them were said; whether there may be more at once."""
         places = self._due(policy, now)
         if not places:
-            return 0
+            return False
+        if _said(_policies()) != _said(policies):
+            return True  # somebody changed one meanwhile: the next step goes by what is true
         why = f"policy for {policy}, set by {policy.set_by}: {policy.reason}"
         target = f"dead letters {removed(policy)}, of {policy}"
         with audited(actor=_ACTOR, action="discard", target=target, count=len(places), reason=why) as outcome:
@@ -74,7 +77,7 @@ class Policies:
                 outcome.sentence = f"{moved:,} of {len(places):,} moved to the trash, kept for 24 h."
             if left:
                 outcome.sentence += f" {left:,} had moved already."
-        return len(places)
+        return len(places) == MOST
 
     def _due(self, policy: RetentionPolicy, now: datetime) -> list[Entry]:
         """What goes now: up to MOST that stand in Redis, none that somebody moved within NOTICE."""
@@ -107,6 +110,15 @@ class Policies:
                 return rows.filter(Q(failed_at__lt=last.failed_at) | Q(failed_at=last.failed_at, pk__lt=last.pk))
             kept += len(here)
         return rows.none()
+
+
+def _policies() -> list[RetentionPolicy]:
+    return list(RetentionPolicy.objects.order_by("pk"))
+
+
+def _said(policies: Iterable[RetentionPolicy]) -> list[tuple[int, datetime, datetime]]:
+    """What differs when one was set, changed or removed."""
+    return [(policy.pk, policy.set_at, policy.starts_at) for policy in policies]
 
 
 def _is_whole(client: redis.Redis) -> bool:

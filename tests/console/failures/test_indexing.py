@@ -12,7 +12,7 @@ import redis
 from ingest.queue import keys
 from queueadmin.console import failures
 from queueadmin.console.failures import Indexer, indexing, writing
-from queueadmin.console.models import Failure, FailureGroup, FailureText
+from queueadmin.console.models import Failure, FailureGroup, FailureText, RetentionPolicy
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import carry, fail
 from tests.console.failures.conftest import indexed
@@ -240,6 +240,7 @@ def test_what_was_said_stays_when_fingerprints_are_made_in_another_way(indexer: 
     )
     FailureGroup.objects.exclude(pk=before.pk).delete()
     Failure.objects.update(fingerprint=before.pk, version=1)
+    RetentionPolicy.objects.create(fingerprint=before.pk, set_by="ada", set_at=now, starts_at=now, reason="audit")
     for _ in range(2):
         indexer._refresh_at = 0
         indexer.step()
@@ -248,6 +249,8 @@ def test_what_was_said_stays_when_fingerprints_are_made_in_another_way(indexer: 
     for group in groups:
         said = (group.status, group.status_by, group.note, group.assignee, group.first_at)
         assert said == ("acknowledged", "ada", "the probe was sold", "bob", before.first_at)
+        policy = RetentionPolicy.objects.get(fingerprint=group.pk)
+        assert (policy.keep_days, policy.set_by, policy.starts_at) == (None, "ada", now)
     assert FailureGroup.objects.get(pk=before.pk).count == 0
 
 

@@ -20,7 +20,7 @@ def test_a_policy_says_what_will_go_and_from_when(shelf: Shelf) -> None:
     at = f"{done.policy.starts_at:%d %b %H:%M} UTC"
     assert done.sentence == f"Dead letters are kept for 30 days. From {at} on 2 dead letters go to the trash."
     entry = outcome()
-    assert (entry.actor, entry.action, entry.target, entry.count) == ("ada", "set_policy", "all dead letters", 2)
+    assert (entry.actor, entry.action, entry.target, entry.count) == ("ada", "set_policy", "all dead letters", 1)
     assert (entry.outcome, done.policy.reason) == (done.sentence, "disk")
     assert done.policy.starts_at - done.policy.set_at == policies.NOTICE
 

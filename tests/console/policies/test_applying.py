@@ -1,15 +1,19 @@
 """Dead letters leave by a policy that somebody set, and by nothing else (issue 8 part 7, B11)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ingest.queue import keys
 from queueadmin.console import operations
-from queueadmin.console.models import AuditEntry, RetentionPolicy
+from queueadmin.console.models import AuditEntry, Failure, RetentionPolicy
 from queueadmin.console.policies import NOTICE, applying
 from tests.console.conftest import outcome
 from tests.console.policies.conftest import Shelf
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -127,3 +131,21 @@ def test_while_the_index_is_not_whole_nothing_goes(shelf: Shelf) -> None:
     shelf.indexer.step()
     shelf.policies.step()  # it did not wait for the next look
     assert not shelf.dead()
+
+
+def test_nothing_goes_by_what_somebody_changed_meanwhile(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    (job_id,) = shelf.fail(40)
+    shelf.keep(30)
+    own = shelf.keep(group=shelf.group_of(job_id))
+    read, removed = applying.too_old, []
+
+    def too_old(policy: RetentionPolicy, at: datetime) -> "QuerySet[Failure]":
+        if not removed:
+            removed.append(operations.remove_policy(own, actor="ada"))
+        return read(policy, at)
+
+    monkeypatch.setattr(applying, "too_old", too_old)
+    shelf.step()
+    shelf.policies.step()
+    assert removed
+    assert shelf.dead() == {job_id}
