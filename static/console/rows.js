@@ -23,11 +23,14 @@ document.addEventListener('keydown', event => {
   }
 });
 
-/* What had the focus before a part was replaced: its id, its row's place and what it does there. */
+/* What had the focus before a part was replaced: its id, its row's place and what it does there. A second part that is
+   replaced before the first has settled finds the focus gone already, and leaves what the first one knew. */
+const SETTLES = 1000; // ms
 let held = null;
 document.addEventListener('htmx:beforeSwap', () => {
-  const element = document.activeElement;
-  held = element === document.body ? null : { element, id: element.id, row: rows().indexOf(element.closest('tr')) };
+  const element = document.activeElement, at = performance.now();
+  if (element !== document.body) held = { element, id: element.id, row: rows().indexOf(element.closest('tr')), at };
+  else if (held && at - held.at > SETTLES) held = null;
 });
 document.addEventListener('htmx:afterSettle', () => {
   if (!held || document.activeElement !== document.body) return;

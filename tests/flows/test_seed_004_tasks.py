@@ -175,7 +175,8 @@ def test_cleanup_operations(agents: Agents) -> None:
 
 def test_tasks_stuck_in_processing(agents: Agents) -> None:
     """E9: a worker is killed under its tasks: stale ones run again by themselves, nothing is lost, nothing doubled."""
-    slow = agents.enqueue("note", {"fault": "slow:1"}, priority="critical")
+    # Long enough to be seen while it runs on a busy machine.
+    slow = agents.enqueue("note", {"fault": "slow:5"}, priority="critical")
     sent = [agents.enqueue("note") for _ in range(20)]
     wait_until(lambda: agents.job(slow["id"])["state"] == "started")
     agents.instance.kill("worker-1")
