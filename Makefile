@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV := .venv/bin
 PY := $(VENV)/python
 TEMPLATES := $(shell find templates -name '*.html')
-# In the order of tests/conftest.py, the longest first. Half of the time is waiting for processes of theirs, so four keep
-# two cores busy; each may take a GiB.
-PYTEST := $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+# In the order of tests/conftest.py, the longest first. A third of the time is waiting for processes of theirs, so three
+# keep two cores busy; with four, tests with a browser came too late. Each may take a GiB.
+PYTEST := $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-all chaos bench check requirements dev-requirements
