@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import Count, F, Max, Min, Q, Value
+from django.db.models.functions import Coalesce
 
 from ingest.reading.cursors import BadCursor, as_cursor, moment_of, read_cursor
 from queueadmin.console.dead_letters.reading import POISON
@@ -207,8 +208,10 @@ def _counted(rows: "QuerySet[Failure]", start: int, step: int) -> Mapping[str, d
     found: dict[str, dict[int, int]] = defaultdict(dict)
     counted = (
         rows.filter(minute__gte=start)
-        .annotate(bar=F("minute") - F("minute") % step)
-        .values_list("fingerprint", "bar")
+        # As an expression: by the bare column SQLite goes through the index that lacks the minute, and looks up each
+        # row; 135 ms at 100,000 dead letters instead of 30.
+        .annotate(bar=F("minute") - F("minute") % step, cause=Coalesce("fingerprint", Value("")))
+        .values_list("cause", "bar")
         .annotate(count=Count("id"))
         .order_by()
     )
