@@ -31,7 +31,8 @@ for (const type of ['pointerover', 'pointerdown', 'focusin']) {
 const waiting = new Map(); // element → whether htmx failed to come
 const again = {
   click: ({ target }) => target.closest(ACTIVE).click(),
-  submit: ({ target, submitter }) => target.requestSubmit(submitter),
+  // By its button: htmx takes from the click which one it was, and sends its value.
+  submit: ({ target, submitter }) => (submitter ? submitter.click() : target.requestSubmit()),
 };
 for (const type of Object.keys(again)) {
   document.addEventListener(type, event => {

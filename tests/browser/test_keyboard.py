@@ -86,6 +86,21 @@ def test_what_is_pressed_before_its_script_came_is_done_once_it_has(page: Page) 
     expect(page).to_have_url("/")
 
 
+def test_which_of_a_form_s_buttons_it_was_is_kept_until_then(page: Page) -> None:
+    """A pause for 15 minutes became one until resumed."""
+    held: list[Route] = []
+    page.route(HTMX, lambda route: held.append(route))
+    page.goto("/")
+    live(page)
+    page.get_by_role("link", name="Pause all").click()
+    page.get_by_role("dialog").get_by_role("button", name="15 min").click()
+    expect(page.locator("#toast")).to_be_empty()
+    held[0].continue_()
+    expect(page.locator("#toast")).to_contain_text("All queues are paused for 15 min")
+    page.get_by_role("button", name="Resume all").click()
+    expect(page.locator("#toast")).to_contain_text("All queues go on.")
+
+
 def test_without_that_script_the_button_does_what_it_does_without_scripts(page: Page, complaints: list[str]) -> None:
     page.route(HTMX, lambda route: route.abort())
     page.goto("/")
