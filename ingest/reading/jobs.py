@@ -171,7 +171,7 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
         task_type=(found.get(TASK_TYPE) or None) if found[keys.KIND] == TASK.name else None,
         stopping=state == "started" and bool(found[keys.STOPPING]),
         replay=number(found[keys.REPLAY]) or None,
-        permanent=state == "failed" and bool(found[keys.PERMANENT]),
+        permanent=state in ("failed", "trash") and bool(found[keys.PERMANENT]),
     )
 
 

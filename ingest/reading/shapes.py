@@ -66,5 +66,5 @@ class Job:
     waits_for: str | None = None
     #: The number of the replay that put it back into its queue last, unless somebody else did since.
     replay: int | None = None
-    #: Of a dead letter: somebody said that it will never succeed.
+    #: Of a dead letter, also in the trash: somebody said that it will never succeed.
     permanent: bool = False

@@ -105,6 +105,10 @@ def test_a_term_is_read(text: str, term: object) -> None:
         ("ValueError: no", r"no key ValueError"),
         ("kind:alert queue:urgent", r'^queue:urgent: queue is one of critical, high, medium, low, not "urgent"'),
         ("-state:dead", r"^-state:dead: state is one of spooled, queued, .*, canceled, not"),
+        ("permanent:true", r'^permanent:true: permanent is one of yes, no, not "true"'),
+        ('permanent:""', r'permanent is one of yes, no, not ""'),
+        ("permanent.x:yes", r"there is no key permanent\.x"),
+        ("permanent:", r"as in permanent:yes"),
         ("reason:bad", r"reason is one of error, timeout, poison, permanent, unreadable, not_allowed, not"),
         ("kind:", r"^kind:: a value, as in kind:alert is missing"),
         ("since:", r"as in since:2h"),
@@ -159,6 +163,7 @@ _terms = st.one_of(
     ),
     st.builds(Field, st.just("queue"), st.lists(st.sampled_from([str(p) for p in PRIORITIES]), min_size=1).map(tuple)),
     st.builds(Field, st.just("state"), st.lists(st.sampled_from(STATES), min_size=1).map(tuple), st.booleans()),
+    st.builds(Field, st.just("permanent"), st.lists(st.sampled_from(["yes", "no"]), min_size=1).map(tuple)),
     st.builds(Payload, st.lists(_names, min_size=1, max_size=3).map(".".join), _values, st.booleans()),
     st.builds(Time, st.sampled_from(["since", "until"]), _ago | _moments),
     st.builds(Time, st.just("older"), _ago),
@@ -210,6 +215,9 @@ def test_reading_takes_time_linear_in_the_text() -> None:
         "error:django.db.utils.IntegrityError",
         "reason:error,timeout",
         "-reason:poison",
+        "permanent:no",
+        "permanent:no,yes",
+        "-permanent:yes",
         "group:0123456789ab",
         "id:disk-db-1",
         "id:019390a0b1c2",
@@ -259,6 +267,8 @@ def test_it_matches(text: str) -> None:
         "error:utils.IntegrityError",
         'error:""',
         "reason:poison",
+        "permanent:yes",
+        "-permanent:no",
         "nothing",
         "isk",
         '"full is"',
@@ -287,6 +297,14 @@ def test_a_job_without_an_error_goes_by_the_time_it_was_queued_and_what_is_missi
     assert parse('error:"" source:"" -x').matches(job, now=NOW)
     assert not parse("since:2h").matches({}, now=NOW)
     assert not parse("older:2h").matches({}, now=NOW)
+
+
+def test_what_somebody_marked_is_permanent_whatever_it_failed_with() -> None:
+    """A handler that says so itself has the reason, not the mark."""
+    assert matches("permanent:yes", permanent=True)
+    assert not matches("permanent:no", permanent=True)
+    handler = dead()["error"] | {"reason": "permanent"}
+    assert matches("reason:permanent permanent:no", error=handler)
 
 
 def test_fixed_times_stay_while_time_goes_on() -> None:

@@ -80,6 +80,8 @@ def _field(term: Field) -> Q:
         case "replay":
             numbers = [int(value) for value in values if _NUMBER.fullmatch(value)]
             return Q(replay__in=numbers) | (Q(replay=None) if "" in values else _nothing())
+        case "permanent":
+            return Q(permanent__in=[value == "yes" for value in values])
         case key:
             return Q(**{f"{_FIELDS[key]}__in": values})
 

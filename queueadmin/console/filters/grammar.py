@@ -13,9 +13,11 @@ from queueadmin.console.filters.times import DURATIONS, MAX_DAYS, MOMENTS, ago, 
 from queueadmin.console.filters.words import asked
 
 KEYS: Final = (
-    *("kind", "source", "tenant", "queue", "state", "error", "reason", "group", "replay", "id"),
+    *("kind", "source", "tenant", "queue", "state", "error", "reason", "permanent", "group", "replay", "id"),
     *("since", "until", "older", "payload.<path>"),
 )
+#: Of dead letters that somebody marked, and of all others.
+MARKED: Final = ("yes", "no")
 STATES: Final = (*("spooled", "queued", "scheduled", "retrying", "started", "finished", "failed", "trash", "canceled"),)
 
 
@@ -38,7 +40,7 @@ class Vocabulary:
 JOBS: Final = Vocabulary(
     "job",
     KEYS,
-    {"queue": tuple(map(str, PRIORITIES)), "state": STATES, "reason": get_args(Reason)},
+    {"queue": tuple(map(str, PRIORITIES)), "state": STATES, "reason": get_args(Reason), "permanent": MARKED},
     ("payload", "payload.labels.host:db-1"),
     by_words=True,
 )
@@ -117,6 +119,7 @@ _EXAMPLES: Final = {
     "state": "state:failed",
     "error": "error:ValueError",
     "reason": "reason:timeout",
+    "permanent": "permanent:yes",
     "group": "group:4f1c09ab7e52",
     "replay": "replay:17",
     "id": "id:disk-db-1",

@@ -50,6 +50,8 @@ class Seen:
                 return [_text(self.record.get("id")), _text(self.record.get("event_id"))]
             case "reason":
                 return [_text(self.error.get("reason"))]
+            case "permanent":
+                return ["yes" if self.record.get("permanent") else "no"]
             case _:
                 return [_text(self.record.get(key))]
 

@@ -14,6 +14,7 @@ from queueadmin.console.job_lists.segments import Segment
 #: Of a job in the contract's shape, what terms ask for.
 _FIELDS: Final = (
     "id", "event_id", "kind", "source", "tenant", "state", "queue", "attempts", "received_at", "enqueued_at",
+    "permanent",
 )  # fmt: skip
 
 

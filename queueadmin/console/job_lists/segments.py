@@ -40,6 +40,8 @@ _STORES: Final[dict[str, tuple[Store, ...]]] = {
     "finished": ("rows",),
 }
 
+#: Where jobs may be that somebody marked permanent.
+_MARKED: Final = (("failed", "redis"), ("trash", "redis"))
 #: Rows of the database are counted up to here: each is looked at.
 COUNTED: Final = 1_000
 #: What cursors call the place in the spool's table.
@@ -160,7 +162,7 @@ def segments(chosen: Filter, now: datetime, *, count: int) -> list[Segment]:
         for state, among in _STORES.items()
         if queues and chosen.allows("state", state)
         for store in among
-        if store in stores
+        if store in stores and (chosen.allows("permanent", "no") or (state, store) in _MARKED)
     ]
 
 

@@ -28,6 +28,7 @@ _JOB: Final = {
     "result": "What its handler returned, while that is kept.",
     "task_type": "Of a task.",
     "replay": "The replay that put it back into its queue last, unless somebody else did since.",
+    "permanent": "Somebody marked it so: it will never succeed, and replays leave it.",
     "waits_for": "Of one that waits for its turn: the job of its ordering key that has it.",
     "stopping": "It runs and was asked to end: it will be canceled, or finished if it is faster.",
     "eta_seconds": "Seconds until its turn comes, at the present rate.",

@@ -10,7 +10,7 @@ import redis
 
 from ingest.queue import keys
 from ingest.queue.connections import server_time
-from queueadmin.console import dead_letters, failures
+from queueadmin.console import dead_letters, failures, operations
 from queueadmin.console.dead_letters import Bound
 from queueadmin.console.failures import Indexer, NotIndexed, triage
 from queueadmin.console.filters import Filter, parse
@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_database
 TERMS = (
     *("source:zabbix", "source:zabbix,prometheus", 'source:""', "tenant:acme", 'tenant:""', "queue:low", "kind:alert"),
     *("error:connecttimeout", "error:app.net.ConnectTimeout", "reason:permanent,poison", "id:disk-1", "state:failed"),
+    *("permanent:yes", "permanent:no", "permanent:yes,no", "permanent:no device", "state:trash permanent:yes"),
     *("state:trash", "since:1h", "older:1h", "replay:7", 'replay:""', "device", "devi", "evice", "DEVICE", "timeo"),
     *('"such device"', '"device such"', '"device 17"', "web-7", "WEB", "über,nothing", "fiesch", "1.5", "true"),
     *("payload.host:WEB-7", "payload.host:web-7", 'payload.host:""', "payload.labels.tags:blau,rot", "payload.n:17"),
@@ -53,7 +54,10 @@ def ids(indexer: Indexer, jobs: Jobs, empty_redis: redis.Redis) -> list[str]:
     for job_id, event in zip(made, [*EVENTS, *EVENTS[:2]], strict=False):
         carry(job_id, json.dumps(event).encode())
     empty_redis.hset(keys.job(made[1]), keys.REPLAY, 7)
+    operations.mark([made[3]], permanent=True, actor="ada")
     indexer.step()
+    operations.mark([made[0], made[5]], permanent=True, actor="ada")
+    operations.mark([made[5]], permanent=False, actor="ada")
     return made
 
 

@@ -118,6 +118,25 @@ def test_terms_choose(jobs: Jobs, empty_redis: redis.Redis) -> None:
         assert sorted(found(text, limit=1)) == sorted(ids), text
 
 
+def test_what_somebody_marked_is_found_among_dead_letters_and_in_the_trash(
+    places: dict[str, list[str]], jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    """Issue 8 part 6: nothing else can be marked, so that nothing else is looked at."""
+    dead, thrown = jobs.fail(2, queue="critical")
+    jobs.transitions.mark("critical", [dead, thrown], permanent=True)
+    jobs.transitions.discard("critical", [thrown])
+    page = job_lists.page(parse("permanent:yes"))
+    assert [(job["id"], job["state"], job["permanent"]) for job in page.items] == [
+        (dead, "failed", True),
+        (thrown, "trash", True),
+    ]
+    assert page.scanned == 4
+    everything = {job_id for ids in places.values() for job_id in ids}
+    assert set(found("permanent:no")) == set(found("-permanent:yes")) == everything
+    assert set(found("permanent:yes,no")) == {*everything, dead, thrown}
+    assert found("permanent:yes state:queued") == []
+
+
 def test_what_an_event_hides_is_not_found(jobs: Jobs, empty_redis: redis.Redis) -> None:
     """D11: a filter is no oracle for credentials."""
     secret = '{"title":"x","response_token":"hunter2","url":"https://ada:hunter2@db-1/?token=hunter2"}'

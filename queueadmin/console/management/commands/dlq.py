@@ -45,6 +45,7 @@ A filter is terms with spaces between; all must match. Without one, all dead let
   keys    {", ".join(f"{key}:" for key in KEYS)}
   kind:alert,task      one of these         -source:zabbix   not this
   error:ValueError     the exception        reason:timeout   error, timeout, poison, permanent, unreadable, not_allowed
+  permanent:yes        somebody marked it   permanent:no     all others
   since:2h until:15m   when it failed       older:7d         longer ago than this
   "no such device"     these words one after the other in its id, title, error or payload, the last also as a beginning
 Put the whole filter in single quotes: manage.py dlq list 'queue:high -source:zabbix "no such device"'
