@@ -264,8 +264,10 @@ def requeue(
     return Call("requeue", [request_id, queue, to, _clean(by), replay, *_expected(ids, scores)])
 
 
-def give_back(queue: str, ids: Sequence[str], home: str, by: str, replay: str, request_id: str) -> Call:
-    return Call("give_back", [request_id, queue, home, _clean(by), replay, NEAR, *ids])
+def give_back(
+    queue: str, ids: Sequence[str], home: str, by: str, replay: str, scores: Mapping[str, float], request_id: str
+) -> Call:
+    return Call("give_back", [request_id, queue, home, _clean(by), replay, NEAR, *_expected(ids, scores)])
 
 
 def run_now(queue: str, ids: Sequence[str], by: str, request_id: str) -> Call:
@@ -369,7 +371,7 @@ def enqueue_parts(
 
 
 def _expected(ids: Iterable[str], scores: Mapping[str, float]) -> Iterator[str | float]:
-    """Each id with the score that it must have; a float is sent with all its digits."""
+    """Each id with its score, as it must be or is to be again; a float is sent with all its digits."""
     for job_id in ids:
         yield from (job_id, scores.get(job_id, ""))
 

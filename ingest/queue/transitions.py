@@ -218,14 +218,23 @@ class Transitions:
         )
 
     def give_back(
-        self, queue: str, ids: Iterable[str], *, home: str, replay: str, by: str = "", request_id: str | None = None
+        self,
+        queue: str,
+        ids: Iterable[str],
+        *,
+        home: str,
+        replay: str,
+        by: str = "",
+        scores: Mapping[str, float] = _ANY_SCORE,
+        request_id: str | None = None,
     ) -> list[str]:
         """Queued by this replay and not begun → the dead letters of the queue `home`, as they were.
 
-        Return the ids that really moved.
+        One that `scores` names has that score again, the others that of their failure. Return the ids that really
+        moved.
         """
         return self._each(
-            ids, request_id, lambda chunk, request: calls.give_back(queue, chunk, home, by, replay, request)
+            ids, request_id, lambda chunk, request: calls.give_back(queue, chunk, home, by, replay, scores, request)
         )
 
     def run_now(self, queue: str, ids: Iterable[str], *, by: str = "", request_id: str | None = None) -> list[str]:

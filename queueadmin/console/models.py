@@ -115,15 +115,18 @@ class Replay(models.Model):
     #: Queues that the set is of, and the groups of its errors.
     queues = models.JSONField(default=list)
     groups = models.JSONField(default=list)
-    #: Where it is: the chunk and the member of it that go next; the highest number goes first.
+    #: Where it is: the chunk and the member of it that go next; the highest number goes first. Nothing that waits
+    #: stands before it: it comes back for those that were taken back.
     chunk = models.IntegerField(default=-1)
     position = models.PositiveIntegerField(default=0)
-    #: So many from there are being moved, since then: what a crash leaves open.
+    #: Those that wait of so many from there are being moved, since then: what a crash leaves open.
     going = models.PositiveIntegerField(default=0)
     going_at = models.DateTimeField(null=True)
-    #: What became of the members so far. `already`: had moved, or failed anew, before their turn came; `taken`: moved
-    #: by somebody else meanwhile; `lost`: nothing is left of them.
+    #: What became of the members so far. `given_back`: released once, taken back before they began, and waiting again;
+    #: `already`: had moved, or failed anew, before their turn came; `taken`: moved by somebody else meanwhile; `lost`:
+    #: nothing is left of them.
     released = models.PositiveIntegerField(default=0)
+    given_back = models.PositiveIntegerField(default=0)
     already = models.PositiveIntegerField(default=0)
     in_flight = models.PositiveIntegerField(default=0)
     succeeded = models.PositiveIntegerField(default=0)

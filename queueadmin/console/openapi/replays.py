@@ -76,6 +76,10 @@ def replay_shapes() -> dict[str, Schema]:
             "description": "Jobs left out that matched, being poison or marked permanent.",
         },
         "waiting": {**count, "description": "Their turn has not come."},
+        "given_back": {
+            **count,
+            "description": "Of those waiting: released once, and taken back before they began, by a stop or a cancel.",
+        },
         "in_flight": {**count, "description": "Released, and not ended yet."},
         "succeeded": count,
         "failed_again": {**count, "description": "Back among the dead letters."},

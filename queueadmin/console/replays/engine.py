@@ -29,7 +29,7 @@ _GO: Final = 500
 
 _PROGRESS: Final = (
     *("in_flight", "succeeded", "failed", "taken", "lost", "recent", "errors", "steps", "step", "step_began_at"),
-    *("released", "pace", "state", "why", "ended_at", "settled"),
+    *("released", "given_back", "chunk", "position", "pace", "state", "why", "ended_at", "settled"),
 )
 
 
@@ -81,8 +81,7 @@ class Engine:
             moving.finish(self._client, self._transitions, replay, now)
         if replay.frozen_at is None and replay.state != Replay.State.CANCELED:
             self._freeze(replay, now)
-        if replay.state == Replay.State.CANCELED and replay.in_flight:
-            moving.give_back(self._transitions, replay)
+        self._take_back(replay)  # what an operator canceled, or whoever stopped it left
         looked = 0.0
         for _ in self._turns(replay):
             changed: list[ReplayChunk] = []
@@ -91,8 +90,14 @@ class Engine:
             ended = self._judge(replay, waits, now)
             if changed or ended:
                 self._save(replay, changed)
+            if ended:
+                self._take_back(replay)  # at once: each that a worker comes to meanwhile costs its one attempt
             if not self._release(replay, now):
                 break
+
+    def _take_back(self, replay: Replay) -> None:
+        if replay.in_flight and replay.state in (Replay.State.STOPPED, Replay.State.CANCELED):
+            moving.give_back(self._transitions, replay)
 
     def _freeze(self, replay: Replay, now: datetime) -> None:
         writing = self._freezing.get(replay.pk)
@@ -122,11 +127,13 @@ class Engine:
         if not replay.in_flight and (over or (replay.state == Replay.State.RUNNING and not rules.waiting(replay))):
             if not over:
                 replay.state, replay.ended_at = Replay.State.DONE, now
+            elif replay.state == Replay.State.STOPPED and not rules.waiting(replay):
+                replay.state, replay.why = Replay.State.DONE, ""  # all of them had begun: none is left to go on with
             replay.settled = True
             return True
         if replay.state != Replay.State.RUNNING:
             return False
-        if replay.kind == Replay.Kind.RETRY and (why := rules.must_stop(replay, waits)) and rules.waiting(replay):
+        if replay.kind == Replay.Kind.RETRY and (why := rules.must_stop(replay, waits)):
             replay.state, replay.why, replay.ended_at = Replay.State.STOPPED, why, now
             return True
         return _advance(replay, now)

@@ -3,6 +3,8 @@
 from typing import Final
 
 WAITING: Final = "."
+#: Waits again: it was released, and taken back before it began.
+GIVEN_BACK: Final = "b"
 #: Released, and not ended yet.
 IN_FLIGHT: Final = "r"
 SUCCEEDED: Final = "s"
@@ -13,6 +15,8 @@ ALREADY: Final = "a"
 TAKEN: Final = "t"
 #: Nothing is left of it, neither in Redis nor as a row.
 LOST: Final = "l"
+#: Those whose turn comes.
+TO_GO: Final = (WAITING, GIVEN_BACK)
 
 
 def marked(marks: str, place: int, mark: str) -> str:

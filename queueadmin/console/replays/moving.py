@@ -5,12 +5,16 @@ the script answers as it did the first time, and later each job itself tells whe
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from functools import reduce
+from itertools import islice
+from operator import or_
 from typing import Final
 
 import redis
 from django.db import transaction
+from django.db.models import Q
 
 from ingest.queue.transitions import Transitions
 from queueadmin.console import undoing
@@ -19,6 +23,7 @@ from queueadmin.console.replays import marks, pace, settling, versions
 from queueadmin.console.replays.settling import Seen
 
 _COUNTED: Final = (
+    "given_back",
     "chunk",
     "position",
     "going",
@@ -34,10 +39,16 @@ _COUNTED: Final = (
 
 def move(client: redis.Redis, transitions: Transitions, replay: Replay, most: int, now: datetime) -> int:
     """Move up to `most` members of one chunk; how many really moved. Raises Overtaken, RedisError and DatabaseError."""
-    chunk = ReplayChunk.objects.get(replay=replay, number=replay.chunk)
-    replay.going = min(most, len(chunk.marks) - replay.position)
-    replay.going_at = now
-    versions.save(replay, "going", "going_at")
+    chunk = _chunk_to_go(replay)
+    if chunk is None:
+        replay.chunk, replay.position = -1, 0
+        versions.save(replay, "chunk", "position")
+        return 0
+    if chunk.number != replay.chunk:
+        replay.chunk, replay.position = chunk.number, 0
+    places = list(islice(_to_go(chunk, replay.position, len(chunk.marks)), most))
+    replay.going, replay.going_at = places[-1] + 1 - replay.position, now
+    versions.save(replay, "chunk", "position", "going", "going_at")
     return finish(client, transitions, replay, now, chunk)
 
 
@@ -47,12 +58,15 @@ def finish(
     """Do what is written down, for the first time or again; how many moved. Raises as `move`."""
     chunk = chunk or ReplayChunk.objects.get(replay=replay, number=replay.chunk)
     last = replay.position + replay.going
-    scores = {str(job_id): float(score) for job_id, score in json.loads(chunk.places)[replay.position : last]}
+    places = list(_to_go(chunk, replay.position, last))
+    members = [(str(job_id), float(score)) for job_id, score in json.loads(chunk.places)]
+    scores = dict(members[place] for place in places)
     moved = set(_script(transitions, replay, chunk, scores))
     moved |= _moved_before(client, replay, [job_id for job_id in scores if job_id not in moved])
     mark = marks.IN_FLIGHT if replay.kind == Replay.Kind.RETRY else marks.SUCCEEDED
-    written = "".join(mark if job_id in moved else marks.ALREADY for job_id in scores)
-    chunk.marks = chunk.marks[: replay.position] + written + chunk.marks[last:]
+    for place in places:
+        replay.given_back -= chunk.marks[place] == marks.GIVEN_BACK
+        chunk.marks = marks.marked(chunk.marks, place, mark if members[place][0] in moved else marks.ALREADY)
     replay.released += len(moved)
     replay.already += len(scores) - len(moved)
     settling.note_step(replay, "released", len(moved))
@@ -77,13 +91,33 @@ def give_back(transitions: Transitions, replay: Replay) -> None:
     so a crash in between leaves nothing open. Raises RedisError and DatabaseError."""
     for chunk in settling.flying(replay):
         ids = [job_id for _, job_id in settling.in_flight(chunk)]
-        transitions.give_back(replay.to or chunk.queue, ids, home=chunk.queue, replay=str(replay.pk), by=replay.actor)
+        transitions.give_back(
+            replay.to or chunk.queue,
+            ids,
+            home=chunk.queue,
+            replay=str(replay.pk),
+            by=replay.actor,
+            scores={str(job_id): float(score) for job_id, score in json.loads(chunk.places)},
+        )
+
+
+def _chunk_to_go(replay: Replay) -> ReplayChunk | None:
+    """That of the next member that waits; between those that were taken back there may be chunks of which all ended."""
+    waits = [Q(marks__contains=mark) for mark in marks.TO_GO]
+    found = ReplayChunk.objects.filter(reduce(or_, waits), replay=replay, number__lte=replay.chunk)
+    return found.order_by("-number").first()
+
+
+def _to_go(chunk: ReplayChunk, first: int, end: int) -> Iterator[int]:
+    """The places of those that wait, of these."""
+    return (place for place in range(first, end) if chunk.marks[place] in marks.TO_GO)
 
 
 def _script(
     transitions: Transitions, replay: Replay, chunk: ReplayChunk, scores: Mapping[str, float]
 ) -> Collection[str]:
-    request = f"replay:{replay.pk}:{chunk.number}:{replay.position}:{replay.going}"
+    # The moment tells it from an earlier go at the same places, of which some were taken back.
+    request = f"replay:{replay.pk}:{chunk.number}:{replay.position}:{replay.going}:{replay.going_at}"
     match replay.kind:
         case Replay.Kind.RETRY:
             return transitions.requeue(

@@ -64,6 +64,8 @@ def parts(replay: Replay) -> list[Part]:
     if left := rules.waiting(replay):
         link = _dead(fixed_filter(replay)) if replay.kind != Replay.Kind.RESTORE else ""
         found.append(Part(f"{left:,} left as they were" if replay.ended_at else f"{left:,} waiting", link))
+    if replay.given_back:
+        found.append(Part(f"{replay.given_back:,} of them taken back before they began"))
     return found
 
 
@@ -116,6 +118,7 @@ def shown(replay: Replay) -> dict[str, Any]:
         "size": replay.size,
         "poison_left": replay.poison_left,
         "waiting": rules.waiting(replay),
+        "given_back": replay.given_back,
         "in_flight": replay.in_flight,
         "succeeded": replay.succeeded,
         "failed_again": replay.failed,

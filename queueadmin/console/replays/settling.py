@@ -66,6 +66,8 @@ def settle(client: redis.Redis, replay: Replay, now: datetime) -> list[ReplayChu
             chunk.marks = marks.marked(chunk.marks, place, mark)
             chunk.in_flight -= 1
             _count(replay, mark, error, now)
+            if mark == marks.GIVEN_BACK and (chunk.number, -place) > (replay.chunk, -replay.position):
+                replay.chunk, replay.position = chunk.number, place
         if ended:
             changed.append(chunk)
     return changed
@@ -116,7 +118,7 @@ def _ended(client: redis.Redis, replay: Replay, ids: Sequence[str]) -> dict[str,
         if not job.status:
             continue
         if job.given_back == str(replay.pk):
-            ended[job_id] = (marks.WAITING, _NOTHING)
+            ended[job_id] = (marks.GIVEN_BACK, _NOTHING)
         elif job.replay != str(replay.pk) or job.trashed or job.status == "canceled":
             ended[job_id] = (marks.TAKEN, _NOTHING)
         elif job.status == "failed":
@@ -130,7 +132,8 @@ def _ended(client: redis.Redis, replay: Replay, ids: Sequence[str]) -> dict[str,
 
 
 def _count(replay: Replay, mark: str, error: Raised, now: datetime) -> None:
-    if mark == marks.WAITING:
+    if mark == marks.GIVEN_BACK:
+        replay.given_back += 1
         replay.released -= 1
         replay.in_flight -= 1
         return

@@ -56,10 +56,7 @@ class Stage:
             ids = [job.id for job in claim.jobs]
             ran += ids
             done = [job_id for job_id in ids if job_id not in failing]
-            now = datetime.now(UTC)
-            Event.objects.bulk_create(
-                [Event(id=i, received_at=now, kind="alert", priority=queue, body="{}", processed_at=now) for i in done]
-            )
+            self.processed(done, queue)
             self.jobs.transitions.complete(queue, claim.id, WORKER, done)
             failures = [
                 Failure(job_id, "Traceback", retry=True, error_type=error, message="no such device")
@@ -70,6 +67,14 @@ class Stage:
                 self.jobs.transitions.fail(queue, claim.id, WORKER, failures)
         self.ran += ran
         return ran
+
+    @staticmethod
+    def processed(ids: Iterable[str], queue: str = "high") -> None:
+        """A worker's rows of events that are done."""
+        now = datetime.now(UTC)
+        Event.objects.bulk_create(
+            [Event(id=i, received_at=now, kind="alert", priority=queue, body="{}", processed_at=now) for i in ids]
+        )
 
     def dead(self, queue: str = "high") -> list[str]:
         return [job_id.decode() for job_id in self.redis.zrange(keys.failed(queue), 0, -1)]

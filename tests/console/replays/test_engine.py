@@ -172,7 +172,7 @@ def test_pause_go_on_and_cancel(stage: Stage, jobs: Jobs) -> None:
     assert (replay.state, replay.settled) == ("canceled", True)
     assert sorted([*stage.dead(), *stage.ran, *running]) == sorted(ids)
     assert (replay.succeeded, replay.released) == (5, 7)
-    assert outcome(replay).endswith("13 left as they were.")
+    assert outcome(replay).endswith("13 left as they were, 8 of them taken back before they began.")
     assert operations.resume_replay(replay.pk, actor="ben").changed is False
 
 
@@ -185,7 +185,7 @@ def test_what_a_canceled_replay_takes_back_is_as_it_was(stage: Stage, jobs: Jobs
     operations.cancel_replay(replay.pk, actor="ben")
     stage.step(replay)
     assert (replay.state, replay.settled, replay.released) == ("canceled", True, 0)
-    assert outcome(replay) == "Of 3: 0 succeeded, 3 left as they were."
+    assert outcome(replay) == "Of 3: 0 succeeded, 3 left as they were, 3 of them taken back before they began."
     assert {job_id: stage.redis.zscore(keys.failed("high"), job_id) for job_id in ids} == before
     found = stage.step(stage.start("error:ValueError", reason="once more"))
     assert (found.size, found.in_flight) == (3, 3)
@@ -210,7 +210,7 @@ def test_killed_between_taking_back_and_the_row_nothing_is_counted_as_moved_by_o
     stage.restart()
     stage.step(replay)
     assert (replay.settled, replay.taken, replay.released) == (True, 0, 0)
-    assert outcome(replay) == "Of 4: 0 succeeded, 4 left as they were."
+    assert outcome(replay) == "Of 4: 0 succeeded, 4 left as they were, 4 of them taken back before they began."
 
 
 def test_x7_what_a_replay_discarded_can_be_undone(stage: Stage, jobs: Jobs) -> None:
