@@ -47,12 +47,14 @@ def retry_dead(
     reason: str | None = None,
     error_type: str | None = None,
     include_poison: bool = False,
+    include_permanent: bool = False,
     by: str = "",
 ) -> int:
     """All dead letters of now, or those that match, back to the ends of their queues with all their retries again.
 
-    Jobs that crashed their worker three times are left, unless asked for: each would take a worker down. Those that
-    fail again meanwhile stay dead. Returns how many really moved. Raises ValueError for an unknown queue or kind.
+    Jobs that crashed their worker three times are left, unless asked for: each would take a worker down. So are those
+    that somebody marked permanent. Those that fail again meanwhile stay dead. Returns how many really moved. Raises
+    ValueError for an unknown queue or kind.
     """
     wanted = _wanted(kind, source, tenant, reason, error_type)
     include_poison = include_poison or reason == _POISON
@@ -61,6 +63,7 @@ def retry_dead(
         calling.queues(queue),
         wanted,
         include_poison,
+        include_permanent,
         None,
         lambda name, scores: run.requeue(name, scores, by=who, scores=scores),
     )
@@ -87,6 +90,7 @@ def remove_dead(
     return _each_dead(
         calling.queues(queue),
         wanted,
+        True,
         True,
         _age(older_than),
         lambda name, scores: run.discard(name, scores, by=who, scores=scores),
@@ -163,6 +167,7 @@ def _each_dead(
     queues: Sequence[str],
     wanted: dict[str, str],
     include_poison: bool,
+    include_permanent: bool,
     older_than: float | None,
     step: Callable[[str, dict[str, float]], list[str]],
 ) -> int:
@@ -172,7 +177,8 @@ def _each_dead(
     moved = 0
     for name in queues:
         for chunk in _chunks(client, name, before):
-            chosen = {job_id: chunk[job_id] for job_id in _matching(client, list(chunk), wanted, include_poison)}
+            found = _matching(client, list(chunk), wanted, include_poison, include_permanent)
+            chosen = {job_id: chunk[job_id] for job_id in found}
             moved += len(step(name, chosen)) if chosen else 0
     return moved
 
@@ -193,12 +199,14 @@ def _chunks(client: redis.Redis, name: str, before: float) -> Iterator[dict[str,
         place = (score, job_id)
 
 
-def _matching(client: redis.Redis, ids: Sequence[str], wanted: dict[str, str], include_poison: bool) -> Iterator[str]:
-    hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], *_CHOSEN_BY)
-    for job_id, values in zip(ids, hashes, strict=True):
+def _matching(
+    client: redis.Redis, ids: Sequence[str], wanted: dict[str, str], include_poison: bool, include_permanent: bool
+) -> Iterator[str]:
+    hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], *_CHOSEN_BY, keys.PERMANENT)
+    for job_id, (*values, is_marked) in zip(ids, hashes, strict=True):
         found = dict(zip(_CHOSEN_BY, map(text, values), strict=True))
         found[keys.KIND] = kind_of(found[keys.KIND])
-        if not include_poison and found[keys.REASON] == _POISON:
+        if (is_marked and not include_permanent) or (not include_poison and found[keys.REASON] == _POISON):
             continue
         if all(found[field] == value for field, value in wanted.items()):
             yield job_id

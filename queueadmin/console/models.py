@@ -88,6 +88,7 @@ class Replay(models.Model):
     #: Retry into this queue; empty: each into its own.
     to = models.CharField(max_length=8, blank=True)
     include_poison = models.BooleanField(default=False)
+    include_permanent = models.BooleanField(default=False)
     #: The moment it was pressed, by Redis' clock: what failed later is not in it.
     created_at = models.DateTimeField()
     #: When the whole set was written down; null: it still is.
@@ -110,8 +111,9 @@ class Replay(models.Model):
 
     version = models.PositiveBigIntegerField(default=0)
     size = models.PositiveIntegerField(default=0)
-    #: Poison jobs that matched and are not in the set.
+    #: Jobs that matched and are not in the set: poison, and marked permanent (`dead_letters.left_out`).
     poison_left = models.PositiveIntegerField(default=0)
+    permanent_left = models.PositiveIntegerField(default=0)
     #: Queues that the set is of, and the groups of its errors.
     queues = models.JSONField(default=list)
     groups = models.JSONField(default=list)

@@ -55,10 +55,25 @@ def test_poison_is_left_unless_asked(jobs: Jobs, empty_redis: redis.Redis) -> No
     jobs.fail(1)
     told = io.StringIO()
     call_command("dlq", "retry", "--yes", stdout=io.StringIO(), stderr=told)
-    assert "2 jobs left out, being poison or marked permanent" in told.getvalue()
+    assert "2 jobs left out, being poison; see --include-poison." in told.getvalue()
     assert empty_redis.llen(keys.queue("high")) == 1
     assert refused("retry", "--yes", "reason:poison")[0] == 1
     assert dlq("retry", "--yes", "reason:poison", "--include-poison").startswith("2 of 2")
+
+
+def test_what_is_marked_permanent_is_left_and_told_apart(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    jobs.fail(2, reason="poison")
+    jobs.transitions.mark("high", jobs.fail(1), permanent=True)
+    jobs.fail(1)
+    told = io.StringIO()
+    call_command("dlq", "retry", "--yes", stdout=io.StringIO(), stderr=told)
+    left = "3 jobs left out: 2 poison, 1 marked permanent"
+    assert f"{left}; see --include-poison and --include-permanent." in told.getvalue()
+    assert outcome().outcome == f"1 of 1 dead letter put back into the queue; {left}."
+    dlq("retry", "--replay", "--yes", "--include-permanent")
+    replay = Replay.objects.get()
+    assert (replay.include_poison, replay.include_permanent) == (False, True)
+    assert dlq("retry", "--yes", "--include-permanent").startswith("1 of 1 dead letter put back")
 
 
 def test_retry_as_a_replay_begins_one(jobs: Jobs, empty_redis: redis.Redis) -> None:

@@ -24,7 +24,7 @@ from queueadmin.console.filters import Filter
 from queueadmin.console.filters.sieve import Sieve
 from queueadmin.console.fingerprint import group_of
 
-#: Why a job that killed its worker three times is dead. Many at once leave these out unless asked.
+#: Why a job that killed its worker three times is dead.
 POISON: Final = "poison"
 #: Entries of a registry in one question.
 _PAGE: Final = 250
@@ -64,11 +64,6 @@ class Record:
     #: The contract's shape of a job, as far as the registries tell it, with `title`, `group`, `frames` and `payload`
     #: (the event as it was sent; None: not asked for, or not to be read). Credentials are masked.
     shown: Mapping[str, Any]
-
-
-def is_held(record: Record) -> bool:
-    """Whether what moves many at once leaves it unless asked: it is poison, or somebody marked it as permanent."""
-    return bool(record.shown["permanent"]) or record.shown["error"]["reason"] == POISON
 
 
 @dataclass(slots=True)

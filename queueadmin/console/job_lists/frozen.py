@@ -11,6 +11,7 @@ from typing import Final
 
 from ingest.reading.shapes import Job
 from queueadmin.console import queries
+from queueadmin.console.dead_letters.left_out import Why, why_left
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Time
 from queueadmin.console.job_lists.budget import Budget
@@ -20,8 +21,6 @@ from queueadmin.console.job_lists.pages import Found, Search
 MOST: Final = 10_000
 #: Jobs that are looked at for one press, in about 3 s when few match.
 MOST_LOOKED_AT: Final = 100_000
-#: The reason of a dead letter that killed its worker three times.
-POISON: Final = "poison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,9 @@ class Counted:
     count: int = 0
     #: By what operators can do, how many of them it can be done with.
     able: Mapping[str, int] = field(default_factory=dict)
-    #: Dead letters that crashed their worker three times: they are retried one by one only.
+    #: Dead letters that Retry leaves out here, see `left_out`: they are retried one by one, or by a replay.
     poison: int = 0
+    permanent: int = 0
     #: Jobs that were looked at.
     looked_at: int = 0
     #: Places of lists that were looked at, also those whose jobs have moved on: `matching` goes as far.
@@ -50,12 +50,14 @@ def count(chosen: Filter, at: datetime, so_far: Counted) -> Counted:
     found = _look(_frozen(chosen, at), at, budget, so_far.next or "", MOST - so_far.count)
     jobs = list(_jobs(found))
     able = Counter(so_far.able) + Counter(verb for job in jobs for verb in _verbs(job))
+    whys = Counter(map(_why_left, jobs))
     met, places = so_far.count + len(jobs), so_far.places + budget.looked_at
     is_over = found.next is None or met >= MOST or places >= MOST_LOOKED_AT
     return Counted(
         met,
         dict(able),
-        so_far.poison + sum(map(_is_poison, jobs)),
+        so_far.poison + whys["poison"],
+        so_far.permanent + whys["permanent"],
         found.looked_at,
         places,
         None if is_over else found.next,
@@ -92,8 +94,9 @@ def _jobs(found: Found) -> Iterator[Job]:
 
 def _verbs(job: Job) -> Sequence[str]:
     verbs = queries.actions(job.state, job.kind, stopping=job.stopping)
-    return [verb for verb in verbs if verb != "retry" or not _is_poison(job)]
+    return [verb for verb in verbs if verb != "retry" or not _why_left(job)]
 
 
-def _is_poison(job: Job) -> bool:
-    return job.permanent or (job.error is not None and job.error.reason == POISON)
+def _why_left(job: Job) -> Why:
+    reason = job.error.reason if job.error is not None else None
+    return why_left(reason, permanent=job.permanent) if job.state == "failed" else ""

@@ -64,6 +64,7 @@ def replay_shapes() -> dict[str, Schema]:
         "undoes": nullable(text("The operation of the audit log whose jobs it brings back, in the place of a filter.")),
         "queue": nullable(text("Where the jobs go; null: each into its own.")),
         "include_poison": {"type": "boolean"},
+        "include_permanent": {"type": "boolean"},
         "actor": text("Who began it."),
         "reason": nullable(text("Why.")),
         "created_at": {**moment, "description": "What failed later is not in it."},
@@ -71,10 +72,8 @@ def replay_shapes() -> dict[str, Schema]:
         "ended_at": nullable(moment),
         "settled": {"type": "boolean", "description": "Nothing is left to do, and nothing in flight."},
         "size": {**count, "description": "Jobs of the set, as far as it is written down."},
-        "poison_left": {
-            **count,
-            "description": "Jobs left out that matched, being poison or marked permanent.",
-        },
+        "poison_left": {**count, "description": "Jobs left out that matched, being poison."},
+        "permanent_left": {**count, "description": "Jobs left out that matched, marked permanent."},
         "waiting": {**count, "description": "Their turn has not come."},
         "given_back": {
             **count,
@@ -103,7 +102,11 @@ def replay_shapes() -> dict[str, Schema]:
                 "queue": {"enum": [*settings.PRIORITIES, "", None], "description": "Retry into this queue."},
                 "include_poison": {
                     "type": ["boolean", "null"],
-                    "description": "Also those poison or marked permanent.",
+                    "description": "Also those that crashed their worker three times, each claimed alone.",
+                },
+                "include_permanent": {
+                    "type": ["boolean", "null"],
+                    "description": "Also those that somebody marked permanent.",
                 },
                 **_options(null=True),
             },

@@ -1,13 +1,13 @@
 """Dead letters chosen by a filter: exactly those that matched when it was pressed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
-from queueadmin.console.dead_letters import Frozen
+from queueadmin.console.dead_letters import Frozen, left_out
 from queueadmin.console.operations.naming import CHUNK, known
 from queueadmin.console.operations.reasons import need_reason_for
 from queueadmin.console.words import joined
@@ -18,12 +18,17 @@ _ALL: Final = "all dead letters"
 
 @dataclass(frozen=True, slots=True)
 class FrozenResult:
-    """Of `asked` dead letters `moved` really moved; `already` had moved, or failed anew, since they were frozen."""
+    """Of `asked` dead letters `moved` really moved; `already` had moved, or failed anew, since they were frozen.
+
+    `poison` and `permanent` matched as well, and were left out.
+    """
 
     done: str
     asked: int
     moved: int = 0
     already: int = 0
+    poison: int = 0
+    permanent: int = 0
 
     @property
     def sentence(self) -> str:
@@ -34,6 +39,8 @@ class FrozenResult:
             parts.append(f"{self.already:,} {others} had moved already")
         if left := self.asked - self.moved - self.already:
             parts.append(f"{left:,} not reached")
+        if told := left_out.told(self.poison, self.permanent):
+            parts.append(told)
         return joined(parts)
 
 
@@ -44,20 +51,27 @@ Tell = Callable[[FrozenResult], None]
 
 
 def retry_frozen(
-    frozen: Frozen, *, chosen: str, to: str | None = None, actor: str, reason: str = "", tell: Tell | None = None
+    frozen: Frozen,
+    *,
+    chosen: str,
+    to: str | None = None,
+    poison: int = 0,
+    permanent: int = 0,
+    actor: str,
+    reason: str = "",
+    tell: Tell | None = None,
 ) -> FrozenResult:
     """Put these back into their queues, or into the queue `to`, with all their retries, the longest dead first.
 
-    `chosen` is the filter that chose them, for the audit log. Raises ValueError for an unknown queue, ReasonNeeded
-    for more than REASON_FROM without a reason, redis.RedisError when Redis is away, AuditUnavailable when the
-    database is.
+    `chosen` is the filter that chose them, `poison` and `permanent` how many of it were left out, for the audit log.
+    Raises ValueError for an unknown queue, ReasonNeeded for more than REASON_FROM without a reason, redis.RedisError
+    when Redis is away, AuditUnavailable when the database is.
     """
-    if to is not None:
-        known(to)
+    done = "put back into the queue" if to is None else f"put into {known(to)}"
     return _move(
         frozen,
+        FrozenResult(done, len(frozen), poison=poison, permanent=permanent),
         action="retry",
-        done="put back into the queue" if to is None else f"put into {to}",
         asking="retried",
         step=lambda transitions, name, scores, _: transitions.requeue(name, scores, to=to, by=actor, scores=scores),
         chosen=chosen,
@@ -73,8 +87,8 @@ def discard_frozen(
     """Move these to the trash. Raises as `retry_frozen`."""
     return _move(
         frozen,
+        FrozenResult("moved to the trash, kept for 24 h", len(frozen)),
         action="discard",
-        done="moved to the trash, kept for 24 h",
         asking="removed",
         step=lambda transitions, name, scores, operation: transitions.discard(
             name, scores, by=actor, operation=operation, scores=scores
@@ -88,9 +102,9 @@ def discard_frozen(
 
 def _move(
     frozen: Frozen,
+    result: FrozenResult,
     *,
     action: str,
-    done: str,
     asking: str,
     step: _Step,
     chosen: str,
@@ -98,15 +112,13 @@ def _move(
     reason: str,
     tell: Tell | None,
 ) -> FrozenResult:
-    asked = len(frozen)
-    need_reason_for(asked, reason, asking)
-    result = FrozenResult(done, asked)
-    with audited(actor=actor, action=action, target=chosen or _ALL, count=asked, reason=reason) as outcome:
+    need_reason_for(result.asked, reason, asking)
+    with audited(actor=actor, action=action, target=chosen or _ALL, count=result.asked, reason=reason) as outcome:
         transitions = Transitions(connection())
         for name, places in frozen.chunks(CHUNK):
             # One that was retried and failed again is another failure: the script leaves it.
             moved = len(step(transitions, name, {place.id: place.score for place in places}, outcome.operation))
-            result = FrozenResult(done, asked, result.moved + moved, result.already + len(places) - moved)
+            result = replace(result, moved=result.moved + moved, already=result.already + len(places) - moved)
             outcome.count, outcome.sentence = result.moved, result.sentence
             if tell:
                 tell(result)

@@ -1,5 +1,6 @@
 """Dead letters back into their queues."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ from ingest.queue.transitions import Transitions
 from ingest.reading.fields import pipelined, text
 from ingest.spool import reading
 from queueadmin.console.audit import audited
-from queueadmin.console.dead_letters.reading import POISON
+from queueadmin.console.dead_letters import left_out
+from queueadmin.console.dead_letters.left_out import Why, why_left
 from queueadmin.console.operations import spooled
 from queueadmin.console.operations.moving import MoveResult, move_jobs
 from queueadmin.console.operations.naming import CHUNK, known
@@ -22,16 +24,17 @@ from queueadmin.console.words import jobs, joined
 
 @dataclass(frozen=True, slots=True)
 class RetryAllResult:
-    """How many dead letters went back to their queues, and how many poison jobs were left."""
+    """How many dead letters went back to their queues, and how many were left out, being poison or marked permanent."""
 
     moved: int
     poison: int
+    permanent: int = 0
 
     @property
     def sentence(self) -> str:
         parts = [f"{jobs(self.moved)} put back into the queue"] if self.moved else []
-        if self.poison:
-            parts.append(f"{jobs(self.poison)} left, being poison or marked permanent")
+        if left := left_out.told(self.poison, self.permanent):
+            parts.append(left)
         return joined(parts) if parts else "There was no dead letter to retry."
 
 
@@ -59,7 +62,12 @@ def retry(ids: Sequence[str], *, to: str | None = None, actor: str, reason: str 
 
 
 def retry_all(
-    *, actor: str, queue: str | None = None, include_poison: bool = False, reason: str = ""
+    *,
+    actor: str,
+    queue: str | None = None,
+    include_poison: bool = False,
+    include_permanent: bool = False,
+    reason: str = "",
 ) -> RetryAllResult:
     """Retry every dead letter that failed before this call, of one queue or of all.
 
@@ -75,19 +83,21 @@ def retry_all(
         seconds, micros = client.time()
         pressed = seconds + micros / 1e6
         transitions = Transitions(client)
-        moved = poison = 0
+        moved = 0
+        whys: Counter[Why] = Counter()
         for name in names:
             left: set[str] = set()
             for chunk in _failed_before(client, name, pressed, left):
-                chosen = list(chunk) if include_poison else list(_without_poison(client, list(chunk)))
-                left.update(chunk.keys() - set(chosen))
+                why = _why_left(client, list(chunk), include_poison=include_poison, include_permanent=include_permanent)
+                whys.update(why.values())
+                left.update(why)
+                chosen = [job_id for job_id in chunk if job_id not in why]
                 moved += len(transitions.requeue(name, chosen, by=actor, scores=chunk)) if chosen else 0
-                poison += len(chunk) - len(chosen)
                 outcome.count = moved
-                outcome.sentence = RetryAllResult(moved, poison).sentence
+                outcome.sentence = RetryAllResult(moved, whys["poison"], whys["permanent"]).sentence
         # Those of a time with REDIS=false; they go on into Redis by themselves.
         spooled_moved, spooled_poison = spooled.retry_all(names, include_poison=include_poison)
-        result = RetryAllResult(moved + spooled_moved, poison + spooled_poison)
+        result = RetryAllResult(moved + spooled_moved, whys["poison"] + spooled_poison, whys["permanent"])
         outcome.count, outcome.sentence = result.moved, result.sentence
     return result
 
@@ -122,8 +132,8 @@ def _scores(found: Any) -> dict[str, float]:
     return {text(member): float(score) for member, score in found}
 
 
-def _without_poison(client: redis.Redis, ids: Sequence[str]) -> Iterator[str]:
+def _why_left(client: redis.Redis, ids: Sequence[str], **include: bool) -> dict[str, Why]:
+    """Those of these that are left out."""
     told = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], (keys.REASON, keys.PERMANENT))
-    for job_id, (reason, permanent) in zip(ids, told, strict=True):
-        if text(reason) != POISON and not permanent:
-            yield job_id
+    whys = (why_left(text(reason), permanent=bool(permanent), **include) for reason, permanent in told)
+    return {job_id: why for job_id, why in zip(ids, whys, strict=True) if why}

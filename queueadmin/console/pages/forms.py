@@ -90,6 +90,7 @@ class ReplayForm(forms.Form):
     kind = forms.ChoiceField(choices=Replay.Kind.choices, initial=Replay.Kind.RETRY)
     to = forms.ChoiceField(required=False, choices=lambda: [("", ""), *((name, name) for name in settings.PRIORITIES)])
     include_poison = forms.BooleanField(required=False)
+    include_permanent = forms.BooleanField(required=False)
     canary = forms.IntegerField(min_value=0, max_value=replay_options.MOST_CANARY, initial=10)
     ramp = forms.ChoiceField(choices=RAMPS, initial=RAMPS[0][0])
     step_seconds = forms.IntegerField(min_value=1, max_value=replay_options.MOST_STEP_SECONDS, initial=30)
@@ -105,7 +106,7 @@ class ReplayForm(forms.Form):
         if self.errors:
             return cleaned
         if cleaned["kind"] == Replay.Kind.RESTORE:
-            cleaned["to"], cleaned["include_poison"] = "", False
+            cleaned |= {"to": "", "include_poison": False, "include_permanent": False}
         percent = cleaned["stop_percent"]
         cleaned["options"] = replay_options.Options(
             canary=cleaned["canary"],

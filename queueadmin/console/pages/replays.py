@@ -72,7 +72,8 @@ def replay(request: Request, pk: int) -> HttpResponse:
         "snapshot": snapshot.as_dict(),
         "replay": found,
         "parts": reading.parts(found),
-        "poison": reading.poison(found),
+        "left": reading.left(found),
+        "left_count": found.poison_left + found.permanent_left,
         "filter": reading.fixed_filter(found),
         "chart": pace_chart.of(pace.stretches(found)),
         "undo": _undo(found),
@@ -121,7 +122,8 @@ def _ask(request: Request, text: str, form: ReplayForm, status: int = 200) -> Ht
         found = choice(client, parse(text), now=server_time(client), trash=trash, most=COUNTED)
         context |= {
             "count": found.count,
-            "poison": found.held,
+            "poison": found.poison,
+            "permanent": found.permanent,
             "more": found.more,
             "groups": found.groups,
             "others": found.others,
@@ -154,6 +156,7 @@ def _begin(request: Request) -> HttpResponse:
             options=wanted["options"],
             to=wanted["to"] or None,
             include_poison=wanted["include_poison"],
+            include_permanent=wanted["include_permanent"],
             actor=actor,
             reason=wanted["reason"],
         )

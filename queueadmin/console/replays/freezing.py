@@ -15,7 +15,7 @@ from django.db import transaction
 
 from queueadmin.console import undoing
 from queueadmin.console.dead_letters import Record
-from queueadmin.console.dead_letters.reading import is_held
+from queueadmin.console.dead_letters.left_out import Why, why_left
 from queueadmin.console.failures import matching
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Replay, ReplayChunk
@@ -65,15 +65,19 @@ class Freezing:
         if len(self._groups) > MOST_GROUPS:
             replay.stop_new_errors = 0
         with transaction.atomic():
-            versions.save(replay, "size", "poison_left", "groups", "queues", "stop_new_errors",
+            versions.save(replay, "size", "poison_left", "permanent_left", "groups", "queues", "stop_new_errors",
                           "chunk", "position", "frozen_at", "step_began_at")  # fmt: skip
             ReplayChunk.objects.bulk_create(chunks)
         self._version = replay.version
 
     def _take(self, replay: Replay, record: Record, chunks: list[ReplayChunk]) -> None:
-        if _is_left(replay, record):
-            replay.poison_left += 1
-            return
+        match _why_left(replay, record):
+            case "poison":
+                replay.poison_left += 1
+                return
+            case "permanent":
+                replay.permanent_left += 1
+                return
         replay.size += 1
         self._groups.add(record.shown["group"])
         if record.queue not in replay.queues:
@@ -98,15 +102,15 @@ class Freezing:
 
 def begin(replay: Replay) -> None:
     """Forget what was written before a crash. Raises Overtaken and DatabaseError."""
-    replay.size = replay.poison_left = 0
+    replay.size = replay.poison_left = replay.permanent_left = 0
     replay.groups, replay.queues = [], []
     with transaction.atomic():
-        versions.save(replay, "size", "poison_left", "groups", "queues")
+        versions.save(replay, "size", "poison_left", "permanent_left", "groups", "queues")
         ReplayChunk.objects.filter(replay=replay).delete()
 
 
 def members(client: redis.Redis, replay: Replay) -> Iterator[Record]:
-    """What matched when it was pressed, the newest first, poison included. Raises redis.RedisError."""
+    """What matched when it was pressed, the newest first, with what is left out. Raises redis.RedisError."""
     trash = replay.kind == Replay.Kind.RESTORE
     for record in matching(client, parse(replay.filter), now=replay.created_at, trash=trash):
         # A stock worker's registry does not tell when a job failed; its hash does.
@@ -121,6 +125,12 @@ def undone(client: redis.Redis, operation: str) -> Iterator[Record]:
         yield Record(each.id, each.queue, each.score, {"group": ""})
 
 
-def _is_left(replay: Replay, record: Record) -> bool:
-    is_asked = replay.include_poison or replay.kind != Replay.Kind.RETRY
-    return not is_asked and is_held(record)
+def _why_left(replay: Replay, record: Record) -> Why:
+    if replay.kind != Replay.Kind.RETRY:
+        return ""
+    return why_left(
+        record.shown["error"]["reason"],
+        permanent=record.shown["permanent"],
+        include_poison=replay.include_poison,
+        include_permanent=replay.include_permanent,
+    )

@@ -8,10 +8,12 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from queueadmin.console.dead_letters import left_out
+from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Replay
 from queueadmin.console.replays import pace, rules
-from queueadmin.console.words import jobs, joined
+from queueadmin.console.words import joined
 
 #: Rows of a page.
 PAGE: Final = 50
@@ -39,8 +41,8 @@ class Part:
 def tally(replay: Replay) -> str:
     """Such as: Of 4,210: 4,190 succeeded, 20 failed again, 1 new error."""
     told = ", ".join(part.words for part in parts(replay))
-    poison = f"; {jobs(replay.poison_left)} left out, being poison or marked permanent" if replay.poison_left else ""
-    return f"Of {replay.size:,}: {told}{poison}."
+    left = left_out.told(replay.poison_left, replay.permanent_left)
+    return f"Of {replay.size:,}: {told}{'; ' if left else ''}{left}."
 
 
 def parts(replay: Replay) -> list[Part]:
@@ -69,14 +71,16 @@ def parts(replay: Replay) -> list[Part]:
     return found
 
 
-def poison(replay: Replay) -> Part | None:
-    """What was left out."""
-    if not replay.poison_left:
-        return None
-    return Part(
-        f"{jobs(replay.poison_left)} left out, being poison or marked permanent",
-        _dead(f"{fixed_filter(replay)} reason:poison"),
-    )
+def left(replay: Replay) -> list[Part]:
+    """What was left out and why, each with the list that has it."""
+    which = fixed_filter(replay)
+    other = "" if replay.include_poison else f" -reason:{POISON}"
+    links = (_dead(f"{which} reason:{POISON}"), _dead(f"{which} permanent:yes{other}"))
+    poison, permanent = replay.poison_left, replay.permanent_left
+    if poison and permanent:
+        return [Part(f"{poison:,} poison", links[0]), Part(f"{permanent:,} marked permanent", links[1])]
+    told = left_out.told(poison, permanent)
+    return [Part(told, links[0] if poison else links[1])] if told else []
 
 
 def _dead(words: str) -> str:
@@ -109,6 +113,7 @@ def shown(replay: Replay) -> dict[str, Any]:
         "undoes": replay.undoes or None,
         "queue": replay.to or None,
         "include_poison": replay.include_poison,
+        "include_permanent": replay.include_permanent,
         "actor": replay.actor,
         "reason": replay.reason or None,
         "created_at": replay.created_at,
@@ -117,6 +122,7 @@ def shown(replay: Replay) -> dict[str, Any]:
         "settled": replay.settled,
         "size": replay.size,
         "poison_left": replay.poison_left,
+        "permanent_left": replay.permanent_left,
         "waiting": rules.waiting(replay),
         "given_back": replay.given_back,
         "in_flight": replay.in_flight,

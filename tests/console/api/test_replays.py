@@ -101,6 +101,24 @@ def test_discard_and_restore(post: Post, jobs: Jobs, empty_redis: redis.Redis) -
     assert empty_redis.zcard(keys.failed("high")) == 3
 
 
+def test_what_is_marked_permanent_is_asked_for_apart_from_poison(
+    post: Post, jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    jobs.fail(2, reason="poison")
+    jobs.transitions.mark("high", jobs.fail(3), permanent=True)
+    jobs.fail()
+    _, found = post("dlq/retry", filter="permanent:no,yes", canary=0, ramp=[0])
+    assert (found["include_poison"], found["include_permanent"]) == (False, False)
+    Engine(empty_redis).step()
+    _, found = post(f"replays/{found['id']}/tune", step_seconds=5)
+    assert (found["size"], found["poison_left"], found["permanent_left"]) == (1, 2, 3)
+    assert found["outcome"] == "Of 1: 0 succeeded, 1 in flight; 5 jobs left out: 2 poison, 3 marked permanent."
+    _, found = post("dlq/retry", filter="permanent:yes", include_permanent=True)
+    assert found["include_permanent"]
+    Engine(empty_redis).step()
+    assert post(f"replays/{found['id']}/tune", step_seconds=5)[1]["size"] == 3
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -118,6 +136,7 @@ def test_discard_and_restore(post: Post, jobs: Jobs, empty_redis: redis.Redis) -
         ({"filter": "", "stop_new_errors": -1}, "stop_new_errors"),
         ({"filter": "", "stop_wait": "yes"}, "stop_wait"),
         ({"filter": "", "include_poison": 1}, "include_poison"),
+        ({"filter": "", "include_permanent": "yes"}, "include_permanent"),
         ({"filter": "", "queue": "slow"}, "queue"),
         ({"filter": "", "reason": "x" * 501}, "reason"),
     ],

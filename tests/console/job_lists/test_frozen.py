@@ -75,6 +75,18 @@ def test_poison_is_left_out_of_a_retry_and_counted(jobs: Jobs) -> None:
 
 
 @pytest.mark.usefixtures("sliced")
+def test_what_is_marked_permanent_is_left_out_of_a_retry_and_counted_apart(jobs: Jobs) -> None:
+    """What is in the trash is not retried anyhow, and not counted."""
+    (plain,), _, (marked, thrown) = jobs.fail(1), jobs.fail(2, reason="poison"), jobs.fail(2)
+    jobs.transitions.mark("high", [marked, thrown], permanent=True)
+    jobs.transitions.discard("high", [thrown])
+    at = datetime.now(UTC)
+    found = counted("state:failed,trash", at)
+    assert (found.count, found.poison, found.permanent) == (5, 2, 1)
+    assert able("", at)["retry"] == [plain]
+
+
+@pytest.mark.usefixtures("sliced")
 def test_more_than_one_press_takes_is_said(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     ids, at = jobs.enqueue(4), datetime.now(UTC)
     monkeypatch.setattr(frozen, "MOST", 3)

@@ -58,13 +58,15 @@ def test_replays_and_retries_of_many_leave_it_unless_asked(jobs: Jobs, empty_red
     replay = operations.start_replay(Filter(), actor="ada").replay
     Engine(empty_redis).step()
     replay.refresh_from_db()
-    assert (replay.size, replay.poison_left) == (1, 1)
+    assert (replay.size, replay.poison_left, replay.permanent_left) == (1, 0, 1)
     assert state_of(marked) == ("failed", True)
     jobs.fail()
-    assert operations.retry_all(actor="ada").sentence.endswith("1 job left, being poison or marked permanent.")
+    assert operations.retry_all(actor="ada").sentence.endswith("1 job left out, marked permanent.")
     with pytest.raises(Exception, match="No dead letter matches"):
         dlq("retry", "--yes")
-    assert "1 of 1 dead letter put back" in dlq("retry", "--yes", "--include-poison")
+    with pytest.raises(Exception, match="No dead letter matches"):
+        dlq("retry", "--yes", "--include-poison")
+    assert "1 of 1 dead letter put back" in dlq("retry", "--yes", "--include-permanent")
 
 
 def test_one_that_is_retried_by_itself_has_no_mark_any_more(jobs: Jobs) -> None:

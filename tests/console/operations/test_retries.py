@@ -86,8 +86,22 @@ def test_retry_all_leaves_poison_unless_asked(jobs: Jobs) -> None:
     jobs.fail(150)
     result = operations.retry_all(actor="ada")
     assert (result.moved, result.poison) == (150, 150)
-    assert "left" in result.sentence
+    assert result.sentence == "150 jobs put back into the queue; 150 jobs left out, being poison."
     assert operations.retry_all(actor="ada", include_poison=True).moved == 150
+
+
+def test_retry_all_tells_what_is_marked_permanent_apart_from_poison(jobs: Jobs) -> None:
+    jobs.fail(9, reason="poison")
+    marked = [*jobs.fail(3), *jobs.fail(1, reason="poison")]
+    jobs.transitions.mark("high", marked, permanent=True)
+    said = "13 jobs left out: 10 poison, 3 marked permanent."
+    assert (operations.retry_all(actor="ada").sentence, outcome().outcome) == (said, said)
+    assert operations.retry_all(actor="ada", include_permanent=True).sentence == (
+        "3 jobs put back into the queue; 10 jobs left out, being poison."
+    )
+    assert operations.retry_all(actor="ada", include_poison=True).sentence == (
+        "9 jobs put back into the queue; 1 job left out, marked permanent."
+    )
 
 
 def test_retry_all_is_frozen_at_the_press(

@@ -44,9 +44,11 @@ def test_the_form_says_how_many_match_and_begins_with_them(ada: Client, jobs: Jo
     fail(jobs, 3, kind="OSError", message="gone", source="zabbix")
     fail(jobs, 2)
     jobs.fail(1, reason="poison", source="zabbix")
+    jobs.transitions.mark("high", jobs.fail(2, source="zabbix"), permanent=True)
     page = text_of(ada.get("/replays/new/?filter=source:zabbix"))
-    for said in ("4 dead letters match", "OSError", "1 poison", "Begin with 4"):
-        assert said in page
+    for said in ("6 dead letters match", "OSError", "1 poison", "2 marked permanent", "Begin with 6",
+                 "Replay poison jobs too (1), each", "Replay those marked permanent too (2)"):  # fmt: skip
+        assert said in page, said
     answer = ada.post("/replays/new/", {**FORM, "filter": "source:zabbix", "canary": "2", "stop_percent": "100"})
     replay = Replay.objects.get()
     assert answer["Location"] == f"/replays/{replay.pk}/"
@@ -56,9 +58,30 @@ def test_the_form_says_how_many_match_and_begins_with_them(ada: Client, jobs: Jo
     stage.step(replay)
     assert (replay.size, replay.poison_left, replay.in_flight) == (3, 1, 2)
     page = text_of(ada.get(f"/replays/{replay.pk}/"))
-    for said in ("canary runs", "canary 2", "begun by ada", "1 poison job left out", "Cancel, leave 1", "Pause"):
+    for said in (
+        "canary runs",
+        "canary 2",
+        "begun by ada",
+        ">1 poison</a>",
+        ">2 marked permanent</a>.",
+        "Cancel, leave 1",
+        "Pause",
+    ):
         assert said in page
     assert "source:zabbix" in text_of(ada.get("/replays/"))
+
+
+def test_each_of_those_left_out_has_a_tick_of_its_own(ada: Client, jobs: Jobs, stage: Stage) -> None:
+    jobs.fail(2, reason="poison")
+    jobs.transitions.mark("high", jobs.fail(3), permanent=True)
+    ada.post("/replays/new/", {**FORM, "filter": "", "include_permanent": "on"})
+    replay = stage.step(Replay.objects.get())
+    assert (replay.include_poison, replay.include_permanent) == (False, True)
+    assert (replay.size, replay.poison_left, replay.permanent_left) == (3, 2, 0)
+    assert ">2 jobs left out, being poison</a>." in text_of(ada.get(f"/replays/{replay.pk}/"))
+    wrong = text_of(ada.post("/replays/new/", {**FORM, "filter": "", "include_permanent": "on", "canary": "x"}))
+    assert 'name="include_permanent" checked' in wrong
+    assert 'name="include_poison" checked' not in wrong
 
 
 def test_its_buttons_pause_let_it_go_on_and_cancel_it(ada: Client, jobs: Jobs, stage: Stage) -> None:

@@ -81,6 +81,14 @@ def test_poison_is_left_unless_asked_for(face: Any, worker: Worker) -> None:
     assert face.retry_dead(reason="poison") >= 1
 
 
+def test_what_somebody_marked_permanent_is_left_unless_asked_for(face: Any, worker: Worker) -> None:
+    Transitions(worker.redis).mark("medium", dead(face, worker, 2), permanent=True)
+    dead(face, worker, 1, reason="poison")
+    assert face.retry_dead(include_poison=True) == 1
+    assert face.retry_dead() == 0
+    assert face.retry_dead(include_permanent=True) == 2
+
+
 def test_what_fails_again_meanwhile_stays_dead(face: Any, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     dead(face, worker, 120)
     requeue = Transitions.requeue

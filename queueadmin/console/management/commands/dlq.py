@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -24,7 +25,7 @@ from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.command_line import actor
 from queueadmin.console.dead_letters import Frozen, Record, freeze
 from queueadmin.console.dead_letters.export import lines
-from queueadmin.console.dead_letters.reading import is_held
+from queueadmin.console.dead_letters.left_out import told, why_left
 from queueadmin.console.dead_letters.tables import group_table, record_table, summary
 from queueadmin.console.failures import matching
 from queueadmin.console.failures.causes import causes
@@ -33,7 +34,7 @@ from queueadmin.console.filters import KEYS, Filter, FilterError, parse
 from queueadmin.console.management import dlq_policies
 from queueadmin.console.operations import REASON_FROM, FrozenResult
 from queueadmin.console.saved_views import shared
-from queueadmin.console.words import jobs
+from queueadmin.console.words import listed
 
 _NOTHING: Final = "No dead letter matches."
 _MOST_GROUPS: Final = 1_000_000
@@ -85,8 +86,9 @@ class Command(BaseCommand):
         retry.add_argument(
             "--include-poison",
             action="store_true",
-            help="also jobs that crashed their worker three times, or are marked",
+            help="also jobs that crashed their worker three times",
         )
+        retry.add_argument("--include-permanent", action="store_true", help="also jobs that are marked permanent")
         retry.add_argument(
             "--replay", action="store_true", help="begin a replay: a few first, then faster, watched by maintenance"
         )
@@ -172,21 +174,22 @@ class Command(BaseCommand):
             raise CommandError(_NOTHING)
 
     def _retry(self, chosen: Filter, options: dict[str, Any]) -> None:
-        poison = 0
+        whys: Counter[str] = Counter()
+        include = {name: options[name] for name in ("include_poison", "include_permanent")}
 
-        def without_poison(records: Iterator[Record]) -> Iterator[Record]:
-            nonlocal poison
+        def without_left(records: Iterator[Record]) -> Iterator[Record]:
             for record in records:
-                if is_held(record) and not options["include_poison"]:
-                    poison += 1
+                error, permanent = record.shown["error"], record.shown["permanent"]
+                if why := why_left(error["reason"], permanent=permanent, **include):
+                    whys[why] += 1
                 else:
                     yield record
 
         now = server_time(connection())
-        with freeze(without_poison(matching(connection(), chosen, now=now))) as frozen:
-            if poison:
-                left = f"{jobs(poison)} left out, being poison or marked permanent; see --include-poison."
-                self.stderr.write(left)
+        with freeze(without_left(matching(connection(), chosen, now=now))) as frozen:
+            if whys:
+                flags = listed([f"--include-{why}" for why in ("poison", "permanent") if whys[why]])
+                self.stderr.write(f"{told(whys['poison'], whys['permanent'])}; see {flags}.")
             to = options["to"]
             if options["replay"]:
                 self._replay(chosen, len(frozen), options)
@@ -197,7 +200,13 @@ class Command(BaseCommand):
                 question=f"Put {_dead_letters(len(frozen))} {f'into {to}' if to else 'back into their queues'}?",
                 would=f"would be put {f'into {to}' if to else 'back into their queues'}",
                 change=lambda tell: operations.retry_frozen(
-                    frozen, chosen=str(chosen.fixed(now)), to=to, actor=actor(), reason=options["reason"], tell=tell
+                    frozen,
+                    chosen=str(chosen.fixed(now)),
+                    to=to,
+                    **whys,
+                    actor=actor(),
+                    reason=options["reason"],
+                    tell=tell,
                 ),
             )
 
@@ -215,6 +224,7 @@ class Command(BaseCommand):
                 chosen,
                 to=options["to"],
                 include_poison=options["include_poison"],
+                include_permanent=options["include_permanent"],
                 actor=actor(),
                 reason=options["reason"],
             )
