@@ -6,7 +6,7 @@ The registries in Redis stay the truth: what the index does not say yet `queuead
 from queueadmin.console.failures.finding import matching
 from queueadmin.console.failures.groups import refresh
 from queueadmin.console.failures.indexing import Indexer
-from queueadmin.console.failures.selecting import NotIndexed, selected
+from queueadmin.console.failures.selecting import NotIndexed, asking, selected
 from queueadmin.console.failures.state import State, state
 
-__all__ = ["Indexer", "NotIndexed", "State", "matching", "refresh", "selected", "state"]
+__all__ = ["Indexer", "NotIndexed", "State", "asking", "matching", "refresh", "selected", "state"]

@@ -1,6 +1,6 @@
 """The groups of a filter, for programs and terminals: by the index, else by reading the dead letters."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from django.db.models import Count
 from ingest.frames import apart
 from queueadmin.console.dead_letters import Bound, Group, grouped
 from queueadmin.console.failures.finding import matching
-from queueadmin.console.failures.selecting import NotIndexed, selected
+from queueadmin.console.failures.selecting import NotIndexed, asking, selected
 from queueadmin.console.failures.state import state
 from queueadmin.console.failures.triage import GROUPS, growth, nature, triage
 from queueadmin.console.filters import Filter
@@ -57,16 +57,15 @@ def causes(
     return _by_reading(client, chosen, now, sort, limit, tenant, most)
 
 
+@asking()
 def _by_index(chosen: Filter, now: datetime, sort: str, limit: int, tenant: str) -> Causes:
     found = triage(chosen, now=now, sort=sort, limit=limit)
     rows = selected(chosen, now=now).filter(fingerprint__in=[each.group.pk for each in found.groups])
-    by: dict[str, dict[str, dict[str, int]]] = {}
-    for name in ("queue", "reason"):
-        by[name] = defaultdict(dict)
-        for fingerprint, value, count in (
-            rows.values_list("fingerprint", name).annotate(count=Count("id")).order_by("-count", name)
-        ):
-            by[name][fingerprint][value] = count
+    queues, reasons = defaultdict[str, Counter[str]](Counter), defaultdict[str, Counter[str]](Counter)
+    both = rows.values_list("fingerprint", "queue", "reason").annotate(count=Count("id"))
+    for fingerprint, queue, reason, count in both.order_by("-count", "queue", "reason"):
+        queues[fingerprint][queue] += count
+        reasons[fingerprint][reason] += count
     items = [
         Group(
             each.group.pk,
@@ -75,8 +74,8 @@ def _by_index(chosen: Filter, now: datetime, sort: str, limit: int, tenant: str)
             each.count,
             each.first_at,
             each.last_at,
-            by["queue"][each.group.pk],
-            by["reason"][each.group.pk],
+            dict(queues[each.group.pk].most_common()),
+            dict(reasons[each.group.pk].most_common()),
             trend=each.trend,
         )
         for each in found.groups

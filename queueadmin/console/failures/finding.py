@@ -17,7 +17,7 @@ from ingest.queue import keys
 from ingest.reading.cursors import oldest
 from queueadmin.console import dead_letters
 from queueadmin.console.dead_letters import Bound, Record
-from queueadmin.console.failures.selecting import candidates
+from queueadmin.console.failures.selecting import asking, candidates
 from queueadmin.console.failures.state import State, state
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.sieve import Sieve
@@ -74,7 +74,9 @@ def _indexed(client: redis.Redis, chosen: Filter, now: datetime) -> tuple[list[E
         return None  # what is missing is not the newest: from the trash, or of a stock worker
     try:
         rows = candidates(chosen, now=now).filter(score__lte=latest).order_by("-failed_at", "-id")
-        return sorted(newest, key=lambda entry: -entry[2]), array("q", rows.values_list("pk", flat=True).iterator())
+        with asking():
+            found = array("q", rows.values_list("pk", flat=True).iterator())
+        return sorted(newest, key=lambda entry: -entry[2]), found
     except (DatabaseError, InterfaceError):
         return None
 

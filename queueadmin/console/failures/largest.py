@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from django.db.models import Count, Sum
@@ -36,7 +36,9 @@ def largest(*, now: datetime) -> Largest:
     crashed = dict(rows.filter(reason=POISON).values_list("fingerprint").annotate(Count("id")).order_by())
     start = int(now.timestamp()) // 60 - TREND_MINUTES + 1
     trends: dict[str, list[int]] = defaultdict(lambda: [0] * TREND)
-    minutes = rows.filter(minute__gte=start).values_list("fingerprint", "minute").annotate(Count("id")).order_by()
+    # By the moment, not the minute: each group's newest stand together in the index that counts them.
+    late = rows.filter(failed_at__gte=datetime.fromtimestamp(60 * start, UTC))
+    minutes = late.values_list("fingerprint", "minute").annotate(Count("id")).order_by()
     for fingerprint, minute, count in minutes:
         trends[fingerprint][min((minute - start) // _STEP, TREND - 1)] += count
     causes = tuple(

@@ -2,19 +2,21 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field, Payload, Term, Time, Words
 from queueadmin.console.filters.words import asked
-from queueadmin.console.models import Failure
+from queueadmin.console.models import Failure, FailureGroup
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -30,12 +32,32 @@ _HOLDS: Final = {
     "postgresql": (
         "SELECT failure_id FROM console_failuretext WHERE to_tsvector('simple', words) @@ to_tsquery('simple', %s)"
     ),
+    # Of its words PostgreSQL's index knows only that they are there. Where they stand the text tells 50 times as
+    # quickly as a vector that is made of it once more: 0.1 s instead of 4.8 for 33,000 that have the words.
+    "phrase": " AND ' ' || words LIKE %s",
     "sqlite": "SELECT rowid FROM console_failuretext_fts WHERE console_failuretext_fts MATCH %s",
 }
 
 
+#: What a question may hold in PostgreSQL. Its own 4 MB hold the places of some 60,000 rows; beyond that it remembers
+#: pages, and reads all words in them anew: 27 s for a word of 350,000 of a million dead letters, 0.9 s with this.
+_MEMORY: Final = "64MB"
+
+
 class NotIndexed(Exception):
     """The index alone cannot tell: the filter asks what stands at a path of the event."""
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Around questions to the index that may be of words. Raises DatabaseError."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
+        yield
 
 
 def selected(chosen: Filter, *, now: datetime) -> "QuerySet[Failure]":
@@ -75,8 +97,7 @@ def _field(term: Field) -> Q:
         case "id":
             return Q(job_id__in=values) | Q(event_id__in=values)
         case "error":
-            whole = (Q(error_type__iexact=value) for value in values if "." in value)
-            return reduce(or_, whole, Q(error_name__in=[value.casefold() for value in values]))
+            return reduce(or_, map(_raised, values), _nothing())
         case "replay":
             numbers = [int(value) for value in values if _NUMBER.fullmatch(value)]
             return Q(replay__in=numbers) | (Q(replay=None) if "" in values else _nothing())
@@ -84,6 +105,13 @@ def _field(term: Field) -> Q:
             return Q(permanent__in=[value == "yes" for value in values])
         case key:
             return Q(**{f"{_FIELDS[key]}__in": values})
+
+
+def _raised(value: str) -> Q:
+    """By the groups of that name, of which there are few: the index that counts causes has no texts of errors."""
+    name = value.rpartition(".")[2].casefold()
+    found = Q(fingerprint__in=FailureGroup.objects.filter(error_name=name).values("fingerprint"))
+    return found & Q(error_type__iexact=value) if "." in value else found
 
 
 def _may_hold(term: Payload) -> Q:
@@ -111,11 +139,12 @@ def _holds(words: list[str]) -> Q:
     if not words:
         return _nothing()
     # Words are letters and digits alone, so nothing in them means anything to the database.
+    sql, parameters = _HOLDS[connection.vendor], [f'"{" ".join(words)}" *']
     if connection.vendor == "postgresql":
-        question = " <-> ".join([*words[:-1], f"{words[-1]}:*"])
-    else:
-        question = f'"{" ".join(words)}" *'
-    return Q(pk__in=RawSQL(_HOLDS[connection.vendor], [question]))  # noqa: S611 - constant, with a parameter
+        parameters = [" & ".join([*words[:-1], f"{words[-1]}:*"])]
+        if len(words) > 1:
+            sql, parameters = sql + _HOLDS["phrase"], [*parameters, f"% {' '.join(words)}%"]
+    return Q(pk__in=RawSQL(sql, parameters))  # noqa: S611 - constant, with parameters
 
 
 def _nothing() -> Q:

@@ -1,31 +1,21 @@
 """What the page of dead letters shows of the index: when jobs failed, of which causes, and which they are."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from datetime import UTC, datetime
+from typing import Final, Literal
 
-from django.db.models import Count, F, Max, Min, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from ingest.reading.cursors import BadCursor, as_cursor, moment_of, read_cursor
 from queueadmin.console.dead_letters.reading import POISON
-from queueadmin.console.failures.selecting import selected
+from queueadmin.console.failures.counting import Counted, Counts, counts
+from queueadmin.console.failures.selecting import asking, selected
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field, Time
 from queueadmin.console.models import Failure, FailureGroup
 from queueadmin.console.queries import DeadLetter
 
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
-
-#: Lengths of time that the histogram may show, in minutes, as addresses say them; "all" goes back to the first failure.
-SPANS: Final = {"3h": 180, "24h": 1440, "7d": 10_080, "30d": 43_200}
-ALL: Final = "all"
-#: Bars of the histogram at most, and the minutes that one may stand for.
-BARS: Final = 72
-_STEPS: Final = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 43_200, 525_600)
 #: Bars of one group's trend.
 TREND: Final = 24
 #: Groups that are listed, those with the most.
@@ -36,6 +26,8 @@ ROWS: Final = 50
 _FROM: Final = 3
 #: What groups are ordered by, the most or the latest first; trend: which of them grow.
 SORTS: Final = ("count", "last", "first", "trend")
+
+_NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 Nature = Literal["systemic", "poison", ""]
 
@@ -81,6 +73,7 @@ class Rows:
     next: str | None
 
 
+@asking()
 def triage(
     chosen: Filter, *, now: datetime, group: str = "", span: str = "", sort: str = "count", limit: int = GROUPS
 ) -> Triage:
@@ -89,38 +82,27 @@ def triage(
     `span`: one of SPANS or ALL; else the shortest that shows the newest failure and the filter's `since`. `sort`: one
     of SORTS. Raises NotIndexed and DatabaseError.
     """
-    around = selected(without_times(chosen), now=now)
-    since, _ = chosen.bounds(now)
-    span = span if span in SPANS or span == ALL else _span(around, since, now)
-    start, step = _scale(around, span, now)
-    counted = _counted(around, start, step)
-    causes = list(
-        selected(chosen, now=now)
-        .values_list("fingerprint")
-        .annotate(
-            count=Count("id"),
-            first=Min("failed_at"),
-            last=Max("failed_at"),
-            poison=Count("id", filter=Q(reason=POISON)),
-        )
-        .order_by("-count", "fingerprint")
+    since, until = chosen.bounds(now)
+    counted = counts(selected(without_times(chosen), now=now), now=now, span=span, since=since, until=until)
+    causes = sorted(
+        (each for each in counted.causes.items() if each[1].count), key=lambda each: (-each[1].count, each[0])
     )
-    end = int(now.timestamp()) // 60
-    _order(causes, sort, lambda name: _trend(counted[name], start, end) if name in counted else ())
-    shown = FailureGroup.objects.in_bulk([cause[0] for cause in causes[:limit]])
+    _order(causes, sort, counted)
+    shown = FailureGroup.objects.in_bulk([name for name, _ in causes[:limit]])
     groups = [
         Cause(
             group=shown[name],
-            count=count,
-            first_at=first,
-            last_at=last,
-            trend=_trend(counted[name], start, end),
-            nature=nature(shown[name].count, shown[name].payloads, crashed=poison == count),
+            count=cause.count,
+            first_at=cause.first,
+            last_at=cause.last,
+            trend=_trend(cause, counted),
+            nature=nature(shown[name].count, shown[name].payloads, crashed=cause.poison == cause.count),
         )
-        for name, count, first, last, poison in causes[:limit]
-        if name in shown
+        for name, cause in causes[:limit]
+        if name in shown and cause.first and cause.last
     ]
-    return Triage(span, _bars(counted, start, end, step, group), tuple(groups), len(causes), sum(c[1] for c in causes))
+    count = sum(cause.count for _, cause in causes)
+    return Triage(counted.span, _bars(counted, group), tuple(groups), len(causes), count)
 
 
 def cause_of(fingerprint: str) -> Cause | None:
@@ -135,6 +117,7 @@ def cause_of(fingerprint: str) -> Cause | None:
     )
 
 
+@asking()
 def rows(chosen: Filter, *, now: datetime, group: str = "", cursor: str = "", limit: int = ROWS) -> Rows:
     """The jobs that match, the newest failure first. Raises BadCursor, NotIndexed and DatabaseError."""
     found = selected(of_group(chosen, group), now=now).order_by("-failed_at", "-id")
@@ -144,11 +127,13 @@ def rows(chosen: Filter, *, now: datetime, group: str = "", cursor: str = "", li
             raise BadCursor("cursor is not one that this list gave")
         at = moment_of(stood)
         found = found.filter(Q(failed_at__lt=at) | Q(failed_at=at, pk__lt=int(stood[1])))
-    page = list(found[: limit + 1])
-    last = page[limit - 1] if len(page) > limit else None
+    # Their keys first: what is sorted is a tenth as wide.
+    wanted = list(found.values_list("pk", "failed_at")[: limit + 1])
+    known = Failure.objects.in_bulk([pk for pk, _ in wanted[:limit]])
+    last = wanted[limit - 1] if len(wanted) > limit else None
     return Rows(
-        tuple(map(_dead_letter, page[:limit])),
-        as_cursor({"": (last.failed_at.timestamp(), str(last.pk))}) if last else None,
+        tuple(_dead_letter(known[pk]) for pk, _ in wanted[:limit] if pk in known),
+        as_cursor({"": (last[1].timestamp(), str(last[0]))}) if last else None,
     )
 
 
@@ -167,17 +152,15 @@ def nature(count: int, payloads: int, *, crashed: bool = False) -> Nature:
     return "systemic" if count >= _FROM and payloads * 2 > count else ""
 
 
-def _order(
-    causes: list[tuple[str, int, datetime, datetime, int]], sort: str, trend: Callable[[str], Sequence[int]]
-) -> None:
+def _order(causes: list[tuple[str, Counted]], sort: str, counted: Counts) -> None:
     """Put them into this order; they come the largest first."""
     match sort:
         case "last":
-            causes.sort(key=lambda cause: cause[3], reverse=True)
+            causes.sort(key=lambda cause: cause[1].last or _NEVER, reverse=True)
         case "first":
-            causes.sort(key=lambda cause: cause[2], reverse=True)
+            causes.sort(key=lambda cause: cause[1].first or _NEVER, reverse=True)
         case "trend":
-            causes.sort(key=lambda cause: growth(trend(cause[0])), reverse=True)
+            causes.sort(key=lambda cause: growth(_trend(cause[1], counted)), reverse=True)
 
 
 def growth(trend: Sequence[int]) -> int:
@@ -186,56 +169,24 @@ def growth(trend: Sequence[int]) -> int:
     return 3 * sum(trend[-late:]) - sum(trend[:-late]) if late else 0
 
 
-def _span(rows: "QuerySet[Failure]", since: datetime | None, now: datetime) -> str:
-    newest = rows.aggregate(newest=Max("failed_at"))["newest"]
-    earliest = min((moment for moment in (newest, since) if moment), default=now)
-    return next(
-        (name for name, minutes in SPANS.items() if earliest >= now - timedelta(minutes=minutes)),
-        ALL,
-    )
-
-
-def _scale(rows: "QuerySet[Failure]", span: str, now: datetime) -> tuple[int, int]:
-    """The first minute of the histogram, and the minutes of a bar."""
-    end = int(now.timestamp()) // 60
-    start = end - SPANS[span] if span in SPANS else (rows.aggregate(first=Min("minute"))["first"] or end - 60)
-    step = next((step for step in _STEPS if (end - start) // step < BARS), _STEPS[-1])
-    return start - start % step, step
-
-
-def _counted(rows: "QuerySet[Failure]", start: int, step: int) -> Mapping[str, dict[int, int]]:
-    """Fingerprint → first minute of a bar → failures."""
-    found: dict[str, dict[int, int]] = defaultdict(dict)
-    counted = (
-        rows.filter(minute__gte=start)
-        # As an expression: by the bare column SQLite goes through the index that lacks the minute, and looks up each
-        # row; 135 ms at 100,000 dead letters instead of 30.
-        .annotate(bar=F("minute") - F("minute") % step, cause=Coalesce("fingerprint", Value("")))
-        .values_list("cause", "bar")
-        .annotate(count=Count("id"))
-        .order_by()
-    )
-    for fingerprint, bar, count in counted:
-        found[fingerprint][int(bar)] = count
-    return found
-
-
-def _bars(counted: Mapping[str, dict[int, int]], start: int, end: int, step: int, group: str) -> tuple[Bar, ...]:
+def _bars(counted: Counts, group: str) -> tuple[Bar, ...]:
+    start, step = counted.scale.start, counted.scale.step
+    own = counted.causes[group].bars if group in counted.causes else {}
     return tuple(
         Bar(
             _moment(minute),
             _moment(minute + step),
-            sum(bars.get(minute, 0) for bars in counted.values()),
-            counted[group].get(minute, 0) if group in counted else 0,
+            sum(cause.bars.get(minute, 0) for cause in counted.causes.values()),
+            own.get(minute, 0),
         )
-        for minute in range(start, end + 1, step)
+        for minute in range(start, counted.end + 1, step)
     )
 
 
-def _trend(bars: Mapping[int, int], start: int, end: int) -> tuple[int, ...]:
-    found = [0] * TREND
-    for minute, count in bars.items():
-        found[min((minute - start) * TREND // (end - start + 1), TREND - 1)] += count
+def _trend(cause: Counted, counted: Counts) -> tuple[int, ...]:
+    found, start = [0] * TREND, counted.scale.start
+    for minute, count in cause.bars.items():
+        found[min((minute - start) * TREND // (counted.end - start + 1), TREND - 1)] += count
     return tuple(found)
 
 

@@ -162,6 +162,7 @@ def _groups(records: Sequence[Record], rows: Sequence[Failure]) -> list[FailureG
             groups[row.fingerprint] = FailureGroup(
                 fingerprint=row.fingerprint,
                 error_type=row.error_type,
+                error_name=row.error_name,
                 message=_storable(message)[:300],
                 frames="" if record.shown["frames"] == NONE else _storable(record.shown["frames"])[:300],
                 first_at=row.first_failed_at,

@@ -1,7 +1,8 @@
 """Views of the dead letters that people saved."""
 
 from queueadmin.console import saved_views as views
-from queueadmin.console.failures.triage import ALL, SORTS, SPANS
+from queueadmin.console.failures.counting import ALL, SPANS
+from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.openapi.parts import (
     Operations,
     Schema,

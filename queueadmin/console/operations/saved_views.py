@@ -7,7 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from queueadmin.console.audit import audited
-from queueadmin.console.failures.triage import ALL, SORTS, SPANS
+from queueadmin.console.failures.counting import ALL, SPANS
+from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import Filter
 from queueadmin.console.models import SavedView
 from queueadmin.console.saved_views import MOST, NAME

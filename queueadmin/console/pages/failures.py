@@ -27,6 +27,7 @@ from queueadmin.console import failures, operations, policies, saved_views
 from queueadmin.console.access.permissions import TRIAGE_FAILURES, VIEW_CONSOLE, may
 from queueadmin.console.dead_letters import Bound, Record, grouped
 from queueadmin.console.failures import NotIndexed, matching, triage
+from queueadmin.console.failures.counting import ALL, SPANS
 from queueadmin.console.failures.triage import Bar
 from queueadmin.console.figures import marks
 from queueadmin.console.filters import Filter, FilterError, parse
@@ -94,7 +95,7 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
     if not settings.REDIS:
         return dead_list(request, queue, cursor)
     text, span = request.GET.get("filter", "").strip(), request.GET.get("span", "")
-    span = span if span in (*triage.SPANS, triage.ALL) else ""
+    span = span if span in (*SPANS, ALL) else ""
     sort = sort if (sort := request.GET.get("sort", "")) in triage.SORTS else triage.SORTS[0]
     try:
         chosen = parse(text)
@@ -248,7 +249,7 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
         "columns": [(column, asked.to(**_window(column.bar))) for column in chart.columns],
         "since": _field(since),
         "until": _field(until),
-        "spans": [(name, asked.to(span=name), name == found.span) for name in (*triage.SPANS, triage.ALL)],
+        "spans": [(name, asked.to(span=name), name == found.span) for name in (*SPANS, ALL)],
         "causes": [
             (each, asked.to(group=each.group.pk), each.group.pk == asked.group, histogram.trend(each.trend))
             for each in found.groups

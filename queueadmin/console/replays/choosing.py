@@ -15,7 +15,7 @@ from django.db.models import Count, Q
 from queueadmin.console.dead_letters import Group, Record, grouped
 from queueadmin.console.dead_letters.left_out import why_left
 from queueadmin.console.dead_letters.reading import POISON
-from queueadmin.console.failures import NotIndexed, matching, selected, state
+from queueadmin.console.failures import NotIndexed, asking, matching, selected, state
 from queueadmin.console.failures.causes import causes
 from queueadmin.console.filters import Filter
 
@@ -41,10 +41,11 @@ def choice(client: redis.Redis, chosen: Filter, *, now: datetime, trash: bool, m
     told = None if trash else state(client)
     if told is not None and told.complete and not told.behind:
         try:
-            left = selected(chosen, now=now).aggregate(
-                poison=Count("id", filter=Q(reason=POISON)),
-                permanent=Count("id", filter=Q(permanent=True) & ~Q(reason=POISON)),
-            )
+            with asking():
+                left = selected(chosen, now=now).aggregate(
+                    poison=Count("id", filter=Q(reason=POISON)),
+                    permanent=Count("id", filter=Q(permanent=True) & ~Q(reason=POISON)),
+                )
             found = causes(client, chosen, now=now, limit=GROUPS, most=most)
             others = found.groups - len(found.items)
             return Choice(found.scanned, **left, more=not found.complete, groups=found.items, others=others)

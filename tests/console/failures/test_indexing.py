@@ -38,6 +38,18 @@ def test_a_dead_letter_gets_a_row_that_tells_what_it_is(indexer: Indexer, jobs: 
     assert (group.count, group.payloads, group.queues, group.sources) == (1, 1, {"high": 1}, {"zabbix": 1})
 
 
+def test_names_as_long_as_they_may_be_fit_into_each_index(indexer: Indexer, jobs: Jobs) -> None:
+    """PostgreSQL's have 2,704 bytes for an entry, and hardly compress what no two characters of are alike."""
+    long = {
+        name: "".join(chr(0x1F300 + 255 * offset + number) for number in range(255))
+        for offset, name in enumerate(("source", "tenant"))
+    }
+    jobs.fail(**long)
+    indexer.step()
+    row = Failure.objects.get()
+    assert (row.source, row.tenant) == (long["source"], long["tenant"])
+
+
 def test_writing_twice_is_writing_once(indexer: Indexer, jobs: Jobs, empty_redis: redis.Redis) -> None:
     ids = jobs.fail(7)
     indexer.step()

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+from django.db import connection
 
 from queueadmin.console import dead_letters
-from queueadmin.console.failures import Indexer, NotIndexed, selected
+from queueadmin.console.failures import Indexer, NotIndexed, asking, selected
 from queueadmin.console.filters import parse
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import carry, fail
@@ -117,3 +118,17 @@ def test_what_the_index_cannot_tell_is_said(ids: list[str], text: str) -> None:
 )
 def test_signs_mean_nothing_to_the_database(ids: list[str], text: str) -> None:
     assert found(text) == set()
+
+
+def test_a_question_of_words_may_hold_all_that_they_find() -> None:
+    """Only on PostgreSQL, and only for the question: SQLite would lock its file for writing."""
+    with asking():
+        assert connection.in_atomic_block == (connection.vendor == "postgresql")
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW work_mem")
+                assert cursor.fetchone() == ("64MB",)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW work_mem")
+            assert cursor.fetchone() == ("4MB",)

@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 
 from queueadmin.console.failures import Indexer
-from queueadmin.console.failures.triage import BARS, TREND, Triage, cause_of, nature, rows, triage
+from queueadmin.console.failures.counting import BARS
+from queueadmin.console.failures.triage import TREND, Triage, cause_of, nature, rows, triage
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Failure, FailureGroup
 from tests.console.conftest import Jobs
