@@ -20,6 +20,7 @@ from queueadmin.console.api import (
     saved_views,
     schedules,
     statistics,
+    trash,
     workers,
 )
 
@@ -69,12 +70,14 @@ urlpatterns = [
     path("api/v1/dlq/retry", replays.RetryView.as_view(), name="dlq-retry"),
     path("api/v1/dlq/discard", replays.DiscardView.as_view(), name="dlq-discard"),
     path("api/v1/dlq/restore", replays.RestoreView.as_view(), name="dlq-restore"),
+    path("api/v1/dlq/purge", trash.PurgeView.as_view(), name="dlq-purge"),
     path("api/v1/replays/<str:replay>", replays.ReplayView.as_view(), name="replay"),
     path("api/v1/replays/<str:replay>/pause", replays.PauseView.as_view(), name="replay-pause"),
     path("api/v1/replays/<str:replay>/resume", replays.ResumeView.as_view(), name="replay-resume"),
     path("api/v1/replays/<str:replay>/tune", replays.TuneView.as_view(), name="replay-tune"),
     path("api/v1/replays/<str:replay>/cancel", replays.CancelView.as_view(), name="replay-cancel"),
     path("api/v1/audit", audit.AuditView.as_view(), name="audit"),
+    path("api/v1/audit/<str:operation>/undo", trash.UndoView.as_view(), name="audit-undo"),
     path("api/v1/devices", devices.DevicesView.as_view(), name="devices"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
     path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view(), name="job"),

@@ -8,9 +8,12 @@ import redis
 
 from ingest.queue import keys
 from ingest.reading.fields import text
+from queueadmin.console import audit
+from queueadmin.console.models import Replay
 
 #: Entries of the list in one question.
 _PAGE: Final = 500
+_OF_REPLAY: Final = "replay-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,24 @@ def undoable(client: redis.Redis, operations: Iterable[str]) -> set[str]:
     return {operation for operation, found in zip(named, pipe.execute(), strict=True) if found}
 
 
+def name_of(client: redis.Redis, operation: str) -> str | None:
+    """What Undo is told of an operation, by its id in the audit log; None: nobody knows it.
+
+    What Undo is told already stays as it is, while the database is away as well. Raises redis.RedisError and
+    DatabaseError.
+    """
+    if count(client, operation):
+        return operation
+    if found := audit.find(operation):
+        return found.undo or operation
+    number = operation.removeprefix(_OF_REPLAY)
+    is_one = number != operation and number.isascii() and number.isdecimal() and len(number) <= 18
+    return operation if is_one and Replay.objects.filter(pk=int(number)).exists() else None
+
+
 def of_replay(number: int) -> str:
     """The name of what a replay put into the trash."""
-    return f"replay-{number}"
+    return f"{_OF_REPLAY}{number}"
 
 
 def _read(line: bytes | str) -> Trashed:

@@ -192,7 +192,7 @@ def test_asked_it_names_the_count_and_takes_yes_alone(
     asked = io.StringIO()
     with nullcontext() if moved else pytest.raises(CommandError, match=r"^Nothing was changed\.$"):
         call_command("dlq", "discard", stdout=io.StringIO(), stderr=asked)
-    assert asked.getvalue() == "Move 2 dead letters to the trash? [y/N] "
+    assert asked.getvalue().startswith("Move 2 dead letters to the trash? [y/N] ")
     assert empty_redis.zcard(keys.trash("high")) == moved
 
 

@@ -1,9 +1,14 @@
 """The audit log."""
 
+from collections.abc import Sequence
+
+import redis
+from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from queueadmin.console import audit
+from ingest.queue.connections import connection
+from queueadmin.console import audit, undoing
 from queueadmin.console.access.permissions import VIEW_AUDIT
 from queueadmin.console.api.base import ConsoleView, invalid_field
 from queueadmin.console.api.lists import filter_of, limit_of
@@ -19,4 +24,20 @@ class AuditView(ConsoleView):
             found = audit.page(chosen, cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")))
         except audit.BadCursor as error:
             raise invalid_field("cursor", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
-        return Response({"items": [audit.shown(operation) for operation in found.items], "next": found.next})
+        undoable = _undoable(found.items)
+        items = [audit.shown(each) | {"links": _links(each, undoable)} for each in found.items]
+        return Response({"items": items, "next": found.next})
+
+
+def _undoable(found: Sequence[audit.Operation]) -> set[str]:
+    """What Undo can bring back of these; nothing while Redis is away."""
+    named = [each.undo for each in found if each.undo]
+    try:
+        return undoing.undoable(connection(), named) if named else set()
+    except redis.RedisError:
+        return set()
+
+
+def _links(operation: audit.Operation, undoable: set[str]) -> dict[str, str]:
+    can = operation.undo in undoable
+    return {"undo": reverse("console-api:audit-undo", args=[operation.id])} if can else {}

@@ -3,7 +3,18 @@
 from queueadmin.console.audit.chain import BEGUN, Checked, first_broken, verify
 from queueadmin.console.audit.filters import STATES, VOCABULARY, chosen
 from queueadmin.console.audit.keeping import Keeper, LastCheck, last_check
-from queueadmin.console.audit.reading import COUNTED, BadCursor, Operation, Page, actions, count, newer, page, shown
+from queueadmin.console.audit.reading import (
+    COUNTED,
+    BadCursor,
+    Operation,
+    Page,
+    actions,
+    count,
+    find,
+    newer,
+    page,
+    shown,
+)
 from queueadmin.console.audit.recording import AuditUnavailable, Outcome, audited, last_mover
 from queueadmin.console.audit.waiting import drain
 
@@ -25,6 +36,7 @@ __all__ = [
     "chosen",
     "count",
     "drain",
+    "find",
     "first_broken",
     "last_check",
     "last_mover",

@@ -16,7 +16,7 @@ from queueadmin.console.models import AuditEntry
 #: What became of an operation: `died` has had no outcome for longer than BEGUN, `running` not yet.
 STATES: Final = ("done", "failed", "running", "died")
 VOCABULARY: Final = Vocabulary(
-    "entry", ("by", "action", "target", "outcome", "since", "until", "older"), {"outcome": STATES}
+    "entry", ("by", "action", "target", "outcome", "id", "since", "until", "older"), {"outcome": STATES}
 )
 
 
@@ -46,6 +46,8 @@ def _term(term: Term, now: datetime) -> Q:
             met = Q(actor__in=term.values)
         case Field(key="action"):
             met = Q(action__in=term.values)
+        case Field(key="id"):
+            met = Q(operation__in=term.values)
         case Field(key="target"):
             met = _any(lambda value: Q(target__icontains=value) if value else Q(target=""), term.values)
         case Field(key="outcome"):

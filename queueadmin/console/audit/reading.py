@@ -105,6 +105,14 @@ def actions() -> list[str]:
     return list(AuditEntry.objects.order_by("action").values_list("action", flat=True).distinct())
 
 
+def find(operation: str) -> Operation | None:
+    """The one with this id."""
+    if "\0" in operation:
+        return None
+    intents = AuditEntry.objects.filter(operation=operation, step=AuditEntry.Step.INTENT)
+    return next(iter(_operations(list(intents[:1]), timezone.now())), None)
+
+
 def shown(operation: Operation) -> dict[str, Any]:
     """One operation in the API's shape."""
     return {

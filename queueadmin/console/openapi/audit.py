@@ -21,6 +21,11 @@ def audit_shapes() -> dict[str, Schema]:
         "state": {"enum": list(audit.STATES), "description": "`died`: no outcome for more than a minute."},
         "outcome": nullable(text("What it really did, in a sentence.")),
         "ended_at": nullable(moment),
+        "links": {
+            "type": "object",
+            "additionalProperties": {"type": "string", "format": "uri-reference"},
+            "description": "`undo`, while it can be undone.",
+        },
     }
     return {
         "AuditEntry": {"type": "object", "required": list(entry), "properties": entry},

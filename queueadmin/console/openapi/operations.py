@@ -20,6 +20,7 @@ from queueadmin.console.openapi.schedules import schedules
 from queueadmin.console.openapi.sending import sending
 from queueadmin.console.openapi.statistics import statistics
 from queueadmin.console.openapi.tracking import tracking
+from queueadmin.console.openapi.trash import trash
 from queueadmin.console.openapi.workers import worker_operations
 
 TAGS: Final = {
@@ -49,6 +50,7 @@ def operations() -> Operations:
         **saved_views(),
         **policies(),
         **replays(),
+        **trash(),
         **statistics(),
         **alerts(),
         **devices(),

@@ -29,6 +29,8 @@ class FrozenResult:
     already: int = 0
     poison: int = 0
     permanent: int = 0
+    #: Its name in the audit log; of a discard what Undo is told.
+    operation: str = ""
 
     @property
     def sentence(self) -> str:
@@ -114,7 +116,7 @@ def _move(
 ) -> FrozenResult:
     need_reason_for(result.asked, reason, asking)
     with audited(actor=actor, action=action, target=chosen or _ALL, count=result.asked, reason=reason) as outcome:
-        transitions = Transitions(connection())
+        transitions, result = Transitions(connection()), replace(result, operation=outcome.operation)
         for name, places in frozen.chunks(CHUNK):
             # One that was retried and failed again is another failure: the script leaves it.
             moved = len(step(transitions, name, {place.id: place.score for place in places}, outcome.operation))

@@ -62,6 +62,8 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
         for verb in ("pause", "resume", "tune", "cancel")
     },
     "api/v1/audit": {"get": ("admin", "everyone")},
+    "api/v1/audit/<str:operation>/undo": {"post": ("admin", "worker")},
+    "api/v1/dlq/purge": {"post": ("admin", "everyone")},
     "api/v1/workers": {"get": ("read", "everyone")},
     **{
         f"api/v1/workers/<path:worker>/{verb}": {"post": ("admin", "worker")}
@@ -108,6 +110,7 @@ BODIES: dict[str, Any] = {
     **{f"api/v1/dlq/{verb}": {"filter": ""} for verb in ("retry", "discard", "restore")},
     "api/v1/dlq/views": {"name": "mine"},
     "api/v1/dlq/policies": {"keep_days": 30, "reason": "disk"},
+    "api/v1/dlq/purge": {"queue": "low", "confirm": "low", "reason": "spam"},
     "api/v1/marks": {"text": "deploy 4f2c91e"},
     "api/v1/jobs/<str:job_id>/move": {"queue": "low"},
     "api/v1/workers/<path:worker>/kill": {"reason": "it hangs"},
@@ -150,6 +153,7 @@ def send(empty_redis: redis.Redis) -> Send:
         path += QUERIES.get(route, "").replace("{job}", job) if query is None else query
         headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
         path = path.replace("<str:schedule>", "hourly").replace("<path:worker>", "x").replace("<str:replay>", "1")
+        path = path.replace("<str:operation>", "0" * 32)
         if "/schedules" in path:
             rules.delete("hourly")
             rules.delete("made")

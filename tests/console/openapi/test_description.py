@@ -156,6 +156,8 @@ class States:
             if operation_id == "restoreDeadLetters":
                 self.transitions.discard("high", dead)
             return path
+        if "{operation}" in path:
+            return path.replace("{operation}", operations_.discard(self.jobs.fail(), actor="ada").operation)
         if "{replay}" in path:
             self.jobs.fail()
             begun = operations_.start_replay(parse(""), actor="ada", reason="fixed").replay

@@ -31,7 +31,7 @@ from queueadmin.console.failures import matching
 from queueadmin.console.failures.causes import causes
 from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import KEYS, Filter, FilterError, parse
-from queueadmin.console.management import dlq_policies
+from queueadmin.console.management import dlq_policies, dlq_trash
 from queueadmin.console.operations import REASON_FROM, FrozenResult
 from queueadmin.console.saved_views import shared
 from queueadmin.console.words import listed
@@ -54,6 +54,10 @@ Put the whole filter in single quotes: manage.py dlq list 'queue:high -source:za
 Exit code: 0 done; 1 nothing matched or moved, or Redis or the database is away; 2 command or filter are wrong."""
 
 
+#: Actions that are of no filter.
+_UNFILTERED: Final = {"undo": dlq_trash.undo, "purge": dlq_trash.purge, "policies": dlq_policies.run}
+
+
 class _Parser(CommandParser):
     """Takes -kind:alert for what it is, also outside of quotes."""
 
@@ -63,7 +67,7 @@ class _Parser(CommandParser):
 
 
 class Command(BaseCommand):
-    help = "List, group, retry, discard and export dead letters, and say how long they are kept."
+    help = "List, group, retry, discard, bring back and export dead letters, and say how long they are kept."
 
     def add_arguments(self, parser: CommandParser) -> None:
         def action(name: str, told: str) -> ArgumentParser:
@@ -109,17 +113,21 @@ class Command(BaseCommand):
         export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="csv, or a JSON object a line")
         export.add_argument("--output", type=Path, metavar="FILE", help="write it there, not to the terminal")
 
+        told = "bring back what an operation put into the trash: a discard, an emptied queue, a replay"
+        undo = actions.add_parser("undo", help=told, description=told)
+        told = "delete what is in a queue's trash for good"
+        dlq_trash.add_arguments(undo, actions.add_parser("purge", help=told, description=told))
         told = "how long dead letters are kept: list, set and remove policies"
         dlq_policies.add_arguments(actions.add_parser("policies", help=told, description=told), _positive)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        is_filtered = options["action"] != "policies"
-        chosen = self._chosen(options) if is_filtered else Filter()
+        action = options["action"]
+        chosen = self._chosen(options) if action not in _UNFILTERED else Filter()
         try:
-            if is_filtered:
-                getattr(self, f"_{options['action']}")(chosen, options)
+            if action in _UNFILTERED:
+                _UNFILTERED[action](options, self._print)
             else:
-                dlq_policies.run(options, self._print)
+                getattr(self, f"_{action}")(chosen, options)
             self.stdout.flush()
         except redis.RedisError as error:
             raise CommandError(f"Redis does not answer: {error}") from None
@@ -297,6 +305,8 @@ class Command(BaseCommand):
             why = "Stopped" if isinstance(error, KeyboardInterrupt) else f"Redis does not answer: {error}"
             raise CommandError(f"{why}. {done}") from None
         self._print(result.sentence + "\n")
+        if options["action"] == "discard" and isinstance(result, FrozenResult) and result.moved:
+            self.stderr.write(f"To bring it back: manage.py dlq undo {result.operation}")
         if not result.moved:
             raise SystemExit(1)
 
