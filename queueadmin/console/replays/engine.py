@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import redis
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from ingest.queue import keys
 from ingest.queue.connections import server_time
@@ -63,10 +63,10 @@ class Engine:
             except Overtaken:
                 # An operator pressed meanwhile, or another one leads: the next step reads what is true.
                 self._freezing.pop(replay.pk, None)
-            except (redis.RedisError, DatabaseError, InterfaceError):
+            except (redis.RedisError, OperationalError, InterfaceError):
                 raise
             except Exception as error:
-                wrong = wrong or error  # the others go on
+                wrong = wrong or error  # what one of them alone is refused for; the others go on
         if wrong is not None:
             raise wrong
 
@@ -104,7 +104,12 @@ class Engine:
         if writing is None or writing.version != replay.version:
             freezing.begin(replay)
             writing = self._freezing[replay.pk] = Freezing(self._client, replay)
-        writing.step(replay, now, TURN)
+        try:
+            writing.step(replay, now, TURN)
+        except Exception:
+            # What was met and not saved would be missing from the set, and whoever reads cannot go on: it begins anew.
+            del self._freezing[replay.pk]
+            raise
         if replay.frozen_at is not None:
             del self._freezing[replay.pk]
 

@@ -26,6 +26,8 @@ from queueadmin.console.replays import marks, pace, rules
 MOST_ERRORS: Final = 200
 #: Characters of a message that are kept.
 _MESSAGE: Final = 300
+#: Characters of an exception's name that are kept: what stops a replay says it.
+_TYPE: Final = 255
 #: Jobs in one question to Redis or the database.
 _ASKED: Final = 500
 _FIELDS: Final = ("status", keys.REPLAY, keys.GIVEN_BACK, keys.TRASHED_AT, keys.ERROR_TYPE, keys.ERROR_MESSAGE,
@@ -164,9 +166,14 @@ def _note_error(replay: Replay, error: Raised) -> None:
         replay.errors[group] = {**known, "count": known["count"] + 1}
     elif len(replay.errors) < MOST_ERRORS:
         replay.errors[group] = {
-            "type": error.type,
-            "message": masked_text(error.message)[:_MESSAGE],
+            "type": _storable(error.type)[:_TYPE],
+            "message": _storable(masked_text(error.message))[:_MESSAGE],
             "count": 1,
             "new": bool(replay.groups) and group not in replay.groups,
             "accepted": False,
         }
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL refuses: a handler may raise any text."""
+    return text.replace("\0", "\ufffd")
