@@ -59,7 +59,7 @@ class Cause:
 class Triage:
     span: str
     bars: tuple[Bar, ...]
-    #: The first of `causes`, in the order that was asked for.
+    #: The first of `causes`, in the order that was asked for; the last may be the one asked for.
     groups: tuple[Cause, ...]
     causes: int
     #: Failures that the filter chooses, of all groups.
@@ -80,7 +80,8 @@ def triage(
     """Bars and groups by a filter; its times choose groups and counts, and are marked among the bars of a longer time.
 
     `span`: one of SPANS or ALL; else the shortest that shows the newest failure and the filter's `since`. `sort`: one
-    of SORTS. Raises NotIndexed and DatabaseError.
+    of SORTS. `group` is among the groups also when it comes after the first `limit`. Raises NotIndexed and
+    DatabaseError.
     """
     since, until = chosen.bounds(now)
     counted = counts(selected(without_times(chosen), now=now), now=now, span=span, since=since, until=until)
@@ -88,7 +89,8 @@ def triage(
         (each for each in counted.causes.items() if each[1].count), key=lambda each: (-each[1].count, each[0])
     )
     _order(causes, sort, counted)
-    shown = FailureGroup.objects.in_bulk([name for name, _ in causes[:limit]])
+    listed = causes[:limit] + [cause for cause in causes[limit:] if cause[0] == group]
+    shown = FailureGroup.objects.in_bulk([name for name, _ in listed])
     groups = [
         Cause(
             group=shown[name],
@@ -98,7 +100,7 @@ def triage(
             trend=_trend(cause, counted),
             nature=nature(shown[name].count, shown[name].payloads, crashed=cause.poison == cause.count),
         )
-        for name, cause in causes[:limit]
+        for name, cause in listed
         if name in shown and cause.first and cause.last
     ]
     count = sum(cause.count for _, cause in causes)

@@ -46,7 +46,8 @@ from queueadmin.console.request import Request, is_partial
 #: Dead letters that are read one by one where the index alone cannot tell, the newest, and the seconds for that.
 LOOKED_AT: Final = 5_000
 SECONDS: Final = 0.07
-#: Groups that a phone shows at first.
+#: Groups that are listed at first, and that a phone shows of them.
+LISTED: Final = 15
 FOLDED: Final = 3
 
 #: What causes are ordered by, as the page calls it.
@@ -64,7 +65,7 @@ class Asked:
     group: str
     span: str
     cursor: str
-    #: Whether a phone shows all groups.
+    #: Whether all groups are listed.
     is_whole: bool = False
     #: What the causes are ordered by, one of triage.SORTS.
     sort: str = triage.SORTS[0]
@@ -78,7 +79,9 @@ class Asked:
         group = self.group if group is None else group
         base = reverse("console:failure_group", args=[group]) if group else reverse("console:dead_letters")
         sort = self.sort if self.sort != triage.SORTS[0] else ""
-        said = {"filter": str(self.chosen if chosen is None else chosen), "span": self.span, "sort": sort} | more
+        groups = "all" if self.is_whole else ""
+        chosen = self.chosen if chosen is None else chosen
+        said = {"filter": str(chosen), "span": self.span, "sort": sort, "groups": groups} | more
         query = urlencode({name: value for name, value in said.items() if value})
         return f"{base}?{query}" if query else base
 
@@ -234,7 +237,8 @@ def _index(client: redis.Redis) -> tuple[str, bool]:
 
 def _found(asked: Asked, now: datetime) -> dict[str, Any]:
     """Bars and groups by the index. Raises NotIndexed, DatabaseError and Http404."""
-    found = triage.triage(asked.chosen, now=now, group=asked.group, span=asked.span, sort=asked.sort)
+    limit = triage.GROUPS if asked.is_whole else LISTED
+    found = triage.triage(asked.chosen, now=now, group=asked.group, span=asked.span, sort=asked.sort, limit=limit)
     cause = next((each for each in found.groups if each.group.pk == asked.group), None)
     if asked.group and cause is None and (cause := triage.cause_of(asked.group)) is None:
         raise Http404("no such group")
@@ -255,7 +259,9 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
             for each in found.groups
         ],
         "sorts": [(told, asked.to(sort=name), name == asked.sort) for name, told in _SORTS.items()],
-        "folded": 0 if asked.is_whole else max(0, len(found.groups) - FOLDED),
+        "is_folded": not asked.is_whole and found.causes > FOLDED,
+        "has_more": not asked.is_whole and found.causes > LISTED,
+        "most_causes": triage.GROUPS,
         "unfolded": asked.to(groups="all"),
         "cause": cause if asked.group else None,
         "leaving": policies.soon(now),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import unquote
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_wrong_filter_says_how(operator: Client, ids: list[str]) -> None:
 
 
 def test_pages_go_on_by_cursor(operator: Client, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triage.rows, "__kwdefaults__", {**triage.rows.__kwdefaults__, "limit": 2})
+    monkeypatch.setattr(triage, "rows", partial(triage.rows, limit=2))
     page = text_of(operator.get("/dead-letters/?filter=source:prometheus"))
     older = page.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
     assert ids[4] in page
@@ -260,3 +261,24 @@ def test_causes_are_ordered_as_asked(operator: Client, ids: list[str]) -> None:
         page = text_of(operator.get(f"/dead-letters/?sort={sort}"))
         assert page.index(f'href="{order[0]}') < page.index(f'href="{order[1]}'), sort
     assert f"{first}?sort=first" in text_of(operator.get("/dead-letters/?sort=first"))
+
+
+def test_many_causes_are_listed_when_asked_and_one_of_the_last_is_counted(
+    operator: Client, indexer: Indexer, jobs: Jobs
+) -> None:
+    fail(jobs, 2, message="is away")
+    for number in range(16):
+        fail(jobs, 1, message="is rare", kind=f"Rare{'x' * number}Error")
+    indexer.step()
+    page = text_of(operator.get("/dead-letters/"))
+    assert "17 causes" in page
+    assert page.count('<span class="num cnt">') == 15
+    assert 'href="/dead-letters/?groups=all">Show all 17<' in page
+    page = text_of(operator.get("/dead-letters/?groups=all"))
+    assert page.count('<span class="num cnt">') == 17
+    assert "Show all" not in page
+    last = sorted(group.pk for group in FailureGroup.objects.exclude(count=2))[-1]
+    page = text_of(operator.get(f"/dead-letters/{last}/"))
+    assert page.count('<span class="num cnt">') == 16
+    assert f'href="/dead-letters/{last}/" aria-current="true"' in page
+    assert "1 of 18" in page
