@@ -4,30 +4,29 @@ from ingest.kinds.alerts import ACTIONS
 from ingest.models import Alert
 from ingest.priorities import PRIORITIES
 from queueadmin.console.alerts import VOCABULARY
-from queueadmin.console.api import base
-from queueadmin.console.openapi.paging import paging
+from queueadmin.console.openapi.lists import page_of, paging
 from queueadmin.console.openapi.parts import (
+    MOMENT,
     Operations,
     Schema,
-    body,
-    example,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
     ref,
     text,
 )
+from queueadmin.console.openapi.reasons import why
 
 _ALERT = "9f2c4e1ab7d84c60a1f35e7720c9d4b8"
 
 
 def alert_shapes() -> dict[str, Schema]:
     """Components: Alert, Alerts."""
-    moment = {"type": "string", "format": "date-time"}
     name = {"type": ["string", "null"]}
     report: dict[str, Schema] = {
-        "at": moment,
+        "at": MOMENT,
         "action": {"enum": list(ACTIONS)},
         "by": {**name, "description": "The person; null: an alert said so."},
         "job": {**name, "description": "The alert's job."},
@@ -35,41 +34,33 @@ def alert_shapes() -> dict[str, Schema]:
     alert: dict[str, Schema] = {
         "id": text("Ours; the same for all alerts about the problem."),
         "state": {"enum": list(Alert.State.values)},
-        "changed_at": {**moment, "description": "Since when it is in this state."},
+        "changed_at": {**MOMENT, "description": "Since when it is in this state."},
         "severity": {"enum": list(map(str, PRIORITIES)), "description": "The newest trigger's."},
         "source": name,
         "tenant": name,
         "title": text("The newest trigger's."),
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "occurrences": {"type": "integer", "minimum": 0, "description": "How often it was triggered."},
-        "first_seen": moment,
-        "last_seen": moment,
-        "opened_at": {**nullable(moment), "description": "The first trigger after the newest resolve; null: not open."},
-        "triggered_at": {**nullable(moment), "description": "The newest trigger."},
-        "acknowledged_at": {**nullable(moment), "description": "The newest acknowledgement."},
-        "resolved_at": {**nullable(moment), "description": "The newest resolve."},
+        "first_seen": MOMENT,
+        "last_seen": MOMENT,
+        "opened_at": {**nullable(MOMENT), "description": "The first trigger after the newest resolve; null: not open."},
+        "triggered_at": {**nullable(MOMENT), "description": "The newest trigger."},
+        "acknowledged_at": {**nullable(MOMENT), "description": "The newest acknowledgement."},
+        "resolved_at": {**nullable(MOMENT), "description": "The newest resolve."},
         "reports": {
             "type": "array",
-            "items": {"type": "object", "required": list(report), "properties": report},
+            "items": members(report),
             "description": "Of one problem: what was said about it, the newest first.",
         },
     }
-    items = {"type": "array", "items": ref("Alert")}
-    following = {"type": ["string", "null"], "description": "The next page's cursor; null: this is the last."}
     return {
-        "Alert": {"type": "object", "required": [each for each in alert if each != "reports"], "properties": alert},
-        "Alerts": {
-            "type": "object",
-            "required": ["items", "next"],
-            "properties": {"items": items, "next": following},
-        },
+        "Alert": members(alert, required=[each for each in alert if each != "reports"]),
+        "Alerts": page_of("Alert"),
     }
 
 
 def alerts() -> Operations:
     alert_id = parameter("alert_id", "path", "Ours.", {"type": "string", "maxLength": 64, "example": _ALERT})
-    reason = nullable(text("For the audit log.", maxLength=base.MAX_REASON, pattern=r"^[^\u0000]*$"))
-    why = {"type": "object", "properties": {"reason": reason}}
     found: Operations = {
         "/api/v1/alerts": {
             "get": operation(
@@ -123,7 +114,7 @@ def alerts() -> Operations:
                 f"{description} It is in the audit log. Saying it again changes nothing.",
                 scope="admin",
                 parameters=[alert_id],
-                request=body("Why.", why, examples={"why": example({"reason": "the disk was replaced"})}),
+                request=why("the disk was replaced"),
                 answers={200: json_answer("The problem, as it is now.", ref("Alert"))},
                 errors=(404, 409, 413, 415, 422) if verb == "acknowledge" else (404, 413, 415, 422),
             )

@@ -1,17 +1,28 @@
 """The audit log."""
 
 from queueadmin.console import audit
-from queueadmin.console.openapi.paging import paging
-from queueadmin.console.openapi.parts import Operations, Schema, json_answer, nullable, operation, parameter, ref, text
+from queueadmin.console.openapi.lists import page_of, paging
+from queueadmin.console.openapi.parts import (
+    LINKS,
+    MOMENT,
+    Operations,
+    Schema,
+    json_answer,
+    members,
+    nullable,
+    operation,
+    parameter,
+    ref,
+    text,
+)
 
 
 def audit_shapes() -> dict[str, Schema]:
     """Components: AuditEntry, AuditEntries."""
-    moment = {"type": "string", "format": "date-time"}
     number = {"type": ["integer", "null"], "minimum": 0}
     entry: dict[str, Schema] = {
         "id": text("The operation's."),
-        "at": moment,
+        "at": MOMENT,
         "actor": text("A user's name, `key:` and a key's, `cli:` and that of the machine's user, or maintenance."),
         "action": text("Such as pause, retry, discard, recover_stalled."),
         "target": text("What it is about: job ids (the first ten), a queue, a filter."),
@@ -20,23 +31,12 @@ def audit_shapes() -> dict[str, Schema]:
         "reason": nullable(text("Why.")),
         "state": {"enum": list(audit.STATES), "description": "`died`: no outcome for more than a minute."},
         "outcome": nullable(text("What it really did, in a sentence.")),
-        "ended_at": nullable(moment),
-        "links": {
-            "type": "object",
-            "additionalProperties": {"type": "string", "format": "uri-reference"},
-            "description": "`undo`, while it can be undone.",
-        },
+        "ended_at": nullable(MOMENT),
+        "links": {**LINKS, "description": "`undo`, while it can be undone."},
     }
     return {
-        "AuditEntry": {"type": "object", "required": list(entry), "properties": entry},
-        "AuditEntries": {
-            "type": "object",
-            "required": ["items", "next"],
-            "properties": {
-                "items": {"type": "array", "items": ref("AuditEntry")},
-                "next": nullable(text("The next page's cursor; null: this is the last.")),
-            },
-        },
+        "AuditEntry": members(entry),
+        "AuditEntries": page_of("AuditEntry"),
     }
 
 

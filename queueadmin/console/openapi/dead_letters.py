@@ -2,15 +2,17 @@
 
 from typing import Final
 
-from queueadmin.console import job_lists
-from queueadmin.console.api import lists
 from queueadmin.console.api.dead_letters import LOOKED_AT
 from queueadmin.console.failures.triage import SORTS, TREND
 from queueadmin.console.models import FailureGroup
+from queueadmin.console.openapi.lists import all_of, limit
 from queueadmin.console.openapi.parts import (
+    COUNT,
+    MOMENT,
     Operations,
     Schema,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
@@ -23,9 +25,7 @@ _TAG: Final = "Dead letters"
 
 def dead_letter_shapes() -> dict[str, Schema]:
     """Components: DeadLetterGroup, DeadLetterGroups."""
-    moment = {"type": "string", "format": "date-time"}
-    count = {"type": "integer", "minimum": 0}
-    counts = {"type": "object", "additionalProperties": count}
+    counts = {"type": "object", "additionalProperties": COUNT}
     frames = {"type": "array", "items": {"type": "string", "example": "shop/orders.py:charge"}}
     kind_of_error = {
         "type": "object",
@@ -38,9 +38,9 @@ def dead_letter_shapes() -> dict[str, Schema]:
     group: dict[str, Schema] = {
         "id": text("In filters `group:<id>`."),
         "error": kind_of_error,
-        "count": count,
-        "first_at": nullable(moment),
-        "last_at": nullable(moment),
+        "count": COUNT,
+        "first_at": nullable(MOMENT),
+        "last_at": nullable(MOMENT),
         "queues": {**counts, "description": "How many by queue."},
         "reasons": {**counts, "description": "How many by reason."},
         "status": {"enum": [*FailureGroup.Status.values, None], "description": "What people say of it."},
@@ -53,26 +53,24 @@ def dead_letter_shapes() -> dict[str, Schema]:
         },
         "trend": {
             "type": "array",
-            "items": count,
+            "items": COUNT,
             "description": f"Failures in {TREND} parts of the time since they began; empty while there is no index.",
         },
     }
-    groups: dict[str, Schema] = {
-        "items": {"type": "array", "items": ref("DeadLetterGroup")},
-        "groups": {**count, "description": "How many there are, shown or not."},
-        "scanned": {**count, "description": "Dead letters that match, as far as they were looked at."},
-        "complete": {"type": "boolean", "description": "false: there are more than were looked at."},
-    }
     return {
-        "DeadLetterGroup": {"type": "object", "required": list(group), "properties": group},
-        "DeadLetterGroups": {"type": "object", "required": list(groups), "properties": groups},
+        "DeadLetterGroup": members(group),
+        "DeadLetterGroups": all_of(
+            "DeadLetterGroup",
+            groups={**COUNT, "description": "How many there are, shown or not."},
+            scanned={**COUNT, "description": "Dead letters that match, as far as they were looked at."},
+            complete={"type": "boolean", "description": "false: there are more than were looked at."},
+        ),
     }
 
 
 def dead_letters() -> Operations:
     sort = {"type": "string", "enum": list(SORTS), "default": SORTS[0]}
     form = {"type": "string", "enum": ["csv", "jsonl"], "default": "jsonl"}
-    limit = {"type": "integer", "minimum": 1, "maximum": job_lists.MAX_LIMIT, "default": lists.LIMIT}
     return {
         "/api/v1/dlq/groups": {
             "get": operation(
@@ -87,7 +85,7 @@ def dead_letters() -> Operations:
                 parameters=[
                     parameter("filter", "query", "As in lists of jobs.", {"type": "string", "example": "queue:high"}),
                     parameter("sort", "query", "The most or the latest first; trend: what grows.", sort),
-                    parameter("limit", "query", "Groups of the answer.", limit),
+                    limit("Groups of the answer."),
                 ],
                 answers={200: json_answer("The groups.", ref("DeadLetterGroups"))},
                 errors=(422,),

@@ -3,11 +3,13 @@
 from ingest.kinds.points import STREAMS
 from queueadmin.console import devices as reading
 from queueadmin.console.api import devices as views
-from queueadmin.console.openapi.paging import paging
+from queueadmin.console.openapi.lists import page_of, paging
 from queueadmin.console.openapi.parts import (
+    MOMENT,
     Operations,
     Schema,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
@@ -18,12 +20,11 @@ from queueadmin.console.openapi.parts import (
 
 def device_shapes() -> dict[str, Schema]:
     """Components: Device, Devices."""
-    moment = {"type": "string", "format": "date-time"}
     number = {"type": ["number", "null"]}
     device: dict[str, Schema] = {
         "device_id": text("Its own name."),
         "tenant": nullable(text("Whose it is.")),
-        "last_time": {**moment, "description": "Of its newest point, by the device's clock."},
+        "last_time": {**MOMENT, "description": "Of its newest point, by the device's clock."},
         "lat": {"type": "number", "description": "That point's, as the following."},
         "lon": {"type": "number"},
         "alt": number,
@@ -36,17 +37,12 @@ def device_shapes() -> dict[str, Schema]:
             "description": f"Points a minute, by the device's clock, of the last {reading.MINUTES} minutes.",
         },
         "last_job": nullable(text("The job that brought the newest point; null: the point is not kept any more.")),
-        "first_received_at": moment,
-        "last_received_at": moment,
+        "first_received_at": MOMENT,
+        "last_received_at": MOMENT,
     }
-    following = nullable(text("The next page's cursor; null: this is the last."))
     return {
-        "Device": {"type": "object", "required": list(device), "properties": device},
-        "Devices": {
-            "type": "object",
-            "required": ["items", "next"],
-            "properties": {"items": {"type": "array", "items": ref("Device")}, "next": following},
-        },
+        "Device": members(device),
+        "Devices": page_of("Device"),
     }
 
 

@@ -8,7 +8,7 @@ from ingest.api import limits, schema
 from ingest.callbacks import targets
 from ingest.kinds import KINDS, tasks
 from ingest.kinds.alerts import ACTIONS, FINGERPRINT_LENGTH
-from queueadmin.console.openapi.parts import Schema, nullable, ref, text
+from queueadmin.console.openapi.parts import MOMENT, Schema, nullable, ref, text
 
 #: Neither control characters, nor NUL.
 _NAME: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
@@ -18,7 +18,6 @@ _NO_NUL: Final = r"^[^\u0000]*$"
 def event_shapes() -> dict[str, Schema]:
     """Components: Event, Events, CloudEvent, CloudEvents, Task."""
     name = {"type": "string", "maxLength": schema.NAME_LENGTH, "pattern": _NAME}
-    time = {"type": "string", "format": "date-time"}
     longest = int(schema.LONGEST_DELAY.total_seconds())
     fields: dict[str, Schema] = {
         "kind": {
@@ -48,7 +47,7 @@ def event_shapes() -> dict[str, Schema]:
             "description": "The vendor's own name of the problem, used where there is no `dedup_key`.",
         },
         "action": {"enum": [*ACTIONS, None], "description": "What an alert does to its problem: `trigger` by default."},
-        "occurred_at": nullable({**time, "description": "RFC 3339 with a zone, at most 24 hours ahead."}),
+        "occurred_at": nullable({**MOMENT, "description": "RFC 3339 with a zone, at most 24 hours ahead."}),
         "labels": nullable({"type": "object", "description": "Any names and values."}),
         "payload": {"description": "Anything; it is kept as it is sent."},
         "delay_seconds": {
@@ -57,7 +56,7 @@ def event_shapes() -> dict[str, Schema]:
             "maximum": longest,
             "description": "Run it so much later; or give `run_at`.",
         },
-        "run_at": nullable({**time, "description": "Run it then; a time that has passed means now."}),
+        "run_at": nullable({**MOMENT, "description": "Run it then; a time that has passed means now."}),
         "callback_url": nullable(
             text("Is told what becomes of it.", format="uri", maxLength=targets.LENGTH, pattern=_NO_NUL)
         ),
@@ -67,7 +66,7 @@ def event_shapes() -> dict[str, Schema]:
         "id": {**name, "minLength": 1},
         "source": {**name, "minLength": 1},
         "type": {"type": "string", "minLength": 1, "pattern": _NO_NUL},
-        "time": time,
+        "time": MOMENT,
         "subject": {"type": "string", "pattern": _NO_NUL},
         "datacontenttype": {"type": "string", "pattern": _NO_NUL},
         "data": {"description": "The event's fields; anything but an object becomes its `payload`."},

@@ -6,29 +6,27 @@ from django.conf import settings
 
 from ingest.kinds import KINDS
 from ingest.reading import lists as listed
-from queueadmin.console.api import base, lists
+from queueadmin.console.api import lists
 from queueadmin.console.filters import KEYS
 from queueadmin.console.job_lists import budget
-from queueadmin.console.openapi.paging import paging
+from queueadmin.console.openapi.lists import paging
 from queueadmin.console.openapi.parts import (
     Operations,
     body,
     example,
     job_links,
     json_answer,
-    nullable,
     operation,
     parameter,
     ref,
-    text,
 )
+from queueadmin.console.openapi.reasons import reason
 
 _JOB = "0192f0c4b7a87d3e9a51c2d3e4f50617"
 
 
 def jobs() -> Operations:
     job_id = parameter("job_id", "path", "Ours.", {"type": "string", "maxLength": 64, "example": _JOB})
-    reason = nullable(text("For the audit log.", maxLength=base.MAX_REASON, pattern=r"^[^\u0000]*$"))
     queue = {"enum": list(settings.PRIORITIES)}
     kinds = [kind.name for kind in KINDS.values() if not kind.internal]
     found: Operations = {
@@ -135,11 +133,11 @@ def jobs() -> Operations:
         "unmark-permanent": ("unmarkJob", "Take the mark off", "Replays may retry it again.", {}, 200),
         "duplicate": ("duplicateJob", "Send a job's event again", "As a new job, which is answered.", {}, 200),
     }
-    found |= _payloads(job_id, reason)
+    found |= _payloads(job_id)
     links = job_links("getJob", *(operation_id for operation_id, *_ in moves.values()))
     for verb, (operation_id, summary, description, more, status) in moves.items():
         needed = ["queue"] if verb == "move" else []
-        shape = {"type": "object", "properties": {**more, "reason": reason}, "required": needed}
+        shape = {"type": "object", "properties": {**more, "reason": reason()}, "required": needed}
         sent = {"reason": "the disk was replaced", **({"queue": "low"} if more else {})}
         found[f"/api/v1/jobs/{{job_id}}/{verb}"] = {
             "post": operation(
@@ -160,12 +158,12 @@ def jobs() -> Operations:
     return found
 
 
-def _payloads(job_id: dict[str, Any], reason: dict[str, Any]) -> Operations:
+def _payloads(job_id: dict[str, Any]) -> Operations:
     change = {
         "type": "object",
         "properties": {
             "payload": {"type": "object", "description": "The whole new event. What stays `•••` keeps its value."},
-            "reason": reason,
+            "reason": reason(),
             "retry": {"type": "boolean", "default": True, "description": "A dead letter goes back into its queue."},
         },
         "required": ["payload"],
@@ -208,7 +206,7 @@ def _payloads(job_id: dict[str, Any], reason: dict[str, Any]) -> Operations:
                 "For admins and keys with the scope `admin`; each time is in the audit log.",
                 scope="admin",
                 parameters=[job_id],
-                request=body("Why.", {"type": "object", "properties": {"reason": reason}}),
+                request=body("Why.", {"type": "object", "properties": {"reason": reason()}}),
                 answers={200: json_answer("The event.", ref("Payload"))},
                 errors=(404, 410, 413, 415, 422),
             )

@@ -40,6 +40,12 @@ SECURITY_SCHEMES: Final = {
 JOB_STATES: Final = (
     "spooled", "queued", "scheduled", "retrying", "started", "finished", "failed", "trash", "canceled",
 )  # fmt: skip
+MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+#: By their names, where else to go from here.
+LINKS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}}
+#: No database takes a NUL.
+NO_NUL: Final = r"^[^\u0000]*$"
 #: An id of ours.
 ID: Final = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 #: What each error status means wherever it may come.

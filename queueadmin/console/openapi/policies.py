@@ -1,11 +1,15 @@
 """How long dead letters are kept."""
 
+from queueadmin.console.openapi.lists import all_of
 from queueadmin.console.openapi.parts import (
+    LINKS,
+    MOMENT,
     Operations,
     Schema,
     body,
     example,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
@@ -22,29 +26,22 @@ _COUNT = "Of each cause so many are kept, the newest."
 
 def policy_shapes() -> dict[str, Schema]:
     """Components: Policy, Policies."""
-    moment: Schema = {"type": "string", "format": "date-time"}
     policy: dict[str, Schema] = {
         "id": {"type": "integer"},
         "group": nullable(text(_GROUP)),
         "keep_days": {"type": ["integer", "null"], "description": _DAYS},
         "keep_count": {"type": ["integer", "null"], "description": _COUNT},
         "kept": text("The same in words."),
-        "starts_at": moment | {"description": "Nothing goes by it before."},
+        "starts_at": MOMENT | {"description": "Nothing goes by it before."},
         "leave_in_24h": {"type": "integer", "description": "How many go to the trash within 24 hours."},
         "set_by": text("Who set it."),
-        "set_at": moment,
+        "set_at": MOMENT,
         "reason": text("Why."),
-        "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
+        "links": LINKS,
     }
-    listed: dict[str, Schema] = {"items": {"type": "array", "items": ref("Policy")}}
-    required = list(policy)
     return {
-        "Policy": {
-            "type": "object",
-            "required": required,
-            "properties": policy | {"done": text("What was done, in a sentence.")},
-        },
-        "Policies": {"type": "object", "required": list(listed), "properties": listed},
+        "Policy": members(policy | {"done": text("What was done, in a sentence.")}, required=list(policy)),
+        "Policies": all_of("Policy"),
     }
 
 

@@ -4,25 +4,27 @@ from typing import Any
 
 from django.conf import settings
 
-from queueadmin.console.api import base
 from queueadmin.console.api import queues as views
 from queueadmin.console.openapi.parts import (
+    COUNT,
+    MOMENT,
     Operations,
     body,
     example,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
     ref,
     text,
 )
+from queueadmin.console.openapi.reasons import reason
 from queueadmin.console.operations import MAX_MINUTES
 
 
 def queues() -> Operations:
     name = parameter("name", "path", "Its priority.", {"enum": list(settings.PRIORITIES)})
-    reason = {"reason": nullable(text("For the audit log.", maxLength=base.MAX_REASON, pattern=r"^[^\u0000]*$"))}
     minutes = {
         "minutes": {
             "type": ["number", "null"],
@@ -34,22 +36,18 @@ def queues() -> Operations:
     named = {"type": ["string", "null"], "description": "null: all of them."}
     done = text("What it did, in a sentence.")
 
-    def shape(**properties: Any) -> dict[str, Any]:
-        return {"type": "object", "required": list(properties), "properties": properties}
-
-    paused = shape(
-        queue=named,
-        paused={"const": True},
-        paused_until={"type": ["string", "null"], "format": "date-time"},
-        done=done,
+    paused = members({"queue": named, "paused": {"const": True}, "paused_until": nullable(MOMENT), "done": done})
+    resumed = members(
+        {
+            "queue": named,
+            "paused": {"type": "boolean"},
+            "still_paused": {"type": "array", "items": {"type": "string"}},
+            "done": done,
+        }
     )
-    resumed = shape(
-        queue=named, paused={"type": "boolean"}, still_paused={"type": "array", "items": {"type": "string"}}, done=done
-    )
-    emptied = shape(queue={"type": "string"}, trashed={"type": "integer", "minimum": 0}, done=done)
+    emptied = members({"queue": {"type": "string"}, "trashed": COUNT, "done": done})
     by_queue = {"type": "object", "additionalProperties": {"type": "integer"}, "description": "By queue."}
-    count = {"type": "integer", "minimum": 0}
-    recovered = shape(recovered_alerts=count, requeued=by_queue, dead_letters=count)
+    recovered = members({"recovered_alerts": COUNT, "requeued": by_queue, "dead_letters": COUNT})
 
     def write(
         operation_id: str,
@@ -58,11 +56,11 @@ def queues() -> Operations:
         answer: dict[str, Any],
         *,
         of_one: bool = True,
-        members: dict[str, Any] | None = None,
+        more: dict[str, Any] | None = None,
         sent: dict[str, Any] | None = None,
         parameters: tuple[dict[str, Any], ...] = (),
     ) -> dict[str, dict[str, Any]]:
-        wanted = {"type": "object", "properties": {**(members or {}), **reason}}
+        wanted = {"type": "object", "properties": {**(more or {}), "reason": reason()}}
         made = operation(
             operation_id,
             "Queues",
@@ -96,14 +94,14 @@ def queues() -> Operations:
             )
         },
         "/api/v1/queues/pause": write(
-            "pauseAllQueues", "Pause all queues", "Nothing is claimed.", paused, of_one=False, members=minutes,
+            "pauseAllQueues", "Pause all queues", "Nothing is claimed.", paused, of_one=False, more=minutes,
             sent={"minutes": 30},
         ),
         "/api/v1/queues/resume": write(
             "resumeAllQueues", "Resume all queues", "Pauses of single queues stay.", resumed, of_one=False
         ),
         "/api/v1/queues/{name}/pause": write(
-            "pauseQueue", "Pause a queue", "Nothing of it is claimed.", paused, members=minutes, sent={"minutes": 30}
+            "pauseQueue", "Pause a queue", "Nothing of it is claimed.", paused, more=minutes, sent={"minutes": 30}
         ),
         "/api/v1/queues/{name}/resume": write("resumeQueue", "Resume a queue", "It is claimed from again.", resumed),
         "/api/v1/queues/{name}/empty": write(
@@ -118,7 +116,7 @@ def queues() -> Operations:
             "Jobs whose worker died go back into their queues now, and not only when maintenance gets there.",
             recovered,
             of_one=False,
-            members={"max_processing_time": {**older, "type": ["number", "null"], "description": "As the parameter."}},
+            more={"max_processing_time": {**older, "type": ["number", "null"], "description": "As the parameter."}},
             parameters=(
                 parameter("max_processing_time", "query", "Also those that run for so many seconds.", dict(older)),
             ),

@@ -8,7 +8,8 @@ import msgspec
 from ingest.kinds.points import STREAMS
 from ingest.reading.shapes import Job, JobError
 from queueadmin.console.figures import snapshot
-from queueadmin.console.openapi.parts import ID, JOB_STATES, Schema, members, nullable, ref, text
+from queueadmin.console.openapi.lists import NEXT, all_of, items
+from queueadmin.console.openapi.parts import COUNT, ID, JOB_STATES, LINKS, Schema, members, nullable, ref, text
 from queueadmin.console.openapi.receipts import POSITION
 
 _JOB: Final = {
@@ -54,7 +55,7 @@ def read_shapes() -> dict[str, Schema]:
     job |= {
         "eta_seconds": {"type": ["number", "null"]},
         "eta_basis": {"type": ["string", "null"]},
-        "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
+        "links": LINKS,
     }
     made["Job"]["required"] = list(job)
     job["state"] = {"enum": list(JOB_STATES)}
@@ -67,9 +68,8 @@ def read_shapes() -> dict[str, Schema]:
 
 
 def _lists() -> dict[str, Schema]:
-    count = {"type": "integer", "minimum": 0}
     item: dict[str, Schema] = {
-        "index": count,
+        "index": COUNT,
         "status": {"type": "integer"},
         "id": ID,
         "event_id": {"type": ["string", "null"]},
@@ -78,7 +78,7 @@ def _lists() -> dict[str, Schema]:
         "queue": {"type": ["string", "null"]},
     }
     refused: dict[str, Schema] = {
-        "index": count,
+        "index": COUNT,
         "status": {"type": "integer"},
         "event_id": {"type": ["string", "null"]},
         "error": members({"code": {"type": "string"}, "detail": {"type": "string"}}),
@@ -87,14 +87,14 @@ def _lists() -> dict[str, Schema]:
     return {
         "Jobs": members(
             {
-                "items": {"type": "array", "items": ref("Job")},
+                "items": items("Job"),
                 "missing": {
                     "type": "array",
                     "items": {"type": "string"},
                     "description": "With `ids`: those that nobody knows.",
                 },
-                "next": {"type": ["string", "null"], "description": "The next page's cursor; null: this is the last."},
-                "scanned": {**count, "description": "Jobs that were looked at for this page."},
+                "next": NEXT,
+                "scanned": {**COUNT, "description": "Jobs that were looked at for this page."},
                 "complete": {
                     "type": "boolean",
                     "description": "False: a queue is longer than is looked through, and more may match.",
@@ -106,20 +106,20 @@ def _lists() -> dict[str, Schema]:
             {
                 "id": ID,
                 "payload": {"description": "The event, any JSON value; null: it cannot be read."},
-                "masked": {**count, "description": "Values that may be credentials, and are covered."},
-                "size": {**count, "description": "Bytes of the event as it was sent."},
+                "masked": {**COUNT, "description": "Values that may be credentials, and are covered."},
+                "size": {**COUNT, "description": "Bytes of the event as it was sent."},
             }
         ),
         "Batch": members(
             {
                 "batch_id": ID,
                 "durability": {"enum": ["redis", "database"]},
-                **dict.fromkeys(("received", "accepted", "duplicates", "rejected"), count),
-                "states": {"type": "object", "additionalProperties": count, "description": "Jobs by their state now."},
+                **dict.fromkeys(("received", "accepted", "duplicates", "rejected"), COUNT),
+                "states": {"type": "object", "additionalProperties": COUNT, "description": "Jobs by their state now."},
                 "items": {"type": "array", "items": {"oneOf": [members(item), members(refused)]}},
             }
         ),
-        "Queues": members({"items": {"type": "array", "items": ref("QueueState")}, "next": {"type": "null"}}),
+        "Queues": all_of("QueueState", next={"type": "null"}),
         "Health": members(
             {
                 "status": {"enum": ["healthy", "degraded", "unhealthy"]},
@@ -143,23 +143,23 @@ def _lists() -> dict[str, Schema]:
                         {
                             "paused": {"type": "boolean"},
                             **dict.fromkeys(
-                                ("pending", "parked", "scheduled", "processing", "stalled", "failed", "trash"), count
+                                ("pending", "parked", "scheduled", "processing", "stalled", "failed", "trash"), COUNT
                             ),
                         }
                     ),
                 },
-                "total_pending": count,
+                "total_pending": COUNT,
                 **{
                     f"{stream}_points": {
                         "oneOf": [
                             members(
                                 {
                                     "pending": {
-                                        **nullable(count),
+                                        **nullable(COUNT),
                                         "description": "Jobs, of up to 1,000 points each, that are not done yet; "
                                         "null without Redis.",
                                     },
-                                    **dict.fromkeys(("inserted", "duplicates", "rejected"), count),
+                                    **dict.fromkeys(("inserted", "duplicates", "rejected"), COUNT),
                                 }
                             ),
                             {"type": "null"},
@@ -170,7 +170,7 @@ def _lists() -> dict[str, Schema]:
                 },
                 "processor": members(
                     {
-                        **dict.fromkeys(("processed", "failed", "workers", "busy"), count),
+                        **dict.fromkeys(("processed", "failed", "workers", "busy"), COUNT),
                         "in_per_second": {"type": "number"},
                         "out_per_second": {"type": "number"},
                     }
@@ -181,7 +181,7 @@ def _lists() -> dict[str, Schema]:
             {
                 "redis_available": {"type": "boolean"},
                 "queue_status": {"enum": ["healthy", "backlogged", "errors", "unavailable"]},
-                "metrics": {"type": "object", "additionalProperties": count},
+                "metrics": {"type": "object", "additionalProperties": COUNT},
             }
         ),
     }

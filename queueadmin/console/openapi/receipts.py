@@ -4,7 +4,8 @@ from typing import Final
 
 from django.conf import settings
 
-from queueadmin.console.openapi.parts import ID, JOB_STATES, Schema, members, ref, text
+from queueadmin.console.openapi.lists import items
+from queueadmin.console.openapi.parts import COUNT, ID, JOB_STATES, Schema, members, ref, text
 
 #: Of a job in its queue.
 POSITION: Final = "Its place in its queue: 1 is next; `>10000` past the cap; null once started."
@@ -14,7 +15,6 @@ def receipt_shapes() -> dict[str, Schema]:
     """Components: receipts of one event and of many, what was refused and why."""
     priority = {"enum": list(settings.PRIORITIES)}
     durability = {"enum": ["redis", "database"], "description": "Where it is safe: fsynced, or committed."}
-    count = {"type": "integer", "minimum": 0}
     event_id = {"type": ["string", "null"], "description": "Yours."}
     receipt: dict[str, Schema] = {
         "id": {**ID, "description": "Ours: the job's."},
@@ -31,9 +31,9 @@ def receipt_shapes() -> dict[str, Schema]:
         ),
         "warnings": {"type": "array", "items": ref("Warning")},
     }
-    counts: dict[str, Schema] = dict.fromkeys(("received", "accepted", "duplicates", "rejected"), count)
+    counts: dict[str, Schema] = dict.fromkeys(("received", "accepted", "duplicates", "rejected"), COUNT)
     stored: dict[str, Schema] = {
-        "index": count,
+        "index": COUNT,
         "status": {"const": 202},
         "id": ID,
         "event_id": event_id,
@@ -42,7 +42,7 @@ def receipt_shapes() -> dict[str, Schema]:
         "warnings": {"type": "array", "items": ref("Warning")},
     }
     refused: dict[str, Schema] = {
-        "index": count,
+        "index": COUNT,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "event_id": event_id,
         "error": ref("ItemError"),
@@ -61,7 +61,7 @@ def receipt_shapes() -> dict[str, Schema]:
         "field": {"type": "string", "description": "Where."},
         "limit": {"description": "Which limit, or how much it is."},
         "limit_value": {"type": "number"},
-        "items": {"type": "array", "items": ref("Item")},
+        "items": items("Item"),
     }
     alert_id = text("Your id of the event, else ours.")
     position = {"type": ["integer", "string", "null"], "description": POSITION}
@@ -96,7 +96,7 @@ def receipt_shapes() -> dict[str, Schema]:
                 "batch_id": ID,
                 "durability": durability,
                 **counts,
-                "items": {"type": "array", "items": ref("Item")},
+                "items": items("Item"),
                 "warnings": {"type": "array", "items": ref("Warning"), "description": "About all of it, on hooks."},
             },
             required=["batch_id", "durability", *counts],
@@ -106,7 +106,7 @@ def receipt_shapes() -> dict[str, Schema]:
             "oneOf": [
                 members(stored, title="stored"),
                 members(
-                    {**refused, "points": {**count, "description": "Of a job of points that was refused."}},
+                    {**refused, "points": {**COUNT, "description": "Of a job of points that was refused."}},
                     required=list(refused),
                     title="refused",
                 ),
@@ -116,7 +116,7 @@ def receipt_shapes() -> dict[str, Schema]:
             {"code": {"type": "string"}, "detail": {"type": "string"}, "value": {"type": "string"}},
             description="It was taken, though not quite as it was sent.",
         ),
-        "ItemError": {"type": "object", "required": list(error), "properties": error},
+        "ItemError": members(error),
         "Problem": {
             "type": "object",
             "description": "RFC 9457, with further members by code.",

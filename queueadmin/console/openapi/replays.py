@@ -4,42 +4,45 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from queueadmin.console.api import base
 from queueadmin.console.models import Replay
 from queueadmin.console.openapi.parts import (
+    COUNT,
+    LINKS,
+    MOMENT,
+    NO_NUL,
     Operations,
     Schema,
     body,
     example,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
     ref,
     text,
 )
+from queueadmin.console.openapi.reasons import reason, why
 from queueadmin.console.replays import options
 
 _TAG: Final = "Dead letters"
-_NO_NUL: Final = r"^[^\u0000]*$"
+_REASON: Final = "For the audit log; needed for more than 100 jobs."
 _FILTER: Final = text(
     "Terms with spaces between, as in lists of jobs; an empty one chooses all.",
     maxLength=2_000,
-    pattern=_NO_NUL,
+    pattern=NO_NUL,
 )
 
 
 def replay_shapes() -> dict[str, Schema]:
     """Components: Replay, ReplayOptions."""
-    moment = {"type": "string", "format": "date-time"}
-    count = {"type": "integer", "minimum": 0}
     error = {
         "type": "object",
         "properties": {
             "group": text("In filters `group:<id>`."),
             "type": text("The exception's."),
             "message": text("An example."),
-            "count": count,
+            "count": COUNT,
             "new": {"type": "boolean", "description": "No job of the set had failed so before."},
             "accepted": {"type": "boolean", "description": "Somebody let it go on nevertheless."},
         },
@@ -47,11 +50,11 @@ def replay_shapes() -> dict[str, Schema]:
     stretch = {
         "type": "object",
         "properties": {
-            "at": moment,
-            "seconds": {**count, "description": "How long it is."},
-            "released": count,
-            "succeeded": count,
-            "failed_again": count,
+            "at": MOMENT,
+            "seconds": {**COUNT, "description": "How long it is."},
+            "released": COUNT,
+            "succeeded": COUNT,
+            "failed_again": COUNT,
         },
     }
     replay: dict[str, Schema] = {
@@ -67,38 +70,38 @@ def replay_shapes() -> dict[str, Schema]:
         "include_permanent": {"type": "boolean"},
         "actor": text("Who began it."),
         "reason": nullable(text("Why.")),
-        "created_at": {**moment, "description": "What failed later is not in it."},
-        "frozen_at": {**nullable(moment), "description": "When the whole set was written down; null: it still is."},
-        "ended_at": nullable(moment),
+        "created_at": {**MOMENT, "description": "What failed later is not in it."},
+        "frozen_at": {**nullable(MOMENT), "description": "When the whole set was written down; null: it still is."},
+        "ended_at": nullable(MOMENT),
         "settled": {"type": "boolean", "description": "Nothing is left to do, and nothing in flight."},
-        "size": {**count, "description": "Jobs of the set, as far as it is written down."},
-        "poison_left": {**count, "description": "Jobs left out that matched, being poison."},
-        "permanent_left": {**count, "description": "Jobs left out that matched, marked permanent."},
-        "waiting": {**count, "description": "Their turn has not come."},
+        "size": {**COUNT, "description": "Jobs of the set, as far as it is written down."},
+        "poison_left": {**COUNT, "description": "Jobs left out that matched, being poison."},
+        "permanent_left": {**COUNT, "description": "Jobs left out that matched, marked permanent."},
+        "waiting": {**COUNT, "description": "Their turn has not come."},
         "given_back": {
-            **count,
+            **COUNT,
             "description": "Of those waiting: released once, and taken back before they began, by a stop or a cancel.",
         },
-        "in_flight": {**count, "description": "Released, and not ended yet."},
-        "succeeded": count,
-        "failed_again": {**count, "description": "Back among the dead letters."},
-        "already_moved": {**count, "description": "Had moved, or failed anew, before their turn came."},
-        "moved_by_others": {**count, "description": "Retried, canceled or discarded by somebody after their turn."},
-        "lost": {**count, "description": "Nothing is left of them."},
+        "in_flight": {**COUNT, "description": "Released, and not ended yet."},
+        "succeeded": COUNT,
+        "failed_again": {**COUNT, "description": "Back among the dead letters."},
+        "already_moved": {**COUNT, "description": "Had moved, or failed anew, before their turn came."},
+        "moved_by_others": {**COUNT, "description": "Retried, canceled or discarded by somebody after their turn."},
+        "lost": {**COUNT, "description": "Nothing is left of them."},
         "errors": {"type": "array", "items": error, "description": "What failed again, the most frequent first."},
         "step": {"type": "integer", "description": "Place in the ramp, from 0; -1: the canary."},
         "pace": {"type": "array", "items": stretch, "description": "How it went over time, at most 120 stretches."},
         **_options(null=False),
-        "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
+        "links": LINKS,
     }
     return {
-        "Replay": {"type": "object", "required": list(replay), "properties": replay},
+        "Replay": members(replay),
         "ReplayOptions": {
             "type": "object",
             "required": ["filter"],
             "properties": {
                 "filter": _FILTER,
-                "reason": _reason(),
+                "reason": reason(_REASON),
                 "queue": {"enum": [*settings.PRIORITIES, "", None], "description": "Retry into this queue."},
                 "include_poison": {
                     "type": ["boolean", "null"],
@@ -144,12 +147,6 @@ def _options(*, null: bool) -> dict[str, Schema]:
     }
 
 
-def _reason() -> Schema:
-    return nullable(
-        text("For the audit log; needed for more than 100 jobs.", maxLength=base.MAX_REASON, pattern=_NO_NUL)
-    )
-
-
 def replays() -> Operations:
     number = parameter("replay", "path", "Its number.", {"type": "string", "maxLength": 19, "example": "17"})
     begun = json_answer(
@@ -157,9 +154,7 @@ def replays() -> Operations:
         ref("Replay"),
         headers={"Location": {"description": "Where it is.", "schema": {"type": "string"}}},
     )
-    chosen = {"type": "object", "required": ["filter"], "properties": {"filter": _FILTER, "reason": _reason()}}
-    why = {"type": "object", "properties": {"reason": _reason()}}
-
+    chosen = {"type": "object", "required": ["filter"], "properties": {"filter": _FILTER, "reason": reason(_REASON)}}
     tuned = {name: schema for name, schema in _options(null=True).items() if name != "canary"}
 
     def start(operation_id: str, summary: str, description: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +181,7 @@ def replays() -> Operations:
                 f"{description} It is in the audit log.",
                 scope="admin",
                 parameters=[number],
-                request=body("Why.", why, examples={"why": example({"reason": "the receiver is down again"})}),
+                request=why("the receiver is down again", said=_REASON),
                 answers={200: json_answer("The replay, as it is now.", ref("Replay"))},
                 errors=(404, 409, 413, 415, 422),
             )
@@ -252,7 +247,7 @@ def replays() -> Operations:
                 parameters=[number],
                 request=body(
                     "What changes.",
-                    {"type": "object", "properties": {**tuned, "reason": _reason()}},
+                    {"type": "object", "properties": {**tuned, "reason": reason(_REASON)}},
                     examples={"faster": example({"ramp": [20, 0], "step_seconds": 60, "stop_percent": 10})},
                 ),
                 answers={200: json_answer("The replay, as it is now.", ref("Replay"))},

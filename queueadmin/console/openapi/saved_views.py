@@ -3,12 +3,16 @@
 from queueadmin.console import saved_views as views
 from queueadmin.console.failures.counting import ALL, SPANS
 from queueadmin.console.failures.triage import SORTS
+from queueadmin.console.openapi.lists import all_of
 from queueadmin.console.openapi.parts import (
+    LINKS,
+    MOMENT,
     Operations,
     Schema,
     body,
     example,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
@@ -29,13 +33,12 @@ def saved_view_shapes() -> dict[str, Schema]:
         "sort": nullable(text("The order of the causes.")),
         "shared": {"type": "boolean", "description": "For all, not its owner alone."},
         "owner": text("Who saved it."),
-        "created_at": {"type": "string", "format": "date-time"},
-        "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}},
+        "created_at": MOMENT,
+        "links": LINKS,
     }
-    listed: dict[str, Schema] = {"items": {"type": "array", "items": ref("SavedView")}}
     return {
-        "SavedView": {"type": "object", "required": list(view), "properties": view},
-        "SavedViews": {"type": "object", "required": list(listed), "properties": listed},
+        "SavedView": members(view),
+        "SavedViews": all_of("SavedView"),
     }
 
 

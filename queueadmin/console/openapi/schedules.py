@@ -6,22 +6,24 @@ from django.conf import settings
 
 from ingest.kinds import KINDS
 from ingest.models import LONGEST_INTERVAL, Schedule
-from queueadmin.console.api import base
-from queueadmin.console.openapi.paging import paging
+from queueadmin.console.openapi.lists import page_of, paging
 from queueadmin.console.openapi.parts import (
+    MOMENT,
+    NO_NUL,
     Operations,
     Schema,
     body,
     example,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
     ref,
     text,
 )
+from queueadmin.console.openapi.reasons import reason, why
 
-_NO_NUL: Final = r"^[^\u0000]*$"
 _EXAMPLE: Final = {
     "name": "nightly-report",
     "kind": "alert",
@@ -33,14 +35,13 @@ _EXAMPLE: Final = {
 
 def schedule_shapes() -> dict[str, Schema]:
     """Components: Schedule, Schedules, ScheduleFields."""
-    moment = {"type": "string", "format": "date-time"}
     schedule: dict[str, Schema] = {
         "name": text("Its own."),
         "enabled": {"type": "boolean", "description": "false: it is paused."},
         "cron": nullable(text("Five fields, as Debian's cron; null where it has an interval.")),
         "interval_seconds": {"type": ["integer", "null"], "minimum": 1},
         "timezone": text("Whose clock a cron expression means."),
-        "anchor": {**moment, "description": "An interval counts from here."},
+        "anchor": {**MOMENT, "description": "An interval counts from here."},
         "words": text("When it is due, in plain English."),
         "kind": text("Of the event that it sends."),
         "source": nullable(text("The event's.")),
@@ -51,20 +52,15 @@ def schedule_shapes() -> dict[str, Schema]:
             "enum": list(Schedule.CatchUp.values),
             "description": "Due times that passed while nothing ran: `skip` them, or send the last of them `once`.",
         },
-        "upcoming": {"type": "array", "items": moment, "description": "The next five times; none while it is paused."},
-        "last_due": {**nullable(moment), "description": "The due time that was fired last."},
+        "upcoming": {"type": "array", "items": MOMENT, "description": "The next five times; none while it is paused."},
+        "last_due": {**nullable(MOMENT), "description": "The due time that was fired last."},
         "last_job": nullable(text("Its job.")),
         "problem": nullable(text("Why it did not fire at its last due time.")),
-        "created_at": moment,
+        "created_at": MOMENT,
     }
-    following = nullable(text("The next page's cursor; null: this is the last."))
     return {
-        "Schedule": {"type": "object", "required": list(schedule), "properties": schedule},
-        "Schedules": {
-            "type": "object",
-            "required": ["items", "next"],
-            "properties": {"items": {"type": "array", "items": ref("Schedule")}, "next": following},
-        },
+        "Schedule": members(schedule),
+        "Schedules": page_of("Schedule"),
         "ScheduleFields": {
             "type": "object",
             "description": "Either a cron expression or an interval. null is as if it were left out.",
@@ -75,7 +71,7 @@ def schedule_shapes() -> dict[str, Schema]:
 
 def _fields() -> dict[str, Schema]:
     def word(description: str, length: int, **more: Any) -> Schema:
-        return nullable(text(description, maxLength=length, pattern=_NO_NUL, **more))
+        return nullable(text(description, maxLength=length, pattern=NO_NUL, **more))
 
     kinds = [kind.name for kind in KINDS.values() if not kind.internal]
     return {
@@ -91,29 +87,16 @@ def _fields() -> dict[str, Schema]:
         "priority": {"enum": [*settings.PRIORITIES, None], "description": "medium by default."},
         "body": {"type": ["object", "string", "null"], "description": "The event's other fields: an object, or JSON."},
         "catch_up": {"enum": [*Schedule.CatchUp.values, None], "description": "skip by default."},
-        "reason": word("For the audit log.", base.MAX_REASON),
+        "reason": reason(),
     }
 
 
 def schedules() -> Operations:
     name = parameter("schedule", "path", "Its name.", {"type": "string", "maxLength": 100, "example": "nightly-report"})
-    why = {
-        "type": "object",
-        "properties": {"reason": nullable(text("For the audit log.", maxLength=base.MAX_REASON, pattern=_NO_NUL))},
-    }
     done = text("What it did, in a sentence.")
-    reasons = {"why": example({"reason": "the report moved"})}
     whole = json_answer("The schedule, as it is now.", ref("Schedule"))
-    deleted = {
-        "type": "object",
-        "required": ["name", "deleted", "done"],
-        "properties": {"name": text("Its."), "deleted": {"type": "boolean"}, "done": done},
-    }
-    ran = {
-        "type": "object",
-        "required": ["id", "durability", "done"],
-        "properties": {"id": text("The job's."), "durability": {"enum": ["redis", "database"]}, "done": done},
-    }
+    deleted = members({"name": text("Its."), "deleted": {"type": "boolean"}, "done": done})
+    ran = members({"id": text("The job's."), "durability": {"enum": ["redis", "database"]}, "done": done})
 
     def button(operation_id: str, summary: str, description: str, answer: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -124,7 +107,7 @@ def schedules() -> Operations:
                 f"{description} It is in the audit log.",
                 scope="admin",
                 parameters=[name],
-                request=body("Why.", why, examples=reasons),
+                request=why("the report moved"),
                 answers={200: answer},
                 errors=(404, 413, 415, 422),
             )
@@ -138,9 +121,7 @@ def schedules() -> Operations:
                 "The schedules",
                 "By name: when each is due in words, its next five times, and the job that it sent last.",
                 scope="read",
-                parameters=[
-                    *paging("Schedules"),
-                ],
+                parameters=paging("Schedules"),
                 answers={200: json_answer("The schedules.", ref("Schedules"))},
                 errors=(422,),
             ),

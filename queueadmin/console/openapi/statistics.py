@@ -3,7 +3,17 @@
 from typing import Final
 
 from ingest.kinds import KINDS
-from queueadmin.console.openapi.parts import Operations, Schema, example, json_answer, operation, parameter, ref
+from queueadmin.console.openapi.parts import (
+    COUNT,
+    Operations,
+    Schema,
+    example,
+    json_answer,
+    members,
+    operation,
+    parameter,
+    ref,
+)
 
 _COUNTS: Final = {
     "pending": "Wait to be claimed, or for the first time that they may run.",
@@ -43,16 +53,15 @@ def statistics() -> Operations:
 
 
 def statistics_shapes() -> dict[str, Schema]:
-    count: Schema = {"type": "integer", "minimum": 0}
-    counts: dict[str, Schema] = {name: {**count, "description": said} for name, said in _COUNTS.items()}
+    counts: dict[str, Schema] = {name: {**COUNT, "description": said} for name, said in _COUNTS.items()}
     percent: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 100}
     counts["success_rate"] = {**percent, "description": "Of those that ended, the ones that completed; null: none did."}
     workers: dict[str, Schema] = {
-        "workers": {**count, "description": "That are alive; of a type with workers of its own, those."},
-        "busy": count,
+        "workers": {**COUNT, "description": "That are alive; of a type with workers of its own, those."},
+        "busy": COUNT,
         "utilisation": {**percent, "description": "The part of their lives in which they ran something, in percent."},
     }
-    of_type: Schema = {"type": "object", "required": list(counts), "properties": counts}
+    of_type: Schema = members(counts)
     return {
         "TaskTypeStatistics": of_type,
         "Statistics": {
@@ -62,7 +71,7 @@ def statistics_shapes() -> dict[str, Schema]:
                 "kind": {"type": ["string", "null"]},
                 "task_type": {"type": ["string", "null"]},
                 **counts,
-                "workers": {"type": "object", "required": list(workers), "properties": workers},
+                "workers": members(workers),
                 "task_types": {"type": "object", "additionalProperties": ref("TaskTypeStatistics")},
             },
         },

@@ -6,7 +6,8 @@ from ingest.api import limits
 from ingest.api.intake import TRACKING
 from ingest.api.tracking.formats import FORM, OFFERED
 from ingest.kinds.points import DEVICE_LENGTH, RANGES
-from queueadmin.console.openapi.parts import Operations, Schema, example, json_answer, operation, parameter, ref
+from queueadmin.console.openapi.lists import items
+from queueadmin.console.openapi.parts import COUNT, Operations, Schema, example, json_answer, operation, parameter, ref
 
 _POINT: Final = {"device_id": "glider-7", "time": "2026-11-27T12:00:00Z", "lat": 46.5, "lon": 7.25, "alt": 1850}
 _TRACK: Final = (
@@ -78,19 +79,18 @@ def _schema(media: str) -> Schema:
 
 
 def components() -> dict[str, Schema]:
-    count: Schema = {"type": "integer", "minimum": 0}
     numbers = {
         name: {"type": ["number", "null"], "minimum": least, "maximum": most} for name, (least, most) in RANGES.items()
     }
     for name in ("lat", "lon"):
         numbers[name]["type"] = "number"
     job_id = {"type": "string"}
-    job: Schema = {"type": "object", "required": ["id", "points"], "properties": {"id": job_id, "points": count}}
+    job: Schema = {"type": "object", "required": ["id", "points"], "properties": {"id": job_id, "points": COUNT}}
     receipt: dict[str, Schema] = {
         "status": {"const": "queued"},
-        "received": {**count, "description": "Points in the body."},
-        "queued": {**count, "description": "Of these, stored."},
-        "rejected": count,
+        "received": {**COUNT, "description": "Points in the body."},
+        "queued": {**COUNT, "description": "Of these, stored."},
+        "rejected": COUNT,
         "durability": {"enum": ["redis", "database"]},
         "batch_id": job_id,
         "jobs": {"type": "array", "items": job, "description": "Each carries up to 1,000 points."},
@@ -112,18 +112,18 @@ def components() -> dict[str, Schema]:
         "PointsReceipt": {
             "type": "object",
             "required": list(receipt),
-            "properties": {**receipt, "items": {"type": "array", "items": ref("PointItem")}},
+            "properties": {**receipt, "items": items("PointItem")},
         },
         "PointItem": {
             "type": "object",
             "description": "A point that was refused, by its place in the body; or a job that was, with its points.",
             "required": ["index", "status", "error", "retryable"],
             "properties": {
-                "index": count,
+                "index": COUNT,
                 "status": {"type": "integer", "minimum": 400, "maximum": 599},
                 "error": ref("ItemError"),
                 "retryable": {"type": "boolean"},
-                "points": count,
+                "points": COUNT,
             },
         },
     }

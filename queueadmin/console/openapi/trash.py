@@ -1,11 +1,12 @@
 """Undo, and the trash deleted for good."""
 
-from typing import Final
-
 from django.conf import settings
 
 from queueadmin.console.api import base
 from queueadmin.console.openapi.parts import (
+    COUNT,
+    MOMENT,
+    NO_NUL,
     Operations,
     Schema,
     body,
@@ -17,26 +18,24 @@ from queueadmin.console.openapi.parts import (
     parameter,
     text,
 )
+from queueadmin.console.openapi.reasons import why
 from queueadmin.console.operations import MOST_PURGED
-
-_NO_NUL: Final = r"^[^\u0000]*$"
 
 
 def trash() -> Operations:
-    count: Schema = {"type": "integer", "minimum": 0}
     done = text("What it did, in a sentence.")
-    reason = text("For the audit log.", maxLength=base.MAX_REASON, pattern=_NO_NUL)
+    reason = text("For the audit log.", maxLength=base.MAX_REASON, pattern=NO_NUL)
     left = members(
         {
             "id": text("The job's."),
             "state": text("Where it is, or `gone`."),
             "moved_by": nullable(text("Who moved it last.")),
-            "moved_at": {"type": ["string", "null"], "format": "date-time"},
+            "moved_at": nullable(MOMENT),
         }
     )
     undone = members(
         {
-            "restored": count,
+            "restored": COUNT,
             "left": {"type": "array", "items": left, "description": "Those that could not come back, and why."},
             "replay": {"type": ["integer", "null"], "description": "The replay that brings them back step by step."},
             "done": done,
@@ -54,8 +53,8 @@ def trash() -> Operations:
     purged = members(
         {
             "queue": named,
-            "deleted": count,
-            "left": {**count, "description": "More that were there then: ask again."},
+            "deleted": COUNT,
+            "left": {**COUNT, "description": "More that were there then: ask again."},
             "done": done,
         }
     )
@@ -79,11 +78,7 @@ def trash() -> Operations:
                         {"type": "string", "maxLength": 32, "example": "5f0c9a1be27d4c5f8a3e6b7d90c1e2f3"},
                     )
                 ],
-                request=body(
-                    "Why.",
-                    {"type": "object", "properties": {"reason": nullable(reason)}},
-                    examples={"why": example({"reason": "the wrong filter"})},
-                ),
+                request=why("the wrong filter"),
                 answers={
                     200: json_answer("Brought back.", undone),
                     202: json_answer(

@@ -1,19 +1,21 @@
 """The workers: read, and told what to do."""
 
 from queueadmin.console import workers
-from queueadmin.console.api import base
+from queueadmin.console.openapi.lists import all_of
 from queueadmin.console.openapi.parts import (
+    COUNT,
+    MOMENT,
     Operations,
     Schema,
-    body,
-    example,
     json_answer,
+    members,
     nullable,
     operation,
     parameter,
     ref,
     text,
 )
+from queueadmin.console.openapi.reasons import why
 
 _TOLD = {
     "drain": (
@@ -38,11 +40,10 @@ _TOLD = {
 
 def worker_shapes() -> dict[str, Schema]:
     """Components: Worker, WorkerList, WorkerTold."""
-    moment = nullable({"type": "string", "format": "date-time"})
-    number = {"type": "integer", "minimum": 0}
+    moment = nullable(MOMENT)
     held: dict[str, Schema] = {
-        "jobs": number,
-        "kinds": {"type": "object", "additionalProperties": number, "description": "How many of each kind."},
+        "jobs": COUNT,
+        "kinds": {"type": "object", "additionalProperties": COUNT, "description": "How many of each kind."},
         "since": moment,
         "lease_seconds": {"type": ["number", "null"], "description": "Until the first lease ends; below 0: it lapsed."},
     }
@@ -64,9 +65,9 @@ def worker_shapes() -> dict[str, Schema]:
         },
         "last_heartbeat": moment,
         "since": {**moment, "description": "Its start."},
-        "held": {"type": "object", "required": list(held), "properties": held},
-        "processed": number,
-        "failed": number,
+        "held": members(held),
+        "processed": COUNT,
+        "failed": COUNT,
         "memory": {"type": ["integer", "null"], "description": "Bytes."},
         "cpu": {"type": ["number", "null"], "description": "Percent of one processor, since the heartbeat before."},
         "supervisor": nullable(text("What starts it anew when it ends; null: nothing that it knows of.")),
@@ -79,27 +80,21 @@ def worker_shapes() -> dict[str, Schema]:
         "done": text("What it does now, in a sentence."),
     }
     return {
-        "Worker": {"type": "object", "required": list(worker), "properties": worker},
-        "WorkerList": {
-            "type": "object",
-            "required": ["items", "next", "complete"],
-            "properties": {
-                "items": {"type": "array", "items": ref("Worker")},
-                "next": {"type": "null"},
-                "complete": {
-                    "type": "boolean",
-                    "description": f"false: more than {workers.LOOKED_AT:,} jobs run, and not all were looked at.",
-                },
+        "Worker": members(worker),
+        "WorkerList": all_of(
+            "Worker",
+            next={"type": "null"},
+            complete={
+                "type": "boolean",
+                "description": f"false: more than {workers.LOOKED_AT:,} jobs run, and not all were looked at.",
             },
-        },
-        "WorkerTold": {"type": "object", "required": list(told), "properties": told},
+        ),
+        "WorkerTold": members(told),
     }
 
 
 def worker_operations() -> Operations:
     name = parameter("worker", "path", "Its name.", {"type": "string", "maxLength": 200, "example": "node-a-4121-9f2c"})
-    reason = nullable(text("For the audit log.", maxLength=base.MAX_REASON, pattern=r"^[^\u0000]*$"))
-    why = {"type": "object", "properties": {"reason": reason}}
     found: Operations = {
         "/api/v1/workers": {
             "get": operation(
@@ -122,7 +117,7 @@ def worker_operations() -> Operations:
                 f"{description} It is in the audit log.",
                 scope="admin",
                 parameters=[name],
-                request=body("Why.", why, examples={"why": example({"reason": "node-a is patched"})}),
+                request=why("node-a is patched"),
                 answers={200: json_answer("What it was told.", ref("WorkerTold"))},
                 errors=(404, 409, 413, 415, 422),
             )
