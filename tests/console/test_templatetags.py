@@ -47,6 +47,10 @@ def test_a_time_tells_the_instant_on_hover_and_escapes_nothing_by_hand() -> None
     assert words.ago(None) == "–"
 
 
+def test_a_share_of_nothing_is_none() -> None:
+    assert [words.share(3, 12), words.share(9, 3), words.share(0, 0)] == ["25%", "100%", "0%"]
+
+
 def test_ids_are_cut_in_the_middle() -> None:
     assert words.short_id("short") == "short"
     assert words.short_id("01a202df11ee7044821eae1bc483d183") == "01a202df…83d183"

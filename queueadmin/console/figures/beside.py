@@ -97,6 +97,8 @@ def waiting(client: redis.Redis) -> Waiting:
     shares: list[Counter[str]] = [Counter() for _ in _FIELDS]
     looked_at = 0
     for queue, length in lengths.items():
+        if not length:
+            continue  # what came into it since then has no share of nothing
         ids = list(dict.fromkeys(_some(client, queue, length)))
         found = [values for values in pipelined(client, "hmget", list(map(keys.job, ids)), *_FIELDS) if any(values)]
         looked_at += len(found)

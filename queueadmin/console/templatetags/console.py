@@ -239,8 +239,8 @@ def short_id(job_id: str) -> str:
 
 @register.filter
 def share(seconds: float, goal: float) -> str:
-    """A wait's part of its target, as the width of its bar."""
-    return f"{min(100.0, max(0.0, seconds / goal * 100)):.0f}%"
+    """A wait's part of its target, as the width of its bar; none of a total that a sample rounds to 0."""
+    return f"{min(100.0, max(0.0, seconds / goal * 100)):.0f}%" if goal else "0%"
 
 
 @register.filter
