@@ -1,5 +1,6 @@
 """How the last due times of a schedule went, and when what waits for its time is due. Only reads."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Run:
     due: datetime
     job: str
     outcome: Outcome
+    #: From its due time until it was done, in seconds; its wait and its retries are in it. None: it did not run.
+    took: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,15 @@ class Runs:
         said = [("ran" if total == 1 else f"all {total} ran") if ran == total else f"{ran} of {total} ran"]
         said += [f"{counts[outcome]} {word}" for outcome, word in _WORDS.items() if counts[outcome]]
         return ", ".join(said)
+
+    @property
+    def p95(self) -> float | None:
+        """Seconds from the due time within which 95 % of those that ran were done; None: none ran.
+
+        When one began is not kept after its end, so how long it ran alone cannot be told.
+        """
+        took = sorted(run.took for run in self.items if run.took is not None)
+        return took[math.ceil(0.95 * len(took)) - 1] if took else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ def runs(schedules: Sequence[Schedule]) -> dict[int, Runs]:
     """By the schedule's primary key. Raises redis.RedisError and DatabaseError."""
     wanted = {each.pk: [(due, job_id(each, due)) for due in dues(each)] for each in schedules}
     found = queries.several([job for each in wanted.values() for _, job in each], located=False)
-    return {pk: Runs([Run(due, job, _outcome(found.get(job))) for due, job in each]) for pk, each in wanted.items()}
+    return {pk: Runs([_run(due, job, found.get(job)) for due, job in each]) for pk, each in wanted.items()}
 
 
 def waiting(client: redis.Redis, now: float) -> list[Due]:
@@ -124,5 +136,7 @@ def waiting(client: redis.Redis, now: float) -> list[Due]:
     return [each for each in told if each.queues]
 
 
-def _outcome(job: Mapping[str, Any] | None) -> Outcome:
-    return "unknown" if job is None else _OUTCOMES.get(job["state"], "waits")
+def _run(due: datetime, job_id: str, job: Mapping[str, Any] | None) -> Run:
+    outcome: Outcome = "unknown" if job is None else _OUTCOMES.get(job["state"], "waits")
+    ended = job["finished_at"] if job and outcome == "ran" else None
+    return Run(due, job_id, outcome, max(0.0, (ended - due).total_seconds()) if ended else None)

@@ -7,7 +7,7 @@ import redis
 
 from ingest.models import Schedule
 from ingest.queue import keys
-from queueadmin.console import schedule_runs
+from queueadmin.console import queries, schedule_runs
 from queueadmin.console.schedule_runs import RUNS, Run, Runs, dues
 from tests.console.conftest import Jobs
 
@@ -40,6 +40,26 @@ def test_its_words_tell_what_is_not_whole() -> None:
     assert words("ran") == "ran"
     assert words("ran", "failed", "waits", "unknown") == "1 of 4 ran, 1 failed, 1 under way, 1 skipped or forgotten"
     assert Runs([Run(LAST, "x", "ran"), Run(LAST, "y", "failed")]).bars == [(0, "ran"), (6, "failed")]
+
+
+def test_p95_is_of_those_that_ran() -> None:
+    ran = [Run(LAST, "x", "ran", float(second)) for second in range(19, -1, -1)]
+    assert Runs(ran).p95 == 18.0
+    assert Runs([*ran[:1], Run(LAST, "y", "failed")]).p95 == 19.0
+    assert Runs([Run(LAST, "x", "waits")]).p95 is None
+
+
+@pytest.mark.django_db
+def test_what_ran_tells_how_long_after_its_due_time_it_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = {"ran": LAST + timedelta(seconds=3), "early": LAST - timedelta(seconds=1)}
+    told = {job: {"state": "finished", "finished_at": at} for job, at in ended.items()} | {
+        "failed": {"state": "failed", "finished_at": LAST}
+    }
+    monkeypatch.setattr(queries, "several", lambda ids, located: told)
+    for job, took in {"ran": 3.0, "early": 0.0, "failed": None}.items():
+        monkeypatch.setattr(schedule_runs, "job_id", lambda *_, job=job: job)
+        ((run,),) = (each.items for each in schedule_runs.runs([made(interval_seconds=60, created_at=LAST)]).values())
+        assert run.took == took
 
 
 @pytest.mark.django_db

@@ -76,6 +76,7 @@ def schedule(request: Request, pk: int) -> HttpResponse:
         "schedule": found,
         "words": schedules.words(found),
         "upcoming": schedules.upcoming(found),
+        "runs": _lately([found], timezone.now().timestamp())[0].get(found.pk),
         "payload": masking.show(found.body),
     }
     return render(request, "console/schedule.html", context)

@@ -27,7 +27,7 @@ def test_the_page_counts_and_the_list_leads_there(operator: Client, jobs: Jobs) 
     page = text_of(operator.get("/matching-jobs/?filter=state:queued"))
     for shown in ("60 jobs match", "Move 60", "Cancel 60", "Discard 60"):
         assert shown in page
-    assert "Nothing can be done with none" in text_of(operator.get("/matching-jobs/?filter=source:nobody"))
+    assert "There is nothing to act on" in text_of(operator.get("/matching-jobs/?filter=source:nobody"))
 
 
 def test_exactly_those_that_matched_when_the_page_was_opened_are_moved(operator: Client, jobs: Jobs) -> None:

@@ -56,6 +56,7 @@ def test_one_that_did_not_fire_says_why(operator: Client) -> None:
 def test_one_schedule_its_next_five_times_and_its_event(operator: Client) -> None:
     pk = make(body='{"title": "x", "api_key": "hunter2"}', timezone="Asia/Kolkata", catch_up="once").pk
     page = text_of(operator.get(f"/schedules/{pk}/"))
+    assert "It has not been due yet." in page
     assert page.count("21:45:00 UTC</time>") == 5
     assert "hunter2" not in page
     assert "the last time that passed fires, once" in page
