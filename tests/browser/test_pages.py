@@ -28,11 +28,16 @@ PATHS = [
     "/ingest/",
     "/ingest/add/",
     "/ingest/keys/new/",
+    "/ingest/fields/",
+    "/alerts/",
+    "/finished-jobs/clean/",
     "/dead-letters/retry-all/",
     "/dead-letters/policies/?keep_days=30&keep_count=1000",
     "/queues/pause/",
     "/queues/low/pause/",
     "/queues/low/empty/",
+    "/queues/low/purge/",
+    "/replays/new/?filter=source:nobody",
 ]
 WIDTHS = (360, 390, 760, 1024, 1440, 1920)
 OpenPage = Callable[..., Page]
@@ -44,6 +49,8 @@ def test_login_refuses_a_wrong_password_in_words_and_takes_the_right_one(open_pa
     expect(page).to_have_url("/login/?next=/dead-letters/")
     sign_in(page, "wrong")
     expect(page.get_by_role("alert")).to_have_text("Name and password do not fit together. Both are case-sensitive.")
+    expect(page.get_by_label("Password")).to_be_focused()
+    no_fault_in_either_theme(page, "a wrong password")
     sign_in(page)
     expect(page.locator("h1")).to_have_text("Overview")
     page.goto("/account/")

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Final
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.http import QueryDict
@@ -37,6 +37,17 @@ class LoginForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = "Name"
+        if self.data.get("username"):  # it was the password that did not fit
+            self.fields["username"].widget.attrs.pop("autofocus")
+            self.fields["password"].widget.attrs["autofocus"] = True
+
+
+class PasswordForm(PasswordChangeForm):
+    """Without a focus of its own: whoever comes for the rest of the page keeps the keys that go elsewhere."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].widget.attrs.pop("autofocus")
 
 
 class SelectionForm(forms.Form):

@@ -24,7 +24,7 @@ from queueadmin.console.figures import metrics
 from queueadmin.console.openapi import page, schema
 from queueadmin.console.pages import histogram
 from queueadmin.console.pages.answers import needs
-from queueadmin.console.pages.forms import LoginForm
+from queueadmin.console.pages.forms import LoginForm, PasswordForm
 from queueadmin.console.request import Request, address, is_partial
 
 #: Dead letters on the overview.
@@ -63,6 +63,7 @@ class Account(PasswordChangeView):
     """Who is signed in, and a new password."""
 
     template_name = "console/account.html"
+    form_class = PasswordForm
     success_url = reverse_lazy("console:account")
     extra_context = {"page": "account"}  # noqa: RUF012 - Django's own shape
 
