@@ -53,11 +53,14 @@ def _list(options: dict[str, Any], write: Callable[[str], None]) -> None:
         return
     names = policies.name_of(found)
     for policy in found:
-        count = policies.leaving(policy, now + policies.NOTICE)
+        expected = policies.expected(policy, now)
+        first = f", the first {_when(expected.first_at, now)}" if expected.first_at else ""
         since = f"from {policy.starts_at:%Y-%m-%d %H:%M} UTC"
         what = one_line(names[policy.fingerprint], _WIDTH)
-        write(f"{policy.pk}  {what}: kept {policies.kept(policy)}, {since}; {count:,} leave in 24 h")
+        write(f"{policy.pk}  {what}: kept {policies.kept(policy)}, {since}; {expected.leaving:,} leave in 24 h{first}")
         write(f"  ({policy.set_by}: {one_line(policy.reason, _WIDTH)})\n")
+        for cause in expected.causes:
+            write(f"  {one_line(str(cause.group), _WIDTH)}: {_near(cause, now)}\n")
     if not found:
         write("Nobody set a policy: dead letters stay until a person removes them.\n")
 
@@ -66,10 +69,19 @@ def _set(options: dict[str, Any], write: Callable[[str], None]) -> None:
     limits = {"group": options["group"], "keep_days": options["days"], "keep_count": options["newest"]}
     if options["dry_run"]:
         policy = operations.planned(**limits)
-        count = policies.leaving(policy, policy.starts_at)
+        count = policies.leaving(policy, policy.set_at)
         write(f"Kept {policies.kept(policy)}. {operations.warned(count, policy.starts_at)}\n")
         return
     write(operations.set_policy(**limits, actor=actor(), reason=options["reason"]).sentence + "\n")
+
+
+def _near(cause: policies.Outlook, now: datetime) -> str:
+    said = f"{cause.group.count:,} of {cause.keep_count:,}"
+    return f"{said}; {cause.leaving:,} leave, the first {_when(cause.first_at, now)}" if cause.first_at else said
+
+
+def _when(at: datetime, now: datetime) -> str:
+    return f"at {at:%Y-%m-%d %H:%M} UTC" if at > now else "at the next look"
 
 
 def _remove(options: dict[str, Any], write: Callable[[str], None]) -> None:

@@ -26,6 +26,14 @@ _COUNT = "Of each cause so many are kept, the newest."
 
 def policy_shapes() -> dict[str, Schema]:
     """Components: Policy, Policies."""
+    cause = members(
+        {
+            "group": text("In filters `group:<id>`."),
+            "count": {"type": "integer", "description": "Its dead letters."},
+            "leave_in_24h": {"type": "integer"},
+            "first_leaves_at": nullable(MOMENT),
+        }
+    )
     policy: dict[str, Schema] = {
         "id": {"type": "integer"},
         "group": nullable(text(_GROUP)),
@@ -34,6 +42,13 @@ def policy_shapes() -> dict[str, Schema]:
         "kept": text("The same in words."),
         "starts_at": MOMENT | {"description": "Nothing goes by it before."},
         "leave_in_24h": {"type": "integer", "description": "How many go to the trash within 24 hours."},
+        "first_leaves_at": nullable(MOMENT)
+        | {"description": "When the first of them may; null: none leaves, or too many causes have too many."},
+        "near": {
+            "type": "array",
+            "items": cause,
+            "description": "Up to 20 causes that have nine tenths of `keep_count` or more, those with most first.",
+        },
         "set_by": text("Who set it."),
         "set_at": MOMENT,
         "reason": text("Why."),

@@ -57,7 +57,7 @@ def set_policy(
     """
     policy = planned(group, keep_days, keep_count)
     policy.set_by, policy.reason = actor[:200], reason.strip()[:500]
-    count = policies.leaving(policy, policy.starts_at)
+    count = policies.leaving(policy, policy.set_at)
     if not policy.reason:
         raise ReasonNeeded(f"Say why: {warned(count, policy.starts_at)}", count)
     with audited(actor=actor, action="set_policy", target=str(policy), count=1, reason=reason) as outcome:

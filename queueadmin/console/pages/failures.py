@@ -33,7 +33,7 @@ from queueadmin.console.figures import marks
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.filters.terms import Field, Time
 from queueadmin.console.filters.times import moment
-from queueadmin.console.models import SavedView
+from queueadmin.console.models import FailureGroup, SavedView
 from queueadmin.console.operations import GroupResult
 from queueadmin.console.pages import histogram
 from queueadmin.console.pages.answers import View, answer, do, needs
@@ -265,12 +265,18 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
         "unfolded": asked.to(groups="all"),
         "cause": cause if asked.group else None,
         "leaving": policies.soon(now),
-        "policy": policies.of_cause(asked.group) if asked.group else None,
+        **(_kept(cause.group, now) if cause and asked.group else {}),
         "people": _people() if asked.group else [],
         "matching": count,
         "whole": str(triage.of_group(asked.chosen, asked.group)),
         "everything": asked.to(group=""),
     }
+
+
+def _kept(group: FailureGroup, now: datetime) -> dict[str, Any]:
+    """The policy that speaks of the cause, and what goes next by it. Raises DatabaseError."""
+    policy = policies.of_cause(group.pk)
+    return {"policy": policy, "outlook": policies.of_group(policy, group, now) if policy else None, "now": now}
 
 
 def _marks(bars: Sequence[Bar]) -> list[dict[str, Any]]:

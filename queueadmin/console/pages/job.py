@@ -177,13 +177,19 @@ def move(request: Request, job_id: str) -> HttpResponse:
 
 def _kept(found: Mapping[str, Any], group: str) -> dict[str, Any] | None:
     """What the policies say of a dead letter; None: the database does not tell."""
+    failed_at = found["error"]["at"]
     try:
         policy = policies.of_cause(group)
+        if policy is None or failed_at is None:
+            return {"policy": policy, "until": None, "beyond": None}
+        beyond = policies.beyond_since(policy, group, failed_at)
     except (DatabaseError, InterfaceError):
         return None
-    failed_at = found["error"]["at"]
-    until = policies.kept_until(policy, failed_at, found["moved_at"]) if policy and failed_at else None
-    return {"policy": policy, "until": until}
+    return {
+        "policy": policy,
+        "until": policies.kept_until(policy, failed_at, found["moved_at"], beyond),
+        "beyond": beyond,
+    }
 
 
 def _group(error: Mapping[str, Any], traceback: str) -> str:

@@ -43,7 +43,7 @@ def policies_page(request: Request) -> HttpResponse:
         found = list(RetentionPolicy.objects.order_by("fingerprint"))
         names = policies.name_of(found)
         context["rows"] = [
-            (policy, names[policy.fingerprint], policies.kept(policy), policies.leaving(policy, now + policies.NOTICE))
+            (policy, names[policy.fingerprint], policies.kept(policy), policies.expected(policy, now))
             for policy in found
         ]
         context["now"] = now
@@ -77,7 +77,7 @@ def _asked(form: PolicyForm, *, is_asked: bool) -> dict[str, Any]:
         "name": policies.name_of([policy])[group],
         "kept": policies.kept(policy),
         "removed": policies.removed(policy),
-        "count": policies.leaving(policy, policy.starts_at),
+        "count": policies.leaving(policy, policy.set_at),
     }
 
 

@@ -3,11 +3,13 @@
 Without a policy dead letters stay until a person removes them. What leaves goes to the trash, and Undo brings it back.
 """
 
+from queueadmin.console.policies.outlook import Expected, Outlook, expected, of_group, shown
 from queueadmin.console.policies.reading import (
     MOST_COUNT,
     MOST_DAYS,
     NOTICE,
     Soon,
+    beyond_since,
     kept,
     kept_until,
     leaving,
@@ -15,7 +17,6 @@ from queueadmin.console.policies.reading import (
     of_cause,
     own,
     removed,
-    shown,
     soon,
 )
 
@@ -23,12 +24,17 @@ __all__ = [
     "MOST_COUNT",
     "MOST_DAYS",
     "NOTICE",
+    "Expected",
+    "Outlook",
     "Soon",
+    "beyond_since",
+    "expected",
     "kept",
     "kept_until",
     "leaving",
     "name_of",
     "of_cause",
+    "of_group",
     "own",
     "removed",
     "shown",

@@ -21,7 +21,7 @@ from queueadmin.console import failures
 from queueadmin.console.audit import audited
 from queueadmin.console.failures.finding import Entry, standing
 from queueadmin.console.models import Failure, RetentionPolicy
-from queueadmin.console.policies.reading import NOTICE, overfull, removed, spoken_of, too_old
+from queueadmin.console.policies.reading import NOTICE, overfull, removed, spoken_of, told, too_old
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -97,11 +97,13 @@ class Policies:
         yield from _read(too_old(policy, now).order_by("failed_at", "pk"))
         if policy.keep_count is not None:
             for fingerprint in list(overfull(policy).order_by("pk").values_list("pk", flat=True)):
-                rows = spoken_of(policy).filter(fingerprint=fingerprint)
+                rows = told(spoken_of(policy).filter(fingerprint=fingerprint), now)
                 yield from _read(self._beyond(rows, policy.keep_count).order_by("failed_at", "pk"))
 
     def _beyond(self, rows: "QuerySet[Failure]", keep: int) -> "QuerySet[Failure]":
         """Those older than the `keep` newest that stand in Redis: rows of jobs that left count for nothing."""
+        if not rows.order_by("-failed_at", "-pk")[keep : keep + 1].exists():
+            return rows.none()  # else Redis would be asked for each of them at every look
         kept = 0
         for page in _read(rows.order_by("-failed_at", "-pk")):
             here = standing(self._client, page)

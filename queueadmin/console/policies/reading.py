@@ -3,19 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from math import ceil
+from typing import TYPE_CHECKING, Final
 
 from django.db.models import Count
-from django.urls import reverse
 
 from queueadmin.console.models import Failure, FailureGroup, RetentionPolicy
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-#: What is told before anything goes: from the setting of a policy, or its change, to its first removal; and for so
-#: long what somebody moved, or took back out of the trash, stays in any case.
+#: What is told before anything goes: from the setting of a policy, or its change, to its first removal; from the moment
+#: that enough newer ones have failed to the removal of one that is beyond a count; and for so long what somebody moved,
+#: or took back out of the trash, stays in any case.
 NOTICE: Final = timedelta(hours=24)
+#: Of a count, from this share on a cause is said to be near it.
+NEAR: Final = 0.9
 MOST_DAYS: Final = 3_650
 MOST_COUNT: Final = 1_000_000
 
@@ -25,8 +28,10 @@ class Soon:
     """What leaves within NOTICE by all policies."""
 
     count: int
-    #: When the first of them may go. None: some already may.
+    #: When the first of them may go. None: some already may, or will within that time.
     first_at: datetime | None
+    #: Causes that have nearly as many as a policy keeps of them; none of these go so far.
+    near: int = 0
 
 
 def of_cause(fingerprint: str) -> RetentionPolicy | None:
@@ -50,10 +55,27 @@ def overfull(policy: RetentionPolicy) -> "QuerySet[FailureGroup]":
     """Causes that it speaks of and that have more dead letters than it keeps, as they were counted last."""
     if policy.keep_count is None:
         return FailureGroup.objects.none()
-    found = FailureGroup.objects.filter(count__gt=policy.keep_count)
+    return causes_with(policy, policy.keep_count + 1)
+
+
+def near(policy: RetentionPolicy) -> "QuerySet[FailureGroup]":
+    """Causes that it speaks of and that have NEAR of its count or more, but none too many."""
+    if policy.keep_count is None:
+        return FailureGroup.objects.none()
+    return causes_with(policy, ceil(NEAR * policy.keep_count)).filter(count__lte=policy.keep_count)
+
+
+def causes_with(policy: RetentionPolicy, least: int) -> "QuerySet[FailureGroup]":
+    """Causes that it speaks of with at least so many dead letters, as they were counted last."""
+    found = FailureGroup.objects.filter(count__gte=least)
     if policy.fingerprint:
         return found.filter(pk=policy.fingerprint)
     return found.exclude(pk__in=own().values("fingerprint"))
+
+
+def told(rows: "QuerySet[Failure]", now: datetime) -> "QuerySet[Failure]":
+    """Of these, those that push others out of a count now: what they push out has been told for NOTICE."""
+    return rows.filter(failed_at__lte=now - NOTICE)
 
 
 def too_old(policy: RetentionPolicy, at: datetime) -> "QuerySet[Failure]":
@@ -63,9 +85,9 @@ def too_old(policy: RetentionPolicy, at: datetime) -> "QuerySet[Failure]":
     return spoken_of(policy).filter(failed_at__lt=at - timedelta(days=policy.keep_days))
 
 
-def leaving(policy: RetentionPolicy, at: datetime) -> int:
-    """How many of those that are dead now may go at that moment, none taken out before. Raises DatabaseError."""
-    old = too_old(policy, at)
+def leaving(policy: RetentionPolicy, now: datetime) -> int:
+    """How many of those that are dead now leave within NOTICE, none taken out before. Raises DatabaseError."""
+    old = too_old(policy, now + NOTICE)
     count = old.count()
     if policy.keep_count is None:
         return count
@@ -83,16 +105,36 @@ def soon(now: datetime) -> Soon | None:
     policies = list(RetentionPolicy.objects.all())
     if not policies:
         return None
-    counted = [(policy, leaving(policy, now + NOTICE)) for policy in policies]
+    counted = [(policy, leaving(policy, now)) for policy in policies]
     first = min((policy.starts_at for policy, count in counted if count), default=now)
-    return Soon(sum(count for _, count in counted), first if first > now else None)
+    return Soon(
+        sum(count for _, count in counted),
+        first if first > now else None,
+        sum(near(policy).count() for policy in policies),
+    )
 
 
-def kept_until(policy: RetentionPolicy, failed_at: datetime, moved_at: datetime | None) -> datetime | None:
-    """When such a dead letter has been kept for its days; None: days do not limit it."""
-    if policy.keep_days is None:
+def beyond_since(policy: RetentionPolicy, group: str, failed_at: datetime) -> datetime | None:
+    """Since when such a dead letter of the cause is beyond the count, so many newer ones having failed; None: not yet.
+
+    Raises DatabaseError.
+    """
+    if policy.keep_count is None:
         return None
-    until = max(failed_at + timedelta(days=policy.keep_days), policy.starts_at)
+    newer = Failure.objects.filter(fingerprint=group, failed_at__gt=failed_at).order_by("failed_at", "pk")
+    return next(iter(newer.values_list("failed_at", flat=True)[policy.keep_count - 1 :][:1]), None)
+
+
+def kept_until(
+    policy: RetentionPolicy, failed_at: datetime, moved_at: datetime | None, beyond: datetime | None = None
+) -> datetime | None:
+    """When such a dead letter may go, beyond the count since `beyond`; None: nothing limits it so far."""
+    ends = [beyond + NOTICE] if beyond else []
+    if policy.keep_days is not None:
+        ends.append(failed_at + timedelta(days=policy.keep_days))
+    if not ends:
+        return None
+    until = max(min(ends), policy.starts_at)
     return max(until, moved_at + NOTICE) if moved_at else until
 
 
@@ -122,23 +164,6 @@ def name_of(policies: Iterable[RetentionPolicy]) -> dict[str, str]:
     wanted = [policy.fingerprint for policy in policies]
     known = FailureGroup.objects.in_bulk([each for each in wanted if each])
     return {each: (str(known.get(each, "")) or f"group {each}") if each else "all dead letters" for each in wanted}
-
-
-def shown(policy: RetentionPolicy, now: datetime) -> dict[str, Any]:
-    """One for the API. Raises DatabaseError."""
-    return {
-        "id": policy.pk,
-        "group": policy.fingerprint or None,
-        "keep_days": policy.keep_days,
-        "keep_count": policy.keep_count,
-        "kept": kept(policy),
-        "starts_at": policy.starts_at,
-        "leave_in_24h": leaving(policy, now + NOTICE),
-        "set_by": policy.set_by,
-        "set_at": policy.set_at,
-        "reason": policy.reason,
-        "links": {"page": reverse("console:policies")},
-    }
 
 
 def _days(count: int) -> str:

@@ -72,6 +72,17 @@ def test_of_each_cause_the_newest_stay(shelf: Shelf) -> None:
     assert shelf.dead() == {*ids[2:], *others}
 
 
+def test_by_a_count_nothing_goes_that_was_not_told_a_day_before(shelf: Shelf) -> None:
+    """However many newer ones fail at once."""
+    ids = shelf.fail(3, 2, *[0.3] * 5)
+    shelf.keep(count=2)
+    shelf.step()
+    assert shelf.dead() == set(ids)
+    shelf.age(ids, 3, 2, *[1.01] * 5)
+    shelf.step()
+    assert shelf.dead() == {*ids[5:]}
+
+
 def test_rows_of_jobs_that_left_are_not_counted_among_the_newest(shelf: Shelf) -> None:
     ids = shelf.fail(4, 3, 2, 1)
     shelf.jobs.transitions.requeue("high", ids[2:])
