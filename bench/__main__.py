@@ -21,6 +21,7 @@ GROUPS = (
     "recovery",
     "requeue",
     "freeze",
+    "policies",
     "spool",
     "scripts",
     "snapshot",

@@ -32,7 +32,7 @@ def _figures(said: dict[str, Any]) -> dict[str, tuple[float | None, str]]:
 
 @pytest.mark.timeout(400)
 def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
-    said = _bench("enqueue", "memory", "idle", "requeue", "freeze", "scripts", "posts")
+    said = _bench("enqueue", "memory", "idle", "requeue", "freeze", "policies", "scripts", "posts")
     assert said["machine"]["cores"] >= 1
     figures = _figures(said)
     assert set(figures) == {
@@ -44,6 +44,8 @@ def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
         "the slowest page meanwhile",
         "set of 100,000 written down",
         "memory for a set of 100,000",
+        "removed by a policy at 100,000 dead letters, sqlite",
+        "a look that removes nothing at 100,000 dead letters, sqlite",
         "the slowest script call at 100,000 queued",
         "single POSTs accepted, 32 connections",
         "their p99",
