@@ -46,6 +46,7 @@ def policies_page(request: Request) -> HttpResponse:
             (policy, names[policy.fingerprint], policies.kept(policy), policies.expected(policy, now))
             for policy in found
         ]
+        context["full"] = [each for *_, expected in context["rows"] for each in expected.causes]
         context["now"] = now
         if may(request.user, MANAGE_POLICIES):
             context |= _asked(form, is_asked="keep_days" in request.GET)

@@ -29,6 +29,11 @@ class Outlook:
     first_at: datetime | None
 
     @property
+    def more(self) -> int:
+        """How many may fail until the oldest is beyond the count."""
+        return max(0, self.keep_count + 1 - self.group.count) if self.keep_count is not None else 0
+
+    @property
     def is_near(self) -> bool:
         """Whether it has nearly as many as are kept, or more."""
         return self.keep_count is not None and self.group.count >= ceil(NEAR * self.keep_count)

@@ -75,17 +75,21 @@ def test_what_goes_next_by_a_count_is_told_before(admin: Client, shelf: Shelf) -
     ids = shelf.fail(4, 3, 0.5, 0.1)
     group = f"/dead-letters/{shelf.group_of(ids[0])}/"
     policy = shelf.keep(count=4)
-    assert 'Near what is kept: <b class="tn">4</b> of the newest 4.' in text_of(admin.get(group))
+    assert (
+        'Near what is kept: <b class="tn">4</b> of the newest 4. The oldest goes 24 h after 1 more failed'
+        in text_of(admin.get(group))
+    )
     assert '<b class="tn">1</b> cause near the count' in text_of(admin.get("/dead-letters/"))
     page = text_of(admin.get(URL))
-    assert "has 4: with one more the oldest goes, 24 h after" in page
+    assert "24 h after 1 more failed" in page
     assert "ValueError: no such device: 4 of 4" in dlq("policies", "list")
     assert "while among the newest 4 of its cause, and 24 h longer" in text_of(admin.get(f"/jobs/{ids[0]}/"))
     RetentionPolicy.objects.filter(pk=policy.pk).update(keep_count=2)
     page = text_of(admin.get(group))
     assert '<b class="tn">2</b> of these leave in 24 h, to the trash, the first from <time' in page
     page = text_of(admin.get(URL))
-    assert "has 4: 2 leave, the first from <time" in page
+    assert '<td data-l="leave in 24 h" class="num">2</td>' in page
+    assert '<td data-l="the first" class="nw">from <time' in page
     assert "4 of 2; 2 leave, the first at 2" in dlq("policies", "list")
     told = admin.get(f"/api/v1/dlq/policies/{policy.pk}").json()
     assert (told["leave_in_24h"], told["near"][0]["count"]) == (2, 4)
