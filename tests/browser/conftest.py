@@ -1,7 +1,7 @@
 """A real Chromium against the whole product running.
 
 Not pytest-playwright's own fixtures: theirs keep the browser's event loop running for the whole
-session, and every asynchronous test after it would fail.
+session, and every asynchronous test after this folder's would fail.
 """
 
 import uuid
@@ -17,12 +17,22 @@ from ingest.queue.transitions import Transitions
 from tests.chromium import chromium
 from tests.instance import ADMIN_PASSWORD, Instance
 
+#: The first two are menus of the address bar, made for each profile, whose page nobody sees: half a second of a core a
+#: test. Chromium hears only the last of such switches, so those that Playwright 1.65 turns off follow.
+NO_FEATURES = (
+    "WebUIOmniboxPopup", "WebUIOmniboxAimPopup",
+    "AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay", "MediaRouter",
+    "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding", "PreconnectToSearch", "TcpPortRandomizationWin",
+    "ThirdPartyStoragePartitioning",
+)  # fmt: skip
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join(NO_FEATURES)}",
 ]
 #: ms; a busy machine paints late, a wrong page never gets there.
 PATIENCE = 20_000
@@ -37,8 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One for the files of this folder that follow one another; each page has a profile of its own."""
     found = chromium()
     if found is None:
         pytest.skip("no Chromium: set CHROMIUM_PATH, or put chromium or google-chrome on PATH")
@@ -49,8 +60,12 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def session(browser: Browser, instance: Instance) -> dict[str, object]:
+    return admin_of(instance, browser)
+
+
+def admin_of(instance: Instance, browser: Browser) -> dict[str, object]:
     """The cookies of a signed-in admin."""
     context = browser.new_context(base_url=instance.url)
     sign_in(context.new_page())

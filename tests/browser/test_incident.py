@@ -15,6 +15,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import admin_of
 from tests.flows.test_kill_worker import QUEUES, send
 from tests.instance import Instance
 from tests.waiting import wait_until
@@ -46,6 +47,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield running
     finally:
         running.discard()
+
+
+@pytest.fixture(scope="module")
+def session(browser: Browser, instance: Instance) -> dict[str, object]:
+    return admin_of(instance, browser)
 
 
 class Incident:
