@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ingest import credentials
+from ingest.frames import apart
 from ingest.problems import labels_of
 from ingest.reading.runs import Attempt
 from queueadmin.console.masking import masked_text
@@ -284,6 +285,12 @@ def cut_word(text: str, index: int) -> str:
 def cut_module(name: str) -> str:
     """An exception without its module: django.db.utils.IntegrityError → IntegrityError."""
     return name.rpartition(".")[2]
+
+
+@register.filter
+def places(frames: str) -> tuple[str, ...]:
+    """Where in the application, as a cause keeps it: the outer frame first; empty when nobody can tell."""
+    return apart(frames)
 
 
 @register.filter

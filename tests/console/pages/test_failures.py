@@ -282,3 +282,19 @@ def test_many_causes_are_listed_when_asked_and_one_of_the_last_is_counted(
     assert page.count('<span class="num cnt">') == 16
     assert f'href="/dead-letters/{last}/" aria-current="true"' in page
     assert "1 of 18" in page
+
+
+def test_where_it_failed_tells_two_causes_with_one_message_apart(
+    operator: Client, indexer: Indexer, jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    for job_id, where in zip(
+        fail(jobs, 2), ("shop/orders.py:charge|shop/bank.py:ask", "shop/stock.py:<i>"), strict=True
+    ):
+        empty_redis.hset(keys.job(job_id), keys.FRAMES, where)
+    indexer.step()
+    page = text_of(operator.get("/dead-letters/"))
+    assert '<span class="frame cut">shop/bank.py:ask</span>' in page
+    assert '<span class="frame cut">shop/stock.py:&lt;i&gt;</span>' in page
+    group = FailureGroup.objects.get(frames__startswith="shop/orders").pk
+    assert "shop/orders.py:charge → shop/bank.py:ask</p>" in text_of(operator.get(f"/dead-letters/{group}/"))
+    assert "shop/bank.py:ask</span>" in text_of(operator.get(f"/replays/new/?filter=group:{group}"))
