@@ -1,5 +1,6 @@
 """What every operation on named jobs does: find their queues, move them in chunks, tell what had moved already."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from queueadmin.console.words import jobs, joined
 GONE: Final = "gone"
 #: Redis has it no more, and the database, which would know, is away.
 UNKNOWN: Final = "unknown while the database is away"
+#: Jobs of which nothing is left whose last mover the audit log is asked for, each by itself.
+_ASKED: Final = 100
 
 #: Moves some jobs of one queue, on behalf of an operation of the audit log; returns those that moved.
 Step = Callable[[Transitions, str, Sequence[str], str], list[str]]
@@ -114,28 +117,32 @@ def elsewhere(client: redis.Redis, ids: Sequence[str], operation: str) -> dict[s
 
     Raises redis.RedisError.
     """
-    found = {}
     hashes = pipelined(client, "hmget", [keys.job(job_id) for job_id in ids], FIELDS)
-    for job_id, values in zip(ids, hashes, strict=True):
-        known = fields(values)
-        if not known["status"]:
-            found[job_id] = _ended(job_id, operation)
-        else:
-            by = known[keys.MOVED_BY] or None
-            found[job_id] = Elsewhere(state_of(known), by, moment(known[keys.MOVED_AT]) if by else None)
-    return found
+    known = dict(zip(ids, map(fields, hashes), strict=True))
+    ended = _ended([job_id for job_id in ids if not known[job_id]["status"]], operation)
+    return {job_id: ended.get(job_id) or _standing(known[job_id]) for job_id in ids}
 
 
-def _ended(job_id: str, operation: str) -> Elsewhere:
-    """Its hash is gone: it was processed, which its row shows, or deleted."""
-    rows = Event.objects.filter(id=job_id) if "\0" not in job_id else Event.objects.none()
+def _standing(known: Mapping[str, str]) -> Elsewhere:
+    by = known[keys.MOVED_BY] or None
+    return Elsewhere(state_of(known), by, moment(known[keys.MOVED_AT]) if by else None)
+
+
+def _ended(ids: Sequence[str], operation: str) -> dict[str, Elsewhere]:
+    """Their hashes are gone: they were processed, which rows show, or deleted."""
+    texts = [job_id for job_id in ids if "\0" not in job_id]
     try:
-        state = "finished" if rows.exists() else GONE
-        entry = audit.last_mover(job_id, operation)
+        rows = (Event.objects.filter(id__in=some).values_list("id", flat=True) for some in chunks(texts))
+        done = set(itertools.chain.from_iterable(rows))
+        movers = {job_id: audit.last_mover(job_id, operation) for job_id in texts[:_ASKED]}
     except database.ERRORS:
         database.close_broken()
-        return Elsewhere(UNKNOWN)
-    return Elsewhere(state, entry.actor, entry.at) if entry else Elsewhere(state)
+        return dict.fromkeys(ids, Elsewhere(UNKNOWN))
+    found = {}
+    for job_id in ids:
+        entry, state = movers.get(job_id), "finished" if job_id in done else GONE
+        found[job_id] = Elsewhere(state, entry.actor, entry.at) if entry else Elsewhere(state)
+    return found
 
 
 def _when(moved_at: datetime | None) -> str:
