@@ -9,12 +9,14 @@ from django.db.models import F
 
 from ingest.queue.connections import connection, server_time
 from queueadmin.console.audit import audited
+from queueadmin.console.dead_letters import Bound
 from queueadmin.console.failures import matching
 from queueadmin.console.filters import Filter
 from queueadmin.console.models import Replay
 from queueadmin.console.operations.naming import known
-from queueadmin.console.operations.reasons import REASON_FROM, need_reason_for
+from queueadmin.console.operations.reasons import REASON_FROM, ReasonNeeded, need_reason_for
 from queueadmin.console.replays import Options, Tuning
+from queueadmin.console.replays.choosing import LOOKING
 from queueadmin.console.replays.rules import CANARY, waiting
 
 _ASKING: Final = {Replay.Kind.RETRY: "retried", Replay.Kind.DISCARD: "removed", Replay.Kind.RESTORE: "restored"}
@@ -53,17 +55,22 @@ def start_replay(
 
     `tenant`: whose key asks, if that is bound to one, as `chosen` is then.
 
-    Raises NothingMatches, ReasonNeeded for more than REASON_FROM jobs without a reason, ValueError for an unknown
-    queue, redis.RedisError when Redis is away, AuditUnavailable or DatabaseError when the database is.
+    Raises NothingMatches, ReasonNeeded without a reason for more than REASON_FROM jobs or for more than LOOKING seconds
+    can count, ValueError for an unknown queue, redis.RedisError when Redis is away, AuditUnavailable or DatabaseError
+    when the database is.
     """
     client = connection()
     now = server_time(client)
     if to is not None:
         known(to)
-    found = matching(client, chosen, now=now, trash=kind == Replay.Kind.RESTORE)
+    bound = Bound(seconds=LOOKING)
+    found = matching(client, chosen, now=now, trash=kind == Replay.Kind.RESTORE, bound=bound)
     least = sum(1 for _ in islice(found, REASON_FROM + 1))
-    if not least:
+    if not least and not bound.stopped:
         raise NothingMatches("Nothing matches; nothing was begun.")
+    if bound.stopped and not reason.strip():
+        # To count them all may take minutes; the set is written down in any case.
+        raise ReasonNeeded(f"Nobody counted how many jobs would be {_ASKING[kind]}; so say why.", least)
     need_reason_for(least, reason, _ASKING[kind], at_least=True)
     wanted = options or Options()
     step = CANARY if wanted.canary else 0

@@ -5,14 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 import redis
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, Q
 
-from queueadmin.console.dead_letters import Group, Record, grouped
+from queueadmin.console.dead_letters import Bound, Group, Record, grouped
 from queueadmin.console.dead_letters.left_out import why_left
 from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.failures import NotIndexed, asking, matching, selected, state
@@ -21,6 +20,8 @@ from queueadmin.console.filters import Filter
 
 #: Causes that are shown.
 GROUPS: Final = 6
+#: Seconds for which dead letters are read one by one, while somebody waits for the page: some thousands of them.
+LOOKING: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class Choice:
 
 
 def choice(client: redis.Redis, chosen: Filter, *, now: datetime, trash: bool, most: int) -> Choice:
-    """`most`: how many are read, where the index does not say it; `trash`: of those there. Raises redis.RedisError."""
+    """`most`: how many are looked at, for LOOKING seconds, where the index does not say it; `trash`: of those there.
+
+    Raises redis.RedisError.
+    """
     told = None if trash else state(client)
     if told is not None and told.complete and not told.behind:
         try:
@@ -52,15 +56,16 @@ def choice(client: redis.Redis, chosen: Filter, *, now: datetime, trash: bool, m
         except (NotIndexed, DatabaseError, InterfaceError):
             pass
     count = 0
+    bound = Bound(most, LOOKING)
     whys: Counter[str] = Counter()
 
     def counted() -> Iterator[Record]:
         nonlocal count
-        for record in islice(matching(client, chosen, now=now, trash=trash), most):
+        for record in matching(client, chosen, now=now, trash=trash, bound=bound):
             count += 1
             whys[why_left(record.shown["error"]["reason"], permanent=record.shown["permanent"])] += 1
             yield record
 
     groups = grouped(counted())
     others = max(len(groups) - GROUPS, 0)
-    return Choice(count, whys["poison"], whys["permanent"], count == most, groups[:GROUPS], others)
+    return Choice(count, whys["poison"], whys["permanent"], bound.stopped, groups[:GROUPS], others)
