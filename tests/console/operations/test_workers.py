@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from pytest_django.fixtures import Settings
 
 from ingest.queue import keys
 from queueadmin.console import operations, workers
@@ -96,8 +97,10 @@ def test_a_killed_worker_s_jobs_come_back_once(here: Shop) -> None:
     assert sorted(number for _, number, _ in here.effects("ends")) == [0, 1, 2, 3, 4]
 
 
-def test_one_that_is_elsewhere_is_told_to_shut_down(here: Shop) -> None:
-    away = here.worker()
+def test_one_that_is_elsewhere_is_told_to_shut_down(here: Shop, settings: Settings) -> None:
+    # Each beat, three times a lease, writes where it really is.
+    settings.LEASE_SECONDS = 600
+    away = here.worker(LEASE_SECONDS="600")
     name = here.name()
     wait_until(lambda: _listens(here, name), seconds=60)
     here.redis.hset(keys.worker(name), mapping={"process": "another-boot pid:[1] 1 1", "hostname": "node-b"})
