@@ -4,9 +4,12 @@
 process that dies in between has told nobody. What must not be missed belongs into a handler.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django.dispatch import Signal
+
+if TYPE_CHECKING:
+    from ingest.queue.transitions import Failure
 
 #: Events were stored durably, in the web process or whoever sends. `sender`: None; `receipts`: a list of
 #: `ingest.accept.Receipt`, one for each event that is new. In a coroutine a sync receiver runs in a thread, and the
@@ -15,10 +18,23 @@ accepted: Final = Signal()
 #: Events were processed and their rows are committed, in the worker. `sender`: the kind's name; `payloads`: a list of
 #: `ingest.queue.payload.Payload`.
 processed: Final = Signal()
-#: A job became a dead letter because its handler failed, in the worker. `sender`: its queue; `job_id`, `reason`,
-#: `error_type`, `message` (which may quote credentials). Not of a job whose workers died under it.
+#: A job became a dead letter. `sender`: its queue; `job_id`, `reason`, `error_type`, `message` (which may quote
+#: credentials). In the worker whose handler failed; where its workers died under it, reason poison, in whoever took it
+#: back: maintenance, or what an operator pressed in.
 dead: Final = Signal()
 #: What is no longer kept is removed. `sender`: the kind's name; `what`: "events", "alerts" or "points"; `before`: they
 #: are older than this moment; `count`: None before the first goes, then how many went. A receiver that raises before
 #: the first keeps them all.
 removal: Final = Signal()
+
+
+def tell_dead(queue: str, failure: "Failure") -> None:
+    """Tell other apps of a dead letter."""
+    if dead.receivers:
+        dead.send_robust(
+            queue,
+            job_id=failure.job_id,
+            reason=failure.reason,
+            error_type=failure.error_type,
+            message=failure.message,
+        )

@@ -10,6 +10,7 @@ from django.conf import settings
 from ingest.queue import keys
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import Transitions
+from ingest.signals import tell_dead
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ def recover(transitions: Transitions, queue: str) -> int:
     for _ in range(CALLS):
         recovered = transitions.recover(queue, limit=LIMIT)
         number += recovered.requeued + recovered.dead
+        for failure in recovered.buried:
+            tell_dead(queue, failure)
         if recovered.requeued + recovered.dead + recovered.phantom < LIMIT:
             break
     if number:

@@ -27,6 +27,7 @@ from ingest.queue.shapes import (
     Mode,
     NewJob,
     Outcome,
+    Recovered,
 )
 
 T = TypeVar("T")
@@ -35,6 +36,13 @@ T = TypeVar("T")
 CHUNK: Final = 100
 #: Jobs in one call of an operator's script, which writes more for each: 50 requeues take 2.5 ms.
 OPERATORS_CHUNK: Final = 50
+#: Error of a job whose workers died under it, and what is said of the third time.
+_CRASHED: Final = "WorkerCrashed"
+_CRASHED_OFTEN: Final = "its worker died three times"
+_CRASHED_TEXT: Final = (
+    "The worker died, or lost its lease, three times while it ran this job.\n"
+    "It may be this job that kills it: look at it before it is retried. It is claimed alone then.\n"
+)
 #: Failures and recoveries in one call, each with an attempt that is written down: 25 take 2.6 ms, 100 would take 10.
 FAILURES_CHUNK: Final = 25
 #: Bytes of data in one enqueue call: a hundred large jobs would hold Redis up as thousands of small ones do.
@@ -238,20 +246,24 @@ def release(queue: str, claim_id: str, ids: Sequence[str], request_id: str) -> C
 
 def recover(queue: str, limit: int, older_than: float | None, offset: int, request_id: str) -> Call:
     """`offset`: the first of the live leases to look at, where `older_than` asks for them."""
-    text, stream = _traceback(
-        "The worker died, or lost its lease, three times while it ran this job.\n"
-        "It may be this job that kills it: look at it before it is retried. It is claimed alone then.\n"
-    )
+    text, stream = _traceback(_CRASHED_TEXT)
     _, earlier = _traceback("The worker died, or lost its lease, while it ran this job.\n")
     age = "" if older_than is None else max(older_than, 0)
     return Call(
         "recover",
         [
             *(request_id, queue, limit, age, offset),
-            *(text, stream, "WorkerCrashed", "its worker died three times"),
+            *(text, stream, _CRASHED, _CRASHED_OFTEN),
             *(earlier, "its worker died"),
         ],
     )
+
+
+def recovered(reply: Sequence[Any]) -> tuple[Recovered, int]:
+    """With how many live leases were looked at."""
+    requeued, dead, phantom, looked_at, *ids = reply
+    buried = (Failure(each.decode(), _CRASHED_TEXT, "poison", False, _CRASHED, _CRASHED_OFTEN) for each in ids)
+    return Recovered(requeued, dead, phantom, tuple(buried)), looked_at
 
 
 def promote(queue: str, limit: int) -> Call:

@@ -115,6 +115,8 @@ class Recovered:
     requeued: int = 0
     dead: int = 0
     phantom: int = 0
+    #: Of `dead` those that are dead letters now, and not in the trash.
+    buried: tuple[Failure, ...] = ()
 
     @property
     def total(self) -> int:
@@ -122,7 +124,12 @@ class Recovered:
         return self.requeued + self.dead + self.phantom
 
     def __add__(self, other: "Recovered") -> "Recovered":
-        return Recovered(self.requeued + other.requeued, self.dead + other.dead, self.phantom + other.phantom)
+        return Recovered(
+            self.requeued + other.requeued,
+            self.dead + other.dead,
+            self.phantom + other.phantom,
+            self.buried + other.buried,
+        )
 
 
 @dataclass(frozen=True, slots=True)

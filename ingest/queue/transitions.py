@@ -172,8 +172,7 @@ class Transitions:
             if older_than is None:
                 step = min(step, limit - done.total)
             call = calls.recover(queue, step, older_than, offset, calls.part(request_id, number))
-            requeued, dead, phantom, looked_at = self._run(call)
-            now = Recovered(requeued, dead, phantom)
+            now, looked_at = calls.recovered(self._run(call))
             done += now
             if older_than is None:
                 if now.total < step or done.total >= limit:

@@ -22,6 +22,7 @@ from ingest.spool.rows import State, rest
 #: Crashes of a job's process, the last of which makes a dead letter, as in Redis.
 CRASHES: Final = 3
 POISON: Final = "poison"
+_CRASHED_OFTEN: Final = "The process that ran it ended three times."
 
 _DUE: Final = (State.SPOOLED, State.RETRYING)
 
@@ -96,25 +97,31 @@ def release(rows: Sequence[SpooledEvent]) -> None:
     _of(rows).filter(state=State.STARTED, started_at=_mark(rows)).update(state=State.SPOOLED)
 
 
-def recover() -> int:
-    """What a process that died had taken is taken again; at the third crash it is a dead letter. Return how many.
+def recover() -> list[tuple[str, Failure]]:
+    """What a process that died had taken is taken again; at the third crash it is a dead letter.
 
-    Raises DatabaseError.
+    Return the dead letters, each with its queue. Raises DatabaseError.
     """
     now = datetime.now(UTC)
     with transaction.atomic():
         left = SpooledEvent.objects.filter(state=State.STARTED)
         left.update(attempts=F("attempts") + 1, crashes=F("crashes") + 1)
-        dead = left.filter(crashes__gte=CRASHES).update(
+        often = left.filter(crashes__gte=CRASHES)
+        said = [
+            (queue_of(row), Failure(row.id, "", reason="poison", retry=False, message=_CRASHED_OFTEN))
+            for row in often.only("id", "rank")
+        ]
+        dead = often.update(
             state=State.FAILED,
             failed_at=now,
             reason=POISON,
             error_type="",
-            error_message="The process that ran it ended three times.",
+            error_message=_CRASHED_OFTEN,
             traceback="",
         )
         lease.count(dead=dead)
-        return dead + left.update(state=State.SPOOLED, due_at=now)
+        left.update(state=State.SPOOLED, due_at=now)
+    return said
 
 
 def dead(ids: Iterable[str]) -> int:

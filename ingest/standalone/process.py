@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from ingest.database import DatabaseAway
 from ingest.maintenance.retention import Retention
+from ingest.signals import tell_dead
 from ingest.spool import lease, turns
 from ingest.spool.known import known
 from ingest.standalone.running import Running
@@ -68,7 +69,8 @@ class Process:
             if lease.hold(self.name):
                 if not led:
                     logger.info("%s runs what is spooled", self.name)
-                    turns.recover()
+                    for queue, failure in turns.recover():
+                        tell_dead(queue, failure)
                     # Only now: what is marked as started is of others before, and ours after.
                 led, self._until = True, asked + lease.LEASE
             elif led:

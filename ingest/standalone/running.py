@@ -14,10 +14,10 @@ from ingest import database, effects, jobs, outbox
 from ingest.kinds import Context, Kind, kind_of
 from ingest.models import SpooledEvent
 from ingest.queue.payload import Payload, Unreadable, decode
+from ingest.signals import tell_dead
 from ingest.spool import turns
 from ingest.spool.rows import insert, rest
 from ingest.worker.failures import failure
-from ingest.worker.settle import tell_dead
 
 logger = logging.getLogger(__name__)
 

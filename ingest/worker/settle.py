@@ -12,7 +12,7 @@ from ingest import effects
 from ingest.credentials import masked_text
 from ingest.database import DatabaseAway
 from ingest.queue.transitions import Claim, Failure, Transitions, new_id
-from ingest.signals import dead
+from ingest.signals import tell_dead
 from ingest.worker.alarm import Alarm, Halt, Overrun
 from ingest.worker.entries import Entry
 from ingest.worker.leases import Leases
@@ -42,18 +42,6 @@ def is_outage(error: redis.RedisError) -> bool:
     if not isinstance(error, redis.ResponseError):
         return True
     return isinstance(error, _NO_WRITES) or str(error).startswith(_NO_WRITES_TEXT)
-
-
-def tell_dead(queue: str, failure: Failure) -> None:
-    """Tell other apps of a dead letter."""
-    if dead.receivers:
-        dead.send_robust(
-            queue,
-            job_id=failure.job_id,
-            reason=failure.reason,
-            error_type=failure.error_type,
-            message=failure.message,
-        )
 
 
 class Settlement:

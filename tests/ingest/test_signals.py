@@ -12,9 +12,11 @@ from django.dispatch import Signal
 from ingest import jobs
 from ingest.accept import accept, accept_async
 from ingest.kinds import ALERT
+from ingest.maintenance import recover
 from ingest.queue.connections import close_async_connections
 from ingest.queue.payload import Payload
 from ingest.signals import accepted, dead, processed
+from queueadmin.console.operations import recover_stalled
 from tests.ingest.test_accept import event
 from tests.ingest.worker.conftest import Work
 
@@ -65,6 +67,26 @@ def test_what_was_processed_is_told_once(heard: Heard) -> None:
     for _ in range(2):
         jobs.process(ALERT, [(payload, 0)])
     assert [(said["sender"], said["payloads"]) for said in heard] == [("alert", [payload])]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by", ["maintenance", "an operator"])
+def test_one_whose_workers_died_under_it_is_told_by_whoever_takes_it_back(
+    heard: Heard, empty_redis: redis.Redis, by: str
+) -> None:
+    work = Work(empty_redis)
+    (job_id,) = work.put({"title": "a"})
+    for crash in range(3):
+        assert not heard
+        work.transitions.claim("dead", ["high"], claim_id=f"c{crash}", lease=-1)
+        if by == "maintenance":
+            recover(work.transitions, "high")
+        else:
+            recover_stalled(actor="ada")
+    assert [{**said, "signal": None} for said in heard] == [
+        {"signal": None, "sender": "high", "job_id": job_id, "reason": "poison", "error_type": "WorkerCrashed",
+         "message": "its worker died three times"}
+    ]  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True)

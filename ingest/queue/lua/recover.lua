@@ -3,14 +3,15 @@
 -- ARGV: request, queue, limit, older than (seconds, or '': lapsed leases only), first live lease to look at,
 --       what is said of the third crash: for the hash, for the result stream, error type, error message;
 --       what is said of an earlier one, for the result stream, error message
--- Reply: requeued, dead, phantom, live leases looked at (fewer than `limit`: there are no more)
+-- Reply: requeued, dead, phantom, live leases looked at (fewer than `limit`: there are no more), then the id of each that
+--        became a dead letter
 
 local earlier = earlier_reply()
 if earlier then return earlier end
 
 local queue, limit = ARGV[2], tonumber(ARGV[3])
 local wip = key('wip', queue)
-local back, dead, phantoms, looked_at = {}, 0, 0, 0
+local back, buried, dead, phantoms, looked_at = {}, {}, 0, 0, 0
 
 local function take(member, crashed, stock)
   redis.call('ZREM', wip, member)
@@ -47,6 +48,7 @@ local function take(member, crashed, stock)
     tell(outcome == 'trash' and 'trash' or 'failed', queue, id, found[7],
       { error = { type = error.type, message = error.message, reason = error.reason } })
     dead = dead + 1
+    if outcome ~= 'trash' then buried[#buried + 1] = id end
   else
     add_attempt(id, 4, worker, claim, found[6], attempt,
       { stream = ARGV[10], reason = crashed and 'crash' or 'recovered', type = ARGV[8], message = ARGV[11] })
@@ -87,6 +89,6 @@ push_front(queue, back)
 if #back > 0 then ring() end
 count(queue, 'phantom', phantoms)
 announce(queue)
-local reply = { #back, dead, phantoms, looked_at }
+local reply = { #back, dead, phantoms, looked_at, unpack(buried) }
 if #back + dead + phantoms == 0 then return reply end
 return keep_reply(reply)

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
+from ingest.signals import tell_dead
 from queueadmin.console.audit import audited
 from queueadmin.console.operations.naming import CHUNK
 from queueadmin.console.words import jobs, joined
@@ -51,6 +52,8 @@ def recover_stalled(*, actor: str, older_than: float | None = None, reason: str 
                 if recovered.requeued:
                     requeued[name] = requeued.get(name, 0) + recovered.requeued
                 dead += recovered.dead
+                for failure in recovered.buried:
+                    tell_dead(name, failure)
                 result = RecoverResult(requeued, dead)
                 outcome.count, outcome.sentence = result.total, result.sentence
     return result

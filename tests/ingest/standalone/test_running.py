@@ -189,10 +189,11 @@ def test_what_a_dead_process_had_taken_is_taken_again_and_is_poison_at_the_third
     for crash in (1, 2, 3):
         taken = turns.take(100)
         assert len(taken) == (2 if crash == 1 else 1), "after a crash each comes alone"
-        turns.recover()
+        told = turns.recover()
     rows = SpooledEvent.objects.order_by("place")
     assert [(row.state, row.crashes) for row in rows] == [("failed", 3), ("spooled", 1)]
     assert rows[0].reason == "poison"
+    assert [(queue, failure.job_id, failure.reason) for queue, failure in told] == [("high", rows[0].id, "poison")]
     assert turns.retry_all(range(4), datetime.now(UTC), include_poison=False) == (0, 1)
 
 

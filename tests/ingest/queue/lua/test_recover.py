@@ -41,7 +41,8 @@ def test_the_third_crash_makes_a_dead_letter(queue: Queue) -> None:
     for _ in range(3):
         queue.lapsed()
         results.append(queue.transitions.recover("high"))
-    assert results == [Recovered(1, 0), Recovered(1, 0), Recovered(0, 1)]
+    assert [(each.requeued, each.dead) for each in results] == [(1, 0), (1, 0), (0, 1)]
+    assert [[failure.job_id for failure in each.buried] for each in results] == [[], [], [job_id]]
     assert queue.places(job_id) == ["failed"]
     found = queue.hash(job_id)
     assert (found["reason"], found["error_type"], found["crashes"]) == ("poison", "WorkerCrashed", "3")
@@ -54,7 +55,7 @@ def test_the_third_crash_makes_a_dead_letter(queue: Queue) -> None:
     queue.claim()
     assert queue.transitions.recover("high", older_than=0) == Recovered(1, 0), "live work taken back is no crash"
     assert [(job.id, job.alone) for job in queue.lapsed().jobs] == [(job_id, True)]
-    assert queue.transitions.recover("high") == Recovered(0, 1)
+    assert queue.transitions.recover("high").dead == 1
 
 
 def test_a_missing_or_canceled_job_is_a_phantom(queue: Queue) -> None:
