@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402
 
 from ingest import standalone  # noqa: E402
 from ingest.api.fastlane import FastLane  # noqa: E402
+from ingest.queue import connections  # noqa: E402
 from queueadmin.console.live.routing import router  # noqa: E402
 from queueadmin.forwarded import Forwarded  # noqa: E402
 from queueadmin.sub_path import SubPath  # noqa: E402
@@ -40,8 +41,9 @@ def own_pages_only(app: Any) -> Any:
     return RefuseNullOrigin(AllowedHostsOriginValidator(app))
 
 
+# Here, since only the server of the pages loads this module.
+connections.fail_fast()
 if not settings.REDIS:
-    # Here, since only the server of the pages loads this module.
     standalone.start()
 
 application = Forwarded(

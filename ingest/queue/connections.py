@@ -22,6 +22,8 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 
+from ingest.queue.fail_fast import FailFast
+
 #: How long acceptance waits for Redis, to connect and to answer.
 ACCEPTANCE_TIMEOUT: Final = 0.5
 #: An idle connection is pinged before its next use after this time: a firewall may have dropped it.
@@ -31,6 +33,8 @@ TRIES: Final = 3
 #: Waits of `wait_for_redis`: 0.5 s, doubled each time.
 START_DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 
+#: How `connection` tries again; by kind of process, see `fail_fast`.
+_retry: type[Retry] = Retry
 _SERIALIZER: Final = HiredisRespSerializer()
 #: Clients by purpose; made anew after a fork, since parent and child must not share a socket.
 _clients: dict[str, redis.Redis] = {}
@@ -57,10 +61,17 @@ def connection() -> redis.Redis:
         lambda: _options(
             settings.REDIS_SOCKET_TIMEOUT,
             settings.REDIS_SOCKET_CONNECT_TIMEOUT,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.1, cap=1), TRIES),
+            retry=_retry(ExponentialWithJitterBackoff(base=0.1, cap=1), TRIES),
             health_check_interval=HEALTH_CHECK_INTERVAL,
         ),
     )
+
+
+def fail_fast() -> None:
+    """For the web server: `connection` waits for one answer that does not come, and not again right after it."""
+    global _retry
+    _retry = FailFast
+    close_connections()
 
 
 def single_try(client: redis.Redis, *, timeout: float = 3, connections: int = 2) -> redis.Redis:

@@ -15,7 +15,10 @@ from queueadmin.console.request import Request, is_partial
 
 #: Rows of the list.
 PAGE_SIZE: Final = 50
-REDIS_AWAY: Final = "Redis does not answer. Nothing can be shown or done until it is back."
+REDIS_AWAY: Final = (
+    "Redis does not answer. Nothing can be shown or done until it is back; "
+    "events are taken in meanwhile, into the database."
+)
 
 
 def away(error: redis.RedisError) -> str:
