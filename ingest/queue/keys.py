@@ -206,6 +206,8 @@ AUDIT_WAITING: Final = f"{PREFIX}:qa:audit:waiting"
 AUDIT_CHECKED: Final = f"{PREFIX}:qa:audit:checked"
 #: String of JSON: how far the index of dead letters is (`queueadmin.console.failures`).
 FAILURES: Final = f"{PREFIX}:qa:failures"
+#: Set of ids of dead letters whose rows do not say yet what was changed of them.
+FAILURES_CHANGED: Final = f"{PREFIX}:qa:failures:changed"
 
 
 def history(step: int) -> str:

@@ -24,7 +24,7 @@ from ingest.queue.calls import chunks
 from ingest.reading.cursors import Place, newest, oldest
 from ingest.reading.fields import pipelined
 from queueadmin.console import dead_letters
-from queueadmin.console.failures import groups, writing
+from queueadmin.console.failures import changes, groups, writing
 from queueadmin.console.failures.state import State, tell
 from queueadmin.console.models import Failure
 
@@ -128,6 +128,9 @@ class Indexer:
         """Rows of jobs that were changed where they stand."""
         rows = Failure.objects.filter(version=0).order_by("pk").values_list("queue", "job_id", "score")
         self._index(list(rows[:COMPARED]))
+        if noted := changes.waiting(self._client, COMPARED):
+            self._index(list(Failure.objects.filter(job_id__in=noted).values_list("queue", "job_id", "score")))
+            changes.done(self._client, noted)
 
     def _take_new(self, queue: str, end: float) -> None:
         """From the newest that was read on; at first from the newest that stands there, the sweep does the rest."""

@@ -1,7 +1,6 @@
 """Dead letters that will never succeed: said so by somebody, and taken back."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
@@ -9,6 +8,7 @@ from django.db import DatabaseError, InterfaceError
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
+from queueadmin.console.failures import changes
 from queueadmin.console.failures.writing import mark_permanent
 from queueadmin.console.operations.naming import by_queue, chunks, target
 from queueadmin.console.words import jobs, joined
@@ -53,6 +53,8 @@ def mark(ids: Sequence[str], *, permanent: bool, actor: str, reason: str = "") -
         moved = tuple(job_id for job_id in wanted if job_id in changed)
         result = MarkResult(permanent, moved, tuple(job_id for job_id in wanted if job_id not in changed))
         outcome.count, outcome.sentence = len(moved), result.sentence
-    with suppress(DatabaseError, InterfaceError):  # the index has it with its next look at them
+    try:
         mark_permanent(moved, permanent=permanent)
+    except (DatabaseError, InterfaceError):
+        changes.note(client, moved)
     return result

@@ -1,6 +1,5 @@
 """What a job carries: shown whole, replaced, sent once more."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
@@ -9,10 +8,11 @@ from ingest.accept import Unavailable, accept
 from ingest.api import limits
 from ingest.client.errors import AlreadyMoved, NotFound
 from ingest.client.events import copy_of, replace_event
-from ingest.queue.connections import NeedsRedis
+from ingest.queue.connections import NeedsRedis, connection
 from ingest.reading import jobs, payloads
 from queueadmin.console import editing
 from queueadmin.console.audit import audited
+from queueadmin.console.failures import changes
 from queueadmin.console.failures.writing import mark_stale
 from queueadmin.console.operations import spooled
 from queueadmin.console.operations.moving import MoveResult
@@ -86,8 +86,10 @@ def change_event(
         replace_event(job_id, after)
         outcome.count, outcome.sentence = 1, told.summary or "What is masked was changed."
     retried = retry([job_id], actor=actor, reason=reason) if then_retry and _is_dead(job_id) else None
-    with suppress(DatabaseError, InterfaceError):  # it was audited in Redis, and the index is behind anyway
+    try:
         mark_stale(job_id)
+    except (DatabaseError, InterfaceError):
+        changes.note(connection(), [job_id])
     return ChangeResult(told.changed, retried)
 
 

@@ -7,11 +7,14 @@ import pytest
 import redis
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 
+from ingest.queue import keys
+from ingest.queue.connections import server_time
 from queueadmin.console import operations, queries
-from queueadmin.console.failures import Indexer
-from queueadmin.console.filters import Filter
+from queueadmin.console.failures import Indexer, matching
+from queueadmin.console.filters import Filter, parse
 from queueadmin.console.models import Failure
 from queueadmin.console.replays.engine import Engine
 from tests.console.conftest import Jobs, outcome
@@ -92,3 +95,24 @@ def test_by_the_api_and_the_command_line(jobs: Jobs, make_user: Callable[..., Us
     told = io.StringIO()
     call_command("dlq", "unmark", "--yes", stdout=told, stderr=io.StringIO())
     assert told.getvalue() == "1 job not permanent any more; 1 job left as it was.\n"
+
+
+@pytest.mark.both_databases
+def test_what_is_marked_while_the_database_is_locked_is_found_by_it_later(
+    indexer: Indexer, jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else of the job had changed, so the index never read it anew: no filter found it, and no unmarking."""
+    (job_id,) = jobs.fail(1)
+    while not indexer.step().complete:
+        pass
+
+    def locked(*args: object, **more: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("queueadmin.console.operations.marking.mark_permanent", locked)
+    assert operations.mark([job_id], permanent=True, actor="ada").moved == (job_id,)
+    indexer.step()
+    chosen, now = parse("permanent:yes"), server_time(empty_redis)
+    assert [found.id for found in matching(empty_redis, chosen, now=now)] == [job_id]
+    assert Failure.objects.get().permanent
+    assert not empty_redis.exists(keys.FAILURES_CHANGED)
