@@ -1,6 +1,7 @@
 """The trash of a queue, emptied for good: only by somebody who types the queue's name and says why."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import redis
@@ -41,8 +42,10 @@ class PurgeResult:
         return f"{jobs(self.gone)} of the trash of {self.queue} deleted for good.{more}"
 
 
-def purge_trash(queue: str, *, typed: str, actor: str, reason: str) -> PurgeResult:
+def purge_trash(queue: str, *, typed: str, actor: str, reason: str, counted_at: datetime | None = None) -> PurgeResult:
     """Delete what is in the queue's trash now, up to MOST_PURGED jobs; what is discarded later stays.
+
+    `counted_at`, by Redis' clock: when whoever presses was told how many; what somebody discarded since stays too.
 
     Raises ValueError for an unknown queue, WrongName, ReasonNeeded, redis.RedisError when Redis is away and
     AuditUnavailable when it and the database are.
@@ -52,6 +55,8 @@ def purge_trash(queue: str, *, typed: str, actor: str, reason: str) -> PurgeResu
     client = connection()
     seconds, micros = client.time()
     now = seconds + micros / 1e6
+    if counted_at is not None:
+        now = min(now, counted_at.timestamp())
     count = int(client.zcount(keys.trash(queue), "-inf", now))
     if count and not reason.strip():
         raise ReasonNeeded(f"{jobs(count)} would be deleted for good; say why.", count)

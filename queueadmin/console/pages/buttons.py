@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import redis
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
+from ingest.queue.connections import connection, server_time
 from queueadmin.console import operations
 from queueadmin.console.access.permissions import (
     ACKNOWLEDGE_LOSSES,
@@ -227,17 +229,23 @@ def purge(request: Request, name: str) -> HttpResponse:
     snapshot = metrics.snapshot().as_dict()
     if snapshot["redis"]["status"] != "connected":
         return render(request, "console/away.html", {"away": REDIS_AWAY}, status=503)
+    try:
+        context["at"] = server_time(connection())
+    except redis.RedisError:
+        return render(request, "console/away.html", {"away": REDIS_AWAY}, status=503)
     context |= {"snapshot": snapshot, "q": next(q for q in snapshot["queues"] if q["name"] == name)}
     if request.method != "POST":
         return render(request, "console/purge.html", context)
     form = PurgeForm(request.POST)
     if not form.is_valid():
         return render(request, "console/purge.html", context | {"form": form}, status=422)
-    typed, reason = form.cleaned_data["typed"], form.cleaned_data["reason"]
+    said = form.cleaned_data
     try:
         return do(
             request,
-            lambda actor: operations.purge_trash(name, typed=typed, actor=actor, reason=reason),
+            lambda actor: operations.purge_trash(
+                name, typed=said["typed"], actor=actor, reason=said["reason"], counted_at=said["at"]
+            ),
             reverse("console:queue", args=[name]),
             asking=request.path,
         )

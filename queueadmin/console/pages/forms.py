@@ -74,11 +74,15 @@ class ChosenForm(forms.Form):
     to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
 
 
+#: A moment as pages write it into their forms.
+_AT: Final = ["%Y-%m-%dT%H:%M:%S.%f%z"]
+
+
 class MatchingForm(forms.Form):
     """What is done with all jobs that matched a filter at an instant."""
 
     filter = forms.CharField(required=False, max_length=2_000)
-    at = forms.DateTimeField(input_formats=["%Y-%m-%dT%H:%M:%S.%f%z"])
+    at = forms.DateTimeField(input_formats=_AT)
     #: As far as the page had counted.
     places = forms.IntegerField(min_value=0, max_value=2 * job_lists.MOST_LOOKED_AT)
     verb = forms.ChoiceField(choices=lambda: [(verb, verb) for verb in BULK])
@@ -212,6 +216,8 @@ class PurgeForm(forms.Form):
 
     typed = forms.CharField(max_length=100, error_messages={"required": "Type the name of the queue."})
     reason = forms.CharField(max_length=500, error_messages={"required": "Say why."})
+    #: When the page counted, by Redis' clock.
+    at = forms.DateTimeField(input_formats=_AT, error_messages={"required": "Open the page anew."})
 
 
 class UnderstoodForm(forms.Form):

@@ -62,6 +62,27 @@ def test_x7_many_come_back_step_by_step(
     assert f"that <code>{replay.undoes}</code> put into the trash" in page
 
 
+def test_x7_an_undo_that_was_canceled_can_be_pressed_again(
+    operator: Client, jobs: Jobs, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[operation_undo.__module__], "AT_ONCE", 5)
+    jobs.fail(8)
+    operation = _undo(operator.post("/dead-letters/discard/", {"ids": _dead(empty_redis)}, headers=HTMX))
+    operator.post(f"/undo/{operation}/", headers=HTMX)
+    operator.post(f"/replays/{Replay.objects.get().pk}/cancel/")
+    engine = Engine(empty_redis)
+    engine.step()
+    assert Replay.objects.get().settled
+    operator.post(f"/undo/{operation}/", headers=HTMX)
+    engine.step()
+    engine.step()
+    assert len(_dead(empty_redis)) == 8
+
+
+def _dead(client: redis.Redis) -> list[str]:
+    return [job_id.decode() for job_id in client.zrange(keys.failed("high"), 0, -1)]
+
+
 def test_x7_what_was_emptied_comes_back(operator: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
     ids = jobs.enqueue(3)
     response = operator.post("/queues/high/empty/", headers=HTMX)
@@ -87,18 +108,25 @@ def test_x7_the_trash_is_deleted_only_under_the_name_of_its_queue_and_with_a_rea
     jobs.transitions.discard("high", jobs.fail(3))
     jobs.transitions.discard("low", jobs.fail(1, queue="low"))
     assert "Delete trash (3)" in text_of(admin.get("/queues/high/"))
-    assert "Delete 3 jobs for good?" in text_of(admin.get("/queues/high/purge/"))
+    page = text_of(admin.get("/queues/high/purge/"))
+    assert "Delete 3 jobs for good?" in page
+    at = page.split('name="at" value="')[1].split('"')[0]
+    late = jobs.fail(1)
+    jobs.transitions.discard("high", late, by="bob")
     for typed, reason, told in (
         ("", "spam", "Type the name of the queue."),
         ("low", "spam", "Type high to delete what is in its trash. Nothing was deleted."),
         ("high", "", "Say why."),
     ):
-        response = admin.post("/queues/high/purge/", {"typed": typed, "reason": reason})
+        response = admin.post("/queues/high/purge/", {"typed": typed, "reason": reason, "at": at})
         assert (response.status_code, told in text_of(response)) == (422, True), typed
-    assert empty_redis.zcard(keys.trash("high")) == 3
-    response = admin.post("/queues/high/purge/", {"typed": "high", "reason": "spam"})
+    assert "Open the page anew." in text_of(admin.post("/queues/high/purge/", {"typed": "high", "reason": "spam"}))
+    assert empty_redis.zcard(keys.trash("high")) == 4
+    response = admin.post("/queues/high/purge/", {"typed": "high", "reason": "spam", "at": at})
     assert "3 jobs of the trash of high deleted for good." in message_after(admin, response)
-    assert (empty_redis.zcard(keys.trash("high")), empty_redis.zcard(keys.trash("low"))) == (0, 1)
+    # Nobody was told of what somebody discarded since the page counted.
+    assert empty_redis.zrange(keys.trash("high"), 0, -1) == [late[0].encode()]
+    assert empty_redis.zcard(keys.trash("low")) == 1
     entry = outcome()
     assert (entry.action, entry.target, entry.count, entry.reason) == ("purge", "high", 3, "spam")
     assert admin.get("/queues/nosuch/purge/").status_code == 404
