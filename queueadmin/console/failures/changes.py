@@ -24,7 +24,7 @@ def note(client: redis.Redis, ids: Iterable[str]) -> None:
 
 def waiting(client: redis.Redis, most: int) -> list[str]:
     """Some of them. Raises RedisError."""
-    return [text(job_id) for job_id in client.srandmember(keys.FAILURES_CHANGED, most)]
+    return [text(job_id) for job_id in client.srandmember(keys.FAILURES_CHANGED, most) or ()]
 
 
 def done(client: redis.Redis, ids: Iterable[str]) -> None:

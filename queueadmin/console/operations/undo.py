@@ -63,7 +63,8 @@ def undo(operation: str, *, actor: str, reason: str = "") -> UndoResult | Replay
                 outcome.count, outcome.sentence = len(moved), f"{jobs(len(moved))} restored."
         left = [each.id for each in found if each.id not in moved]
         result = UndoResult(len(moved), elsewhere(client, left, outcome.operation))
-        # Nothing of it is left to bring back; one that was interrupted can be pressed again.
-        client.delete(keys.undo(operation))
+        # Nothing of these is left to bring back; one that was interrupted can be pressed again. What the operation, if
+        # it still runs, puts into the trash meanwhile stays known.
+        client.ltrim(keys.undo(operation), len(found), -1)
         outcome.sentence = result.sentence
     return result

@@ -171,7 +171,7 @@ class Engine:
         return rules.is_unlimited(replay) and replay.chunk >= 0
 
     def _save(self, replay: Replay, chunks: list[ReplayChunk]) -> None:
-        if replay.settled and replay.undoes:
+        if replay.state == Replay.State.DONE and replay.undoes:
             self._client.delete(keys.undo(replay.undoes))  # there is nothing left that Undo could bring back
         with transaction.atomic():
             versions.save(replay, *_PROGRESS)

@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 
 from queueadmin.console.dead_letters import left_out
 from queueadmin.console.dead_letters.reading import POISON
-from queueadmin.console.filters import parse
+from queueadmin.console.filters import FilterError, parse
 from queueadmin.console.models import Replay
 from queueadmin.console.replays import pace, rules
 from queueadmin.console.words import joined
@@ -148,8 +148,11 @@ def shown(replay: Replay) -> dict[str, Any]:
 
 
 def fixed_filter(replay: Replay) -> str:
-    """What it was chosen by, with moments in the place of `2h`."""
-    return str(parse(replay.filter).fixed(replay.created_at))
+    """What it was chosen by, with moments in the place of `2h`; as it was given, where another version wrote it."""
+    try:
+        return str(parse(replay.filter).fixed(replay.created_at))
+    except FilterError:
+        return replay.filter
 
 
 def failed_again(replay: Replay) -> str:
