@@ -2,10 +2,10 @@
 import { htmx } from './htmx.js';
 import { toast, undoForm } from './toast.js';
 
-/* The server answers an action with HX-Trigger: {"said": {"text": …, "level": …, "undo": operation}}. */
+/* The server answers an action with HX-Trigger: {"said": {"text": …, "level": …, "undo": operation, "log": address}}. */
 document.addEventListener('said', event => {
-  const { text, level, undo } = event.detail, form = undoForm(undo);
-  toast(text, level, form);
+  const { text, level, undo, log } = event.detail, form = undoForm(undo);
+  toast(text, level, form, log);
   if (form) htmx().then(it => it.process(form));
 });
 

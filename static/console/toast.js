@@ -6,15 +6,17 @@ const STAYS = 8000; // ms; errors stay until the next one or a click
 const UNDO_STAYS = 20000; // ms: time to see what one has done
 let timer = 0;
 
-/** Shows `text`, beside it `undo`, a form, if any; level is success, info, warning or error. */
-export function toast(text, level = 'info', undo = null) {
-  const region = document.getElementById('toast');
+/** Shows `text`, beside it `undo`, a form, and a link to `log`, if any; level is success, info, warning or error. */
+export function toast(text, level = 'info', undo = null, log = '') {
+  const region = document.getElementById('toast'), link = document.createElement('a');
+  link.href = log;
+  link.textContent = 'In the log';
   const close = document.createElement('button');
   close.type = 'button';
   close.textContent = 'Close';
   close.addEventListener('click', () => region.replaceChildren());
   region.dataset.level = level;
-  region.replaceChildren(visible(text), ...(undo ? [undo] : []), close);
+  region.replaceChildren(visible(text), ...(undo ? [undo] : []), ...(log ? [link] : []), close);
   clearTimeout(timer);
   if (level !== 'error') timer = setTimeout(() => region.replaceChildren(), undo ? UNDO_STAYS : STAYS);
 }
@@ -31,5 +33,5 @@ export function undoForm(operation) {
 export function adopt() {
   const region = document.getElementById('toast');
   const said = region.firstElementChild;
-  if (said) toast(said.textContent.trim(), said.dataset.level, region.querySelector('form'));
+  if (said) toast(said.textContent.trim(), said.dataset.level, region.querySelector('form'), region.querySelector('a')?.href);
 }

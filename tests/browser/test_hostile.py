@@ -286,7 +286,7 @@ def test_what_scripts_write_is_text_too(page: Page, complaints: list[str]) -> No
     page.goto("/")
     live(page)
     for text in (*HOSTILE.values(), TURNED):
-        said = {"text": text, "level": "info", "undo": [text]}
+        said = {"text": text, "level": "info", "undo": [text], "log": f"/audit/?filter={text}"}
         page.evaluate("said => document.dispatchEvent(new CustomEvent('said', { detail: said }))", said)
         expect(page.locator("#toast")).to_contain_text(text[:7])
         _is_harmless(page, f"toast {text}")

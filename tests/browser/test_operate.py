@@ -87,6 +87,7 @@ def test_a_discarded_dead_letter_goes_and_undo_brings_it_back(page: Page, send: 
     expect(row).to_have_count(0)
     toast = page.locator("#toast")
     expect(toast).to_contain_text("1 job moved to the trash, kept for 24 h.")
+    expect(toast.get_by_role("link", name="In the log")).to_be_visible()
     toast.get_by_role("button", name="Undo").click()
     expect(toast).to_contain_text("1 job restored.")
     expect(row).to_have_count(1)
@@ -118,6 +119,9 @@ def test_a_job_is_discarded_and_restored_on_its_page(page: Page, send: Send) -> 
     expect(page).to_have_url(f"/jobs/{job_id}/")
     expect(page.locator("#toast")).to_contain_text("1 job restored.")
     expect(head).to_contain_text("dead letter")
+    page.locator("#toast").get_by_role("link", name="In the log").click()
+    expect(page.locator("#audit tbody tr")).to_have_count(1)
+    expect(page.locator("#audit tbody tr")).to_contain_text("1 job restored.")
 
 
 def test_it_works_without_scripts(open_page: Callable[..., Page], send: Send) -> None:

@@ -15,7 +15,7 @@ from queueadmin.console.audit.reading import (
     page,
     shown,
 )
-from queueadmin.console.audit.recording import AuditUnavailable, Outcome, audited, last_mover
+from queueadmin.console.audit.recording import AuditUnavailable, Outcome, audited, last_mover, noted, noting
 from queueadmin.console.audit.waiting import drain
 
 __all__ = [
@@ -41,6 +41,8 @@ __all__ = [
     "last_check",
     "last_mover",
     "newer",
+    "noted",
+    "noting",
     "page",
     "shown",
     "verify",

@@ -3,8 +3,9 @@
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: What no database can hold.
 _NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+_noted: ContextVar[list[str] | None] = ContextVar("noted", default=None)
 
 
 class AuditUnavailable(Exception):
@@ -67,6 +69,8 @@ def audited(
         )
 
     waits = _keep(entry(AuditEntry.Step.INTENT, count, ""), may_wait=in_redis)
+    if (ids := _noted.get()) is not None:
+        ids.append(outcome.operation)
     try:
         yield outcome
     except BaseException as error:
@@ -83,6 +87,21 @@ def audited(
         except (AuditUnavailable, redis.RedisError):
             # It was done, and whoever asked is told so; the intent without an outcome shows in the log.
             logger.exception("the outcome of %s by %s is not recorded: %s", action, actor, outcome.sentence)
+
+
+@contextmanager
+def noting() -> Iterator[None]:
+    """Have `noted` tell what is recorded within: of a request, so that its answer can lead to it."""
+    token = _noted.set([])
+    try:
+        yield
+    finally:
+        _noted.reset(token)
+
+
+def noted() -> Sequence[str]:
+    """The operations that were recorded so far within `noting`."""
+    return _noted.get() or ()
 
 
 def last_mover(target: str, operation: str) -> AuditEntry | None:

@@ -11,12 +11,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import trigger_client_event
 
 from ingest.accept import Unavailable
 from ingest.queue.connections import NeedsRedis
-from queueadmin.console.access.permissions import Permission, may, refusal
+from queueadmin.console import audit
+from queueadmin.console.access.permissions import VIEW_AUDIT, Permission, may, refusal
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.operations import MoveResult, ReasonNeeded, UndoResult
 from queueadmin.console.pages.lists import REDIS_AWAY, dead_list
@@ -42,7 +43,8 @@ def needs(permission: Permission) -> Callable[[View], View]:
                 return redirect_to_login(request.get_full_path() if reads else back_of(request))
             if not may(request.user, permission):
                 return refuse(request, permission)
-            return view(request, *args, **kwargs)
+            with audit.noting():
+                return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]
         return guarded
@@ -103,15 +105,26 @@ def answer(
     undo: str = "",
     fresh_list: bool = False,
 ) -> HttpResponse:
-    """The sentence, beside it an Undo of the operation `undo`, in the way that the page asked for."""
+    """The sentence, in the way that the page asked for, beside it an Undo of the operation `undo`, and the way to the
+    log's entry of what this request did, for those who may see it."""
+    log = _in_the_log(request)
     if not request.htmx:
-        messages.add_message(request, level, sentence, extra_tags=undo)
+        offers = {name: value for name, value in (("undo", undo), ("log", log)) if value}
+        messages.add_message(request, level, sentence, extra_tags=urlencode(offers))
         return redirect(back)
     response = HttpResponse(status=status)
     if fresh_list:
         response = dead_list(request, request.POST.get("queue", ""), "")
-    said = {"text": sentence, "level": messages.DEFAULT_TAGS[level], "undo": undo}
+    said = {"text": sentence, "level": messages.DEFAULT_TAGS[level], "undo": undo, "log": log}
     return trigger_client_event(response, "said", said)
+
+
+def _in_the_log(request: Request) -> str:
+    """The address; "" where nothing was recorded, or it is not for the reader."""
+    entries = audit.noted()
+    if not entries or not may(request.user, VIEW_AUDIT):
+        return ""
+    return f"{reverse('console:audit')}?filter=id:{','.join(entries)}"
 
 
 def back_of(request: Request) -> str:

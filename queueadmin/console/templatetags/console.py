@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -297,6 +299,12 @@ def places(frames: str) -> tuple[str, ...]:
 def folded(message: str) -> list[tuple[bool, str]]:
     """A normalised message in parts: (whether it stands for what differs, the text)."""
     return [(index % 2 == 1, part) for index, part in enumerate(re.split(r"(<\w+>)", message)) if part]
+
+
+@register.filter
+def offers(message: Message) -> dict[str, str]:
+    """What `pages.answers` offers beside a sentence: the operation that Undo is told, the address in the log."""
+    return dict(parse_qsl(message.extra_tags or ""))
 
 
 @register.filter

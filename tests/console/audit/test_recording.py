@@ -86,3 +86,18 @@ def test_text_that_no_database_holds_is_recorded_without_it() -> None:
         pass
     intent, _ = AuditEntry.objects.order_by("id")
     assert (intent.target, len(intent.reason)) == ("a\ufffdb\ufffdc", 500)
+
+
+def test_within_noting_it_is_known_what_was_recorded() -> None:
+    """What a request did, and no other one's."""
+    with audit.audited(actor="ada", action="pause", target="low"):
+        pass
+    assert audit.noted() == ()
+    with audit.noting():
+        assert list(audit.noted()) == []
+        with audit.audited(actor="ada", action="pause", target="low") as first:
+            pass
+        with pytest.raises(RuntimeError), audit.audited(actor="ada", action="pause", target="low") as second:
+            raise RuntimeError
+        assert audit.noted() == [first.operation, second.operation]
+    assert audit.noted() == ()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import redis
+from django.contrib.auth.models import Group, Permission
 from django.http import HttpResponse
 from django.test import Client
 
@@ -96,6 +97,40 @@ def test_a_viewer_undoes_nothing(operator: Client, jobs: Jobs, sign_in: Callable
     eve = sign_in("eve", "viewer")
     assert eve.post(f"/undo/{operation}/").status_code == 403
     assert operator.get(f"/undo/{operation}/").status_code == 405
+
+
+# --- the log's entry -----------------------------------------------------------------------------
+
+
+def test_x16_what_was_done_leads_to_its_entry_in_the_log(operator: Client, jobs: Jobs) -> None:
+    """By htmx and without scripts; also what was refused on the way, but not what was never begun."""
+    response = operator.post("/dead-letters/discard/", {"ids": jobs.fail(2)}, headers=HTMX)
+    address = json.loads(response["HX-Trigger"])["said"]["log"]
+    operation = outcome().operation
+    assert address == f"/audit/?filter=id:{operation}"
+    page = text_of(operator.get(address))
+    assert page.count('<th scope="row" class="who">') == 1
+    assert "moved to the trash" in page
+    toast = message_after(operator, operator.post(f"/undo/{operation}/"))
+    assert f'<a href="/audit/?filter=id:{outcome().operation}">In the log</a>' in toast
+    assert "Undo</button>" not in toast
+    toast = message_after(operator, operator.post("/dead-letters/discard/", {"ids": jobs.fail(1)}))
+    assert ("In the log</a>" in toast, "Undo</button>" in toast) == (True, True)
+    for nothing in (
+        operator.post("/dead-letters/discard/", {}),
+        operator.post("/queues/high/pause/", {"minutes": "x"}),
+    ):
+        assert "In the log" not in message_after(operator, nothing)
+
+
+def test_x16_the_entry_is_for_those_who_may_see_the_log(
+    jobs: Jobs, empty_redis: redis.Redis, sign_in: Callable[..., Client]
+) -> None:
+    ben = sign_in("ben", "operator")
+    Group.objects.get(name="operator").permissions.remove(Permission.objects.get(codename="view_audit"))
+    response = ben.post("/dead-letters/discard/", {"ids": jobs.fail(1)}, headers=HTMX)
+    assert json.loads(response["HX-Trigger"])["said"]["log"] == ""
+    assert "In the log" not in message_after(ben, ben.post("/dead-letters/discard/", {"ids": jobs.fail(1)}))
 
 
 # --- the trash, for good -----------------------------------------------------------------------
