@@ -171,7 +171,8 @@ def shape(job_id: str, found: Mapping[str, str]) -> Job:
         task_type=(found.get(TASK_TYPE) or None) if found[keys.KIND] == TASK.name else None,
         stopping=state == "started" and bool(found[keys.STOPPING]),
         replay=number(found[keys.REPLAY]) or None,
-        permanent=state in ("failed", "trash") and bool(found[keys.PERMANENT]),
+        # One that a replay put back keeps the mark for as long as it may be given back.
+        permanent=bool(found[keys.PERMANENT]) and "failed" in (state, found[keys.TRASHED_FROM]),
     )
 
 

@@ -135,6 +135,11 @@ def test_what_somebody_marked_is_found_among_dead_letters_and_in_the_trash(
     assert set(found("permanent:no")) == set(found("-permanent:yes")) == everything
     assert set(found("permanent:yes,no")) == {*everything, dead, thrown}
     assert found("permanent:yes state:queued") == []
+    # A replay's, which keeps its last failure to be given back with, is no dead letter meanwhile.
+    jobs.transitions.requeue("critical", [dead], replay="7")
+    assert found("permanent:yes") == [thrown]
+    jobs.transitions.discard("critical", [dead])
+    assert found("permanent:yes") == [thrown]
 
 
 def test_what_an_event_hides_is_not_found(jobs: Jobs, empty_redis: redis.Redis) -> None:
