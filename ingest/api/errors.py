@@ -1,9 +1,12 @@
 """Errors that no view of ours raised: Django's and the framework's own, as problems where programs ask."""
 
+import sys
 from typing import Any
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework.exceptions import APIException, MethodNotAllowed
 
@@ -35,10 +38,15 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """`handler500`."""
-    if not speaks_json(request.path_info):
+    """`handler500`; 503 while the database is away, without which nobody is known to be signed in."""
+    is_away = isinstance(sys.exception(), OperationalError | InterfaceError)
+    if speaks_json(request.path_info):
+        return (problems.database_away() if is_away else problems.server_error()).response()
+    if not is_away:
         return defaults.server_error(request)
-    return problems.server_error().response()
+    # Without the request: what it would bring to the page asks the database.
+    here = request.get_full_path() if request.method == "GET" else request.path
+    return HttpResponse(render_to_string("503.html", {"here": here}), status=503, headers={"Retry-After": "5"})
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:

@@ -107,6 +107,17 @@ def server_error() -> Problem:
     )
 
 
+def database_away(detail: str = "") -> Problem:
+    return Problem(
+        503,
+        "database_unavailable",
+        "The database is away",
+        detail or "The database does not answer.",
+        retryable=True,
+        headers={"Retry-After": "5"},
+    )
+
+
 def disallowed_host() -> Problem:
     return Problem(
         400, "disallowed_host", "Unknown host", "The Host header names no host of ALLOWED_HOSTS.", field="Host"

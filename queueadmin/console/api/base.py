@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ingest.api.limits import too_large
-from ingest.api.problems import Problem, ProblemError, method_not_allowed
+from ingest.api.problems import Problem, ProblemError, database_away, method_not_allowed
 from ingest.queue.connections import NeedsRedis
 from queueadmin.console import audit
 from queueadmin.console.access import callers
@@ -180,17 +180,6 @@ def _problem(error: Exception, view: APIView) -> Problem | None:
             logger.warning("Redis is away: %s", error)
             return redis_away(writing=view.request.method not in {"GET", "HEAD"})
     return None
-
-
-def database_away(detail: str = "") -> Problem:
-    return Problem(
-        503,
-        "database_unavailable",
-        "The database is away",
-        detail or "The database does not answer.",
-        retryable=True,
-        headers={"Retry-After": "5"},
-    )
 
 
 def needs_redis() -> Problem:

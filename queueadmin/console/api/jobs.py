@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ingest.accept import Unavailable
-from ingest.api.problems import Problem, ProblemError
+from ingest.api.problems import Problem, ProblemError, database_away
 from ingest.reading import ages
 from queueadmin.console import operations, queries
 from queueadmin.console.access.callers import Caller
@@ -22,7 +22,6 @@ from queueadmin.console.access.permissions import (
 )
 from queueadmin.console.api.base import (
     ConsoleView,
-    database_away,
     invalid_field,
     queue_of,
     reason_of,

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import path
+from pytest_django.fixtures import SettingsWrapper as Settings
 
 from ingest.api import views
 from queueadmin.urls import handler400, handler403, handler404, handler500
@@ -19,7 +21,16 @@ def fails(request: HttpRequest) -> None:
     raise RuntimeError("SELECT secret FROM /somewhere")
 
 
-urlpatterns = [path("api/fails", fails), *real_urlpatterns]
+def meets_no_database(request: HttpRequest) -> None:
+    raise OperationalError("unable to open /somewhere")
+
+
+urlpatterns = [
+    path("api/fails", fails),
+    path("api/no-database", meets_no_database),
+    path("no-database/", meets_no_database),
+    *real_urlpatterns,
+]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
@@ -60,6 +71,18 @@ def test_a_fault_of_ours_says_nothing_about_the_inside(client: Client) -> None:
     assert (shown["code"], shown["retryable"]) == ("internal_error", True)
     for secret in ("SELECT", "/somewhere", "RuntimeError", "Traceback"):
         assert secret not in answer.content.decode()
+
+
+def test_while_the_database_is_away_it_is_not_a_fault_of_ours(client: Client, settings: Settings) -> None:
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
+    answer = client.get("/api/no-database")
+    assert (answer.status_code, problem(answer)["code"]) == (503, "database_unavailable")
+    page = client.get("/no-database/?a=1&b=2")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    assert "The database does not answer" in page.content.decode()
+    assert 'href="/no-database/?a=1&amp;b=2"' in page.content.decode()
+    assert "/somewhere" not in page.content.decode()
 
 
 def test_a_fault_while_taking_in_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
