@@ -97,15 +97,15 @@ def _lines(bars: Sequence[Bar], marks: Sequence[Mapping[str, Any]], width: int) 
         yield Line(x, datetime.fromtimestamp(mark["at"], UTC), mark["text"], mark["what"])
 
 
-def trend(counts: Sequence[int]) -> list[tuple[float, float, float, float]]:
-    """x, y, width and height of each bar; of an empty one a line remains."""
+def trend(counts: Sequence[int]) -> str:
+    """Bars as one path, since a page has a thousand of them; of an empty one a line remains."""
     wide, high = TREND
     step, most = wide / max(len(counts), 1), max(counts, default=0) or 1
     heights = [max(1.0, round(count / most * high, 1)) for count in counts]
-    return [
-        (round(place * step, 1), round(high - height, 1), round(step - 1, 1), height)
+    return "".join(
+        f"M{round(place * step, 1):g} {high}v-{height:g}h{round(step - 1, 1):g}V{high}z"
         for place, height in enumerate(heights)
-    ]
+    )
 
 
 def curve(counts: Sequence[int]) -> str:
