@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import path
-from pytest_django.fixtures import SettingsWrapper as Settings
+from pytest_django.fixtures import Settings
 
 from ingest.api import views
 from queueadmin.urls import handler400, handler403, handler404, handler500
