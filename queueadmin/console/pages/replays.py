@@ -18,7 +18,7 @@ from ingest.queue.connections import connection, server_time
 from queueadmin.console import operations, undoing
 from queueadmin.console.access.permissions import REPLAYED, RUN_REPLAYS, VIEW_CONSOLE, may
 from queueadmin.console.figures import metrics
-from queueadmin.console.figures.snapshot import Snapshot
+from queueadmin.console.figures.snapshot import QueueState, Snapshot
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.models import Replay
 from queueadmin.console.operations import REASON_FROM, ReplayResult
@@ -27,7 +27,7 @@ from queueadmin.console.pages.answers import View, answer, do, needs, refuse
 from queueadmin.console.pages.forms import PaceForm, ReasonForm, ReplayForm, TuneForm
 from queueadmin.console.pages.lists import away
 from queueadmin.console.replays import BadOption, Tuning, pace, reading, rules
-from queueadmin.console.replays.choosing import choice
+from queueadmin.console.replays.choosing import Choice, choice
 from queueadmin.console.replays.options import MOST_RATE
 from queueadmin.console.request import Request
 
@@ -90,6 +90,7 @@ def replay(request: Request, pk: int) -> HttpResponse:
         "recent": len(found.recent),
         "new_errors": rules.new_errors(found),
         "waits": _waits(found, snapshot),
+        "held": _held(found, snapshot),
         "leader": snapshot.maintenance.leader,
         "errors": [
             {"group": group, **error, "share": 100 * error["count"] / ended if ended else 0}
@@ -127,12 +128,21 @@ def _ask(request: Request, text: str, form: ReplayForm, status: int = 200) -> Ht
             "more": found.more,
             "groups": found.groups,
             "others": found.others,
+            "going": found.count - _left_out(form, found),
         }
     except FilterError as error:
         return render(request, "console/new_replay.html", context | {"wrong": str(error)}, status=422)
     except redis.RedisError as error:
         return render(request, "console/new_replay.html", context | {"away": away(error)}, status=503)
     return render(request, "console/new_replay.html", context, status=status)
+
+
+def _left_out(form: ReplayForm, found: Choice) -> int:
+    """Of these, what stays as the form stands."""
+    if form["kind"].value() not in (None, "", Replay.Kind.RETRY):
+        return 0
+    poison = 0 if form["include_poison"].value() else found.poison
+    return poison + (0 if form["include_permanent"].value() else found.permanent)
 
 
 def _begin(request: Request) -> HttpResponse:
@@ -303,7 +313,16 @@ def _steps(found: Replay) -> Iterator[dict[str, Any]]:
 
 def _waits(found: Replay, snapshot: Snapshot) -> list[dict[str, Any]]:
     """The queues that it puts jobs into: how long each waits, and its target."""
+    return [{"queue": q.name, "seconds": q.oldest_wait, "target": q.wait_target} for q in _queues(found, snapshot)]
+
+
+def _held(found: Replay, snapshot: Snapshot) -> list[QueueState]:
+    """Of these, those of which nobody takes what it puts there: a canary would wait for ever, and nothing say why."""
+    if found.settled or found.kind != Replay.Kind.RETRY or not snapshot.known:
+        return []
+    return [q for q in _queues(found, snapshot) if q.paused or not q.workers]
+
+
+def _queues(found: Replay, snapshot: Snapshot) -> Iterator[QueueState]:
     names = [found.to] if found.to else found.queues
-    return [
-        {"queue": q.name, "seconds": q.oldest_wait, "target": q.wait_target} for q in snapshot.queues if q.name in names
-    ]
+    return (q for q in snapshot.queues if q.name in names)

@@ -11,7 +11,7 @@ from ingest.queue import keys
 from queueadmin.console import operations
 from queueadmin.console.models import Replay
 from queueadmin.console.pages import replays as replay_pages
-from tests.console.conftest import Jobs
+from tests.console.conftest import Jobs, worker
 from tests.console.dead_letters.conftest import fail
 from tests.console.pages.conftest import message_after, text_of
 from tests.console.replays.conftest import Stage
@@ -46,7 +46,7 @@ def test_the_form_says_how_many_match_and_begins_with_them(ada: Client, jobs: Jo
     jobs.fail(1, reason="poison", source="zabbix")
     jobs.transitions.mark("high", jobs.fail(2, source="zabbix"), permanent=True)
     page = text_of(ada.get("/replays/new/?filter=source:zabbix"))
-    for said in ("6 dead letters match", "OSError", "1 poison", "2 marked permanent", "Begin with 6",
+    for said in ("6 dead letters match", "OSError", "1 poison", "2 marked permanent", "Begin with 3 of 6",
                  "Replay poison jobs too (1), each", "Replay those marked permanent too (2)"):  # fmt: skip
         assert said in page, said
     answer = ada.post("/replays/new/", {**FORM, "filter": "source:zabbix", "canary": "2", "stop_percent": "100"})
@@ -210,6 +210,25 @@ def test_without_maintenance_it_says_that_it_waits(
     empty_redis.set(keys.LEADER, "m")
     assert "no maintenance runs" not in text_of(ada.get(f"/replays/{replay.pk}/"))
     assert f'href="/replays/{replay.pk}/"' in text_of(ada.get(f"/jobs/{job_id}/"))
+
+
+def test_x1_it_says_that_nobody_takes_what_it_puts_into_a_queue(
+    ada: Client, jobs: Jobs, stage: Stage, empty_redis: redis.Redis
+) -> None:
+    """The canary waited in a paused queue for as long as its pause, with nothing on the page to say why."""
+    jobs.fail(20, queue="high")
+    worker(empty_redis, "w1", queues="high")
+    assert "is paused" not in text_of(ada.get(f"/replays/{stage.step(stage.start(canary=10)).pk}/"))
+    operations.pause("low", minutes=None, actor="bob")
+    assert "low (paused)" in text_of(ada.get("/replays/new/"))
+    page = text_of(ada.get(f"/replays/{stage.step(stage.start(canary=10, to='low')).pk}/"))
+    assert ">low</a> is paused: what is put there waits." in page
+    operations.resume("low", actor="bob")
+    replay = Replay.objects.latest("id")
+    assert "No worker takes from <a" in text_of(ada.get(f"/replays/{replay.pk}/"))
+    operations.cancel_replay(replay.pk, actor="ada")
+    stage.step(replay)
+    assert "No worker takes" not in text_of(ada.get(f"/replays/{replay.pk}/"))
 
 
 def test_the_rail_says_how_many_run(ada: Client, jobs: Jobs, stage: Stage) -> None:
