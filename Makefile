@@ -20,6 +20,10 @@ run: requirements ## Start everything at http://127.0.0.1:8000 (PORT, HOST); Ctr
 demo: requirements ## Send traffic of all kinds to the running instance, until Ctrl-C
 	@exec $(PY) manage.py demo
 
+# Compiled once, also where the environment forbids it: else each of some hundred processes compiles what it imports, and
+# pytest rewrites every test file in each of its own.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+
 test: dev-requirements ## Run every test but the long ones
 	@$(PYTEST) -m "not long"
 

@@ -15,6 +15,7 @@ import requests
 from queueadmin.run import children
 from queueadmin.run.home import socket_folder
 from queueadmin.run.supervise import Supervisor
+from tests.migrated import give_database
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -34,11 +35,17 @@ def free_port() -> int:
         return port
 
 
-def _give_static_files(home: Path) -> None:
-    """Those that an earlier instance collected: hashing and compressing them takes seconds each time."""
+def _give_earlier_work(home: Path, environment: dict[str, str]) -> None:
+    """The static files that an earlier instance collected, and a migrated database.
+
+    Hashing and compressing those files takes seconds each time, and migrating one. The first instance of a process
+    begins with nothing, as do those of tests/flows/test_first_run.py.
+    """
     if _are_collected() and not home.exists():
         home.mkdir(mode=0o700)
         shutil.copytree(_collected[0], home / "static")
+        if "DATABASE_URL" not in environment:
+            give_database(home)
 
 
 def _are_collected() -> bool:
@@ -73,7 +80,7 @@ class Instance:
     def launch(self) -> "subprocess.Popen[bytes]":
         """Start it without waiting for anything."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
-        _give_static_files(self.home)
+        _give_earlier_work(self.home, self.environment)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "queueadmin.run"],
@@ -158,9 +165,14 @@ class Instance:
         return redis.Redis.from_url(url)
 
     def manage(self, *arguments: str) -> str:
-        """Run a management command beside it and return what it wrote."""
+        """Run a management command beside it and return what it wrote.
+
+        Without the system checks, which take longer than the rest of most: `make check` runs them, and each start.
+        """
+        command, *others = arguments
+        unchecked = [] if command == "shell" else ["--skip-checks"]  # which runs none
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, "manage.py", command, *unchecked, *others],
             cwd=REPOSITORY,
             env=self.environment,
             check=True,

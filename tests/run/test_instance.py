@@ -78,6 +78,7 @@ class Past:
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
     # The home's path is longer than a socket's may be.
     instance = Instance(tmp_path_factory.mktemp("o" * 110), WORKERS="2")
+    instance.home.mkdir(mode=0o700)  # it is given nothing: all that is in it at the end is its own work
     try:
         instance.start()
         programs, alive = set(instance.pids()), {found.name for found in instance.alive()}
