@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import redis
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from ingest.queue import keys
 from ingest.queue.calls import chunks
@@ -96,14 +96,16 @@ class Policies:
     def _pages(self, policy: RetentionPolicy, now: datetime) -> Iterator[list[Entry]]:
         yield from _read(too_old(policy, now).order_by("failed_at", "pk"))
         if policy.keep_count is not None:
-            for fingerprint in list(overfull(policy).order_by("pk").values_list("pk", flat=True)):
-                rows = told(spoken_of(policy).filter(fingerprint=fingerprint), now)
+            rest = told(spoken_of(policy), now)
+            # In one question: there may be thousands of causes with too many, of which none is due.
+            counted = rest.filter(fingerprint__in=overfull(policy).values("pk")).values("fingerprint")
+            due = counted.annotate(count=Count("id")).filter(count__gt=policy.keep_count).order_by("fingerprint")
+            for fingerprint in list(due.values_list("fingerprint", flat=True)):
+                rows = rest.filter(fingerprint=fingerprint)
                 yield from _read(self._beyond(rows, policy.keep_count).order_by("failed_at", "pk"))
 
     def _beyond(self, rows: "QuerySet[Failure]", keep: int) -> "QuerySet[Failure]":
         """Those older than the `keep` newest that stand in Redis: rows of jobs that left count for nothing."""
-        if not rows.order_by("-failed_at", "-pk")[keep : keep + 1].exists():
-            return rows.none()  # else Redis would be asked for each of them at every look
         kept = 0
         for page in _read(rows.order_by("-failed_at", "-pk")):
             here = standing(self._client, page)
