@@ -3,6 +3,7 @@
 import os
 import pwd
 import unicodedata
+from argparse import ArgumentTypeError
 
 
 def actor() -> str:
@@ -12,6 +13,18 @@ def actor() -> str:
         return f"cli:{pwd.getpwuid(number).pw_name}"
     except KeyError:  # a container's user has no name
         return f"cli:{number}"
+
+
+def typed(value: str) -> str:
+    """An argument's type: what a person wrote, for a database or Redis to hold.
+
+    Raises ArgumentTypeError for bytes that a terminal sent and no encoding knows.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ArgumentTypeError("must be text; this has a character that no text has.") from None
+    return value
 
 
 def one_line(text: str, width: int) -> str:

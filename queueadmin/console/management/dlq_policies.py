@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ingest.queue.connections import connection, server_time
 from queueadmin.console import operations, policies
-from queueadmin.console.command_line import actor, one_line
+from queueadmin.console.command_line import actor, one_line, typed
 from queueadmin.console.models import RetentionPolicy
 
 #: Characters of a cause, and of a reason, in the list.
@@ -24,14 +24,14 @@ def add_arguments(parser: ArgumentParser, whole: Callable[[str], int]) -> None:
     listing = verbs.add_parser("list", help="those that are set, and how many dead letters leave within 24 hours")
     listing.add_argument("--json", action="store_true", help="as one JSON object: items")
     setting = verbs.add_parser("set", help="set one, in place of the one before for the same")
-    setting.add_argument("--group", default="", metavar="GROUP", help="for this cause; without it for all")
+    setting.add_argument("--group", type=typed, default="", metavar="GROUP", help="for this cause; without it for all")
     setting.add_argument("--days", type=whole, metavar="N", help="kept for so many days after the failure")
     setting.add_argument("--newest", type=whole, metavar="N", help="of each cause so many are kept, the newest")
-    setting.add_argument("--reason", default="", help="why, for the audit log; needed")
+    setting.add_argument("--reason", type=typed, default="", help="why, for the audit log; needed")
     setting.add_argument("--dry-run", action="store_true", help="only say what would go")
     removing = verbs.add_parser("remove", help="remove one: nothing goes by it any more")
     removing.add_argument("policy", type=whole, metavar="NUMBER", help="as the list has it")
-    removing.add_argument("--reason", default="", help="why, for the audit log")
+    removing.add_argument("--reason", type=typed, default="", help="why, for the audit log")
 
 
 def run(options: dict[str, Any], write: Callable[[str], None]) -> None:

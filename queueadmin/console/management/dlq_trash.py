@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError
 
 from ingest.queue.connections import connection
 from queueadmin.console import audit, operations, undoing
-from queueadmin.console.command_line import actor, one_line
+from queueadmin.console.command_line import actor, one_line, typed
 
 #: What is listed of what can be undone: the newest.
 _LISTED: Final = 50
@@ -20,12 +20,14 @@ _WIDTH: Final = 60
 
 
 def add_arguments(undo: ArgumentParser, purge: ArgumentParser) -> None:
-    undo.add_argument("entry", nargs="?", metavar="ENTRY", help="its id in the audit log; without one they are listed")
-    undo.add_argument("--reason", default="", help="why, for the audit log")
+    undo.add_argument(
+        "entry", type=typed, nargs="?", metavar="ENTRY", help="its id in the audit log; without one they are listed"
+    )
+    undo.add_argument("--reason", type=typed, default="", help="why, for the audit log")
     purge.add_argument(
         "--confirm", required=True, choices=settings.PRIORITIES, metavar="NAME", help="the queue's name, in full"
     )
-    purge.add_argument("--reason", default="", help="why, for the audit log; needed")
+    purge.add_argument("--reason", type=typed, default="", help="why, for the audit log; needed")
 
 
 def undo(options: dict[str, Any], write: Callable[[str], None]) -> None:

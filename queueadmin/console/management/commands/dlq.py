@@ -22,7 +22,7 @@ from django.db import DatabaseError, InterfaceError
 from ingest.queue.connections import connection, server_time
 from queueadmin.console import operations
 from queueadmin.console.audit import AuditUnavailable
-from queueadmin.console.command_line import actor
+from queueadmin.console.command_line import actor, typed
 from queueadmin.console.dead_letters import Frozen, Record, freeze
 from queueadmin.console.dead_letters.export import lines
 from queueadmin.console.dead_letters.left_out import told, why_left
@@ -75,7 +75,9 @@ class Command(BaseCommand):
                 name, help=told, description=told, epilog=_FILTER_HELP, formatter_class=RawDescriptionHelpFormatter
             )
             made.add_argument("filter", nargs="*", metavar="FILTER")
-            made.add_argument("--view", metavar="NAME", help="of what this saved view, which is for all, chooses")
+            made.add_argument(
+                "--view", type=typed, metavar="NAME", help="of what this saved view, which is for all, chooses"
+            )
             return made
 
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
@@ -96,9 +98,10 @@ class Command(BaseCommand):
         retry.add_argument(
             "--replay", action="store_true", help="begin a replay: a few first, then faster, watched by maintenance"
         )
+        why = f"why, for the audit log; needed for over {REASON_FROM}"
         discard = action("discard", "move to the trash, for 24 hours, exactly those that match now")
         for changing in (retry, discard):
-            changing.add_argument("--reason", default="", help=f"why, for the audit log; needed for over {REASON_FROM}")
+            changing.add_argument("--reason", type=typed, default="", help=why)
             changing.add_argument("--dry-run", action="store_true", help="only say how many it would be")
             changing.add_argument("--yes", action="store_true", help="do not ask")
         marking = action(
@@ -106,7 +109,7 @@ class Command(BaseCommand):
         )
         unmarking = action("unmark", "take that back")
         for changing in (marking, unmarking):
-            changing.add_argument("--reason", default="", help=f"why, for the audit log; needed for over {REASON_FROM}")
+            changing.add_argument("--reason", type=typed, default="", help=why)
             changing.add_argument("--dry-run", action="store_true", help="only say how many it would be")
             changing.add_argument("--yes", action="store_true", help="do not ask")
         export = action("export", "write those that match to a file, credentials masked")

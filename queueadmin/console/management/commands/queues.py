@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from queueadmin.console import operations
 from queueadmin.console.audit import AuditUnavailable
-from queueadmin.console.command_line import actor
+from queueadmin.console.command_line import actor, typed
 from queueadmin.console.figures import metrics
 from queueadmin.console.figures.snapshot import QueueState, Snapshot
 from queueadmin.console.words import jobs
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("verb", nargs="?", choices=("pause", "resume"), help="what to do; none: show")
         parser.add_argument("queue", nargs="?", choices=list(settings.PRIORITIES), help="which one; none: all of them")
         parser.add_argument("--minutes", type=_minutes, help="for how long to pause; none: until resumed")
-        parser.add_argument("--reason", default="", help="why, for the audit log")
+        parser.add_argument("--reason", type=typed, default="", help="why, for the audit log")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["verb"]:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from queueadmin.console import operations
 from queueadmin.console.audit import AuditUnavailable
-from queueadmin.console.command_line import actor
+from queueadmin.console.command_line import actor, typed
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="also those that run for longer than this, though their worker lives",
         )
-        parser.add_argument("--reason", default="", help="why, for the audit log")
+        parser.add_argument("--reason", type=typed, default="", help="why, for the audit log")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
