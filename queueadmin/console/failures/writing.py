@@ -81,10 +81,9 @@ def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: date
     return database.in_transaction(save)
 
 
-def mark_permanent(ids: Iterable[str], *, permanent: bool) -> None:
-    """As their hashes say now. Raises DatabaseError."""
-    for some in chunks(ids, _MARKED):
-        Failure.objects.filter(job_id__in=some).update(permanent=permanent)
+def mark_permanent(ids: Iterable[str], *, permanent: bool) -> int:
+    """As their hashes say now; how many have a row. Raises DatabaseError."""
+    return sum(Failure.objects.filter(job_id__in=some).update(permanent=permanent) for some in chunks(ids, _MARKED))
 
 
 def mark_stale(job_id: str) -> None:

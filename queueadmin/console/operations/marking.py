@@ -54,7 +54,9 @@ def mark(ids: Sequence[str], *, permanent: bool, actor: str, reason: str = "") -
         result = MarkResult(permanent, moved, tuple(job_id for job_id in wanted if job_id not in changed))
         outcome.count, outcome.sentence = len(moved), result.sentence
     try:
-        mark_permanent(moved, permanent=permanent)
+        rows = mark_permanent(moved, permanent=permanent)
     except (DatabaseError, InterfaceError):
+        rows = 0
+    if rows < len(moved):  # one without a row may be on its way into the index, read before it was marked
         changes.note(client, moved)
     return result

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import redis
@@ -13,7 +14,7 @@ from django.test import Client
 from ingest.queue import keys
 from ingest.queue.connections import server_time
 from queueadmin.console import operations, queries
-from queueadmin.console.failures import Indexer, matching
+from queueadmin.console.failures import Indexer, matching, writing
 from queueadmin.console.filters import Filter, parse
 from queueadmin.console.models import Failure
 from queueadmin.console.replays.engine import Engine
@@ -70,6 +71,24 @@ def test_replays_and_retries_of_many_leave_it_unless_asked(jobs: Jobs, empty_red
     with pytest.raises(Exception, match="No dead letter matches"):
         dlq("retry", "--yes", "--include-poison")
     assert "1 of 1 dead letter put back" in dlq("retry", "--yes", "--include-permanent")
+
+
+def test_one_that_is_marked_on_its_way_into_the_index_is_marked_there(
+    indexer: Indexer, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job_id,) = jobs.fail()
+    write = writing.write
+
+    def late(*args: Any, **more: Any) -> set[str]:
+        monkeypatch.setattr(writing, "write", write)
+        operations.mark([job_id], permanent=True, actor="ada")
+        return write(*args, **more)
+
+    monkeypatch.setattr(writing, "write", late)
+    indexer.step()
+    assert not Failure.objects.get(job_id=job_id).permanent
+    indexer.step()
+    assert Failure.objects.get(job_id=job_id).permanent
 
 
 def test_one_that_is_retried_by_itself_has_no_mark_any_more(jobs: Jobs) -> None:
