@@ -10,6 +10,7 @@ from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console import undoing
 from queueadmin.console.audit import audited
+from queueadmin.console.models import Replay
 from queueadmin.console.operations.moving import Elsewhere, elsewhere
 from queueadmin.console.operations.naming import chunks
 from queueadmin.console.operations.replays import ReplayResult, start_undo
@@ -51,6 +52,8 @@ def undo(operation: str, *, actor: str, reason: str = "") -> UndoResult | Replay
     if not asked:
         return UndoResult()
     if asked > AT_ONCE:
+        if under_way := Replay.objects.filter(undoes=operation, settled=False).first():
+            return ReplayResult(under_way, f"Replay {under_way.pk} brings it back already.", changed=False)
         return start_undo(operation, actor=actor, reason=reason)
     with audited(actor=actor, action="undo", target=operation, count=asked, reason=reason, in_redis=True) as outcome:
         transitions = Transitions(client)

@@ -55,14 +55,16 @@ def move(client: redis.Redis, transitions: Transitions, replay: Replay, most: in
 def finish(
     client: redis.Redis, transitions: Transitions, replay: Replay, now: datetime, chunk: ReplayChunk | None = None
 ) -> int:
-    """Do what is written down, for the first time or again; how many moved. Raises as `move`."""
+    """Do what is written down, with its `chunk` for the first time, else again; how many moved. Raises as `move`."""
+    is_again = chunk is None
     chunk = chunk or ReplayChunk.objects.get(replay=replay, number=replay.chunk)
     last = replay.position + replay.going
     places = list(_to_go(chunk, replay.position, last))
     members = [(str(job_id), float(score)) for job_id, score in json.loads(chunk.places)]
     scores = dict(members[place] for place in places)
     moved = set(_script(transitions, replay, chunk, scores))
-    moved |= _moved_before(client, replay, [job_id for job_id in scores if job_id not in moved])
+    if is_again:  # else what the script left somebody else moved, be it another replay of the same person
+        moved |= _moved_before(client, replay, [job_id for job_id in scores if job_id not in moved])
     mark = marks.IN_FLIGHT if replay.kind == Replay.Kind.RETRY else marks.SUCCEEDED
     for place in places:
         replay.given_back -= chunk.marks[place] == marks.GIVEN_BACK

@@ -52,6 +52,9 @@ def test_x7_many_come_back_step_by_step(
     pressed = operator.post(f"/undo/{_undo(response)}/", headers=HTMX)
     replay = Replay.objects.get()
     assert pressed["HX-Redirect"] == f"/replays/{replay.pk}/"
+    again = operator.post(f"/undo/{_undo(response)}/", headers=HTMX)
+    assert again["HX-Redirect"] == f"/replays/{replay.pk}/"
+    assert Replay.objects.count() == 1
     engine = Engine(empty_redis)
     engine.step()
     engine.step()
