@@ -34,6 +34,10 @@ IN_TEXT: Final = re.compile(
 )
 
 
+#: What every match of IN_TEXT has somewhere: most texts have nothing of it, and this tells in a tenth of the time.
+_MAY_HOLD: Final = re.compile(r"[=:]|\b(?:Bearer|Basic)\s", re.IGNORECASE)
+
+
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a credential."""
     return _NAME.search(name) is not None
@@ -41,7 +45,7 @@ def is_secret(name: str) -> bool:
 
 def masked_text(text: str) -> str:
     """A text for people, such as an error message, without the credentials inside it."""
-    return IN_TEXT.sub(cover, text)
+    return IN_TEXT.sub(cover, text) if _MAY_HOLD.search(text) else text
 
 
 def cover(found: re.Match[str]) -> str:

@@ -1,8 +1,10 @@
 """What is masked wherever it would be shown, logged or sent on (D11, S17)."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ingest.credentials import is_secret, masked, masked_text
+from ingest.credentials import IN_TEXT, cover, is_secret, masked, masked_text
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,11 @@ def test_names() -> None:
 def test_a_long_text_made_to_hold_the_masking_up_is_done_at_once(part: str) -> None:
     """As long as a traceback may be. In quadratic time it would run into the test's timeout."""
     masked_text(part * (64 * 1024 // len(part)))
+
+
+@given(
+    st.lists(st.sampled_from([*"=:@ &?'\"/.", "Bearer", "basic ", "\u00a0", "token", "api_key", "abcdefgh12", "://"]))
+)
+def test_the_quick_look_passes_over_nothing_that_is_masked(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert masked_text(text) == IN_TEXT.sub(cover, text)

@@ -5,7 +5,7 @@ text is split here, and what they get are plain words with spaces between.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 #: Characters of one job that are searched.
@@ -27,23 +27,27 @@ def searched(shown: Mapping[str, Any]) -> str:
     named = (shown.get(name) for name in _NAMES)
     texts = [*named, error.get("type"), error.get("message"), *_texts(shown.get("payload"))]
     words: list[str] = []
-    parts: dict[str, None] = {}
     length = 0
-    for word in _words(texts):
+    for text in texts:
         if length > LONGEST:
             break
-        folded = word.casefold()
-        words.append(folded)
-        # Most words have no capital: taking those apart too took half of the time.
-        if folded != word and len(humps := _HUMPS.split(word)) > 1:
-            parts.update(dict.fromkeys(hump.casefold() for hump in humps))
-        length += len(word) + 1
-    return " ".join([*words, *parts])[:LONGEST]
+        found = _words(text)
+        words += found
+        length += sum(map(len, found)) + len(found)
+    # All at once: a step in Python for each of 160 words took a quarter of what indexing takes.
+    folded = " ".join(words).casefold().split(" ") if words else []
+    parts = {
+        hump.casefold(): None
+        for word, plain in zip(words, folded, strict=True)
+        if word != plain and len(humps := _HUMPS.split(word)) > 1  # most words have no capital
+        for hump in humps
+    }
+    return " ".join([*folded, *parts])[:LONGEST]
 
 
 def asked(text: str) -> list[str]:
     """The words of a search."""
-    return [word.casefold() for word in _words([text])]
+    return [word.casefold() for word in _words(text)]
 
 
 def stand_in(words: Sequence[str], text: str) -> bool:
@@ -51,10 +55,9 @@ def stand_in(words: Sequence[str], text: str) -> bool:
     return bool(words) and f" {' '.join(words)}" in f" {text}"
 
 
-def _words(texts: Iterable[Any]) -> Iterator[str]:
-    for text in texts:
-        for word in _SPLIT.findall(str(text or "")):
-            yield word[:_WORD]
+def _words(text: Any) -> list[str]:
+    found: list[str] = _SPLIT.findall(str(text or ""))
+    return [word[:_WORD] for word in found]
 
 
 def _texts(value: Any) -> Iterator[str]:
