@@ -29,9 +29,10 @@ _HOME = Path(os.environ["QUEUEADMIN_HOME"])
 _LONGEST = tuple(
     f"{Path(__file__).parent.as_posix()}/{name}"
     for name in (
-        "chaos/test_faults", "test_on_postgresql", "flows/test_spool", "run/test_instance", "browser/test_pages",
-        "browser/test_alerts", "flows/", "ingest/maintenance/test_processes", "browser/", "chaos/", "ingest/worker/",
-        "console/operations/test_workers", "bench/",
+        "chaos/test_faults", "test_on_postgresql", "flows/test_spool", "run/test_instance",
+        "console/openapi/test_schemathesis", "flows/", "browser/test_pages", "browser/test_incident", "browser/",
+        "ingest/maintenance/test_processes", "chaos/", "ingest/worker/", "console/operations/test_workers",
+        "console/audit/test_outage", "ingest/api/test_fastlane", "bench/",
     )
 )  # fmt: skip
 
