@@ -15,7 +15,7 @@ from ingest.frames import apart
 from queueadmin.console.dead_letters import Bound, Group, grouped
 from queueadmin.console.failures.finding import matching
 from queueadmin.console.failures.selecting import NotIndexed, asking, selected
-from queueadmin.console.failures.state import state
+from queueadmin.console.failures.state import come_back, state
 from queueadmin.console.failures.triage import GROUPS, growth, nature, triage
 from queueadmin.console.filters import Filter
 from queueadmin.console.models import Failure, FailureGroup
@@ -49,7 +49,7 @@ def causes(
     `most`: dead letters read at most, where the index does not say it; None: all. Raises redis.RedisError.
     """
     told = state(client)
-    if told is not None and told.complete and not told.behind:
+    if told is not None and told.complete and not told.behind and come_back(client) == told.come_back:
         try:
             return _by_index(chosen, now, sort, limit, tenant)
         except (NotIndexed, DatabaseError, InterfaceError):

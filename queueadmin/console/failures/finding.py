@@ -18,7 +18,7 @@ from ingest.reading.cursors import oldest
 from queueadmin.console import dead_letters
 from queueadmin.console.dead_letters import Bound, Record
 from queueadmin.console.failures.selecting import asking, candidates
-from queueadmin.console.failures.state import State, state
+from queueadmin.console.failures.state import State, come_back, state
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.sieve import Sieve
 from queueadmin.console.models import Failure
@@ -66,8 +66,8 @@ def matching(
 def _indexed(client: redis.Redis, chosen: Filter, now: datetime) -> tuple[list[Entry], "array[int]"] | None:
     """Those that failed after the index was told of, and the keys of its rows; None: it cannot be used."""
     told = state(client)
-    if told is None or not told.complete:
-        return None
+    if told is None or not told.complete or come_back(client) != told.come_back:
+        return None  # whoever has just come back to an old place is not met by the index yet
     latest = now.timestamp() + keys.SCORE_OFFSET
     newest = [entry for queue in settings.PRIORITIES for entry in _after(client, queue, told, latest)]
     if told.behind > len(newest):

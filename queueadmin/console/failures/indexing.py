@@ -25,7 +25,7 @@ from ingest.reading.cursors import Place, newest, oldest
 from ingest.reading.fields import pipelined
 from queueadmin.console import dead_letters
 from queueadmin.console.failures import changes, groups, writing
-from queueadmin.console.failures.state import State, tell
+from queueadmin.console.failures.state import State, come_back, tell
 from queueadmin.console.models import Failure
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,9 @@ class Indexer:
         self._rows = 0
         self._count_at = self._refresh_at = self._forget_at = 0.0
         self._dirty: set[str] = set()
+        #: What `come_back` said before the last look, and before the one of which all that was heard is written by now.
+        self._came_back: int | None = None
+        self._known = 0
         #: Dead letters without a row that this pass of the sweeps met, and how many the pass before did.
         self._met: set[str] = set()
         self._left_out = 0
@@ -95,6 +98,10 @@ class Indexer:
     def step(self) -> State:
         """Index what is new, and sweep on. Raises RedisError, DatabaseAway and DatabaseError."""
         end = time.monotonic() + LONGEST
+        came_back = come_back(self._client)
+        # Whoever was restored as long ago as a look was heard of before this one begins.
+        self._known = came_back if self._came_back is None else self._came_back
+        self._came_back = came_back
         self._take_heard()
         self._take_stale()
         for queue in settings.PRIORITIES:
@@ -211,7 +218,9 @@ class Indexer:
             taken = time.monotonic() - now
             self._count_at = now + max(STEP, taken / COUNTING)
         dead = sum(pipelined(self._client, "zcard", [keys.failed(queue) for queue in settings.PRIORITIES]))
-        return State(self._complete, self._rows, dead, max(self._left_out, len(self._met)), dict(self._read))
+        return State(
+            self._complete, self._rows, dead, max(self._left_out, len(self._met)), dict(self._read), self._known
+        )
 
     def _refresh(self) -> None:
         """Count the groups that changed, but not for more than a tenth of the time."""

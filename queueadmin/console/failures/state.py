@@ -4,8 +4,10 @@ from typing import Final
 
 import msgspec
 import redis
+from django.conf import settings
 
 from ingest.queue import keys
+from ingest.reading.fields import number, pipelined, text
 
 #: Seconds after which nobody seems to write it any more.
 LAPSES: Final = 15
@@ -21,6 +23,8 @@ class State(msgspec.Struct, frozen=True):
     left_out: int = 0
     #: By queue, the newest place that was read; None: nothing stood there.
     read: dict[str, tuple[float, str] | None] = {}
+    #: `come_back` when the last look began of which everything is in the index.
+    come_back: int = 0
 
     @property
     def behind(self) -> int:
@@ -30,11 +34,19 @@ class State(msgspec.Struct, frozen=True):
 
 def state(client: redis.Redis) -> State | None:
     """None: nobody writes the index at the moment. Raises RedisError."""
-    text = client.get(keys.FAILURES)
+    told = client.get(keys.FAILURES)
     try:
-        return msgspec.json.decode(text, type=State) if text else None
+        return msgspec.json.decode(told, type=State) if told else None
     except msgspec.MsgspecError:
         return None  # written by another version
+
+
+def come_back(client: redis.Redis) -> int:
+    """How many jobs ever became dead letters again, out of the trash or by a replay that gave them back, to the places
+    that they had: nothing else of the registries tells that they are new. Raises RedisError."""
+    names = [f"{prefix}{name}" for prefix in ("", "foreign_") for name in ("restored_failed", "returned")]
+    found = pipelined(client, "hmget", [keys.counters(queue) for queue in settings.PRIORITIES], names)
+    return sum(number(text(each)) for values in found for each in values)
 
 
 def tell(client: redis.Redis, found: State) -> None:

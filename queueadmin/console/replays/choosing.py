@@ -16,6 +16,7 @@ from queueadmin.console.dead_letters.left_out import why_left
 from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.failures import NotIndexed, asking, matching, selected, state
 from queueadmin.console.failures.causes import causes
+from queueadmin.console.failures.state import come_back
 from queueadmin.console.filters import Filter
 
 #: Causes that are shown.
@@ -43,7 +44,7 @@ def choice(client: redis.Redis, chosen: Filter, *, now: datetime, trash: bool, m
     Raises redis.RedisError.
     """
     told = None if trash else state(client)
-    if told is not None and told.complete and not told.behind:
+    if told is not None and told.complete and not told.behind and come_back(client) == told.come_back:
         try:
             with asking():
                 left = selected(chosen, now=now).aggregate(

@@ -176,3 +176,26 @@ def test_of_an_event_with_more_words_than_are_searched_a_path_is_found(
     assert by_index(empty_redis, parse("payload.far:away")) == {ids[3]}
     later = datetime.now(UTC) + timedelta(seconds=1)
     assert {r.id for r in failures.matching(empty_redis, parse("payload.far:away"), now=later)} == {ids[3]}
+
+
+def test_x1_what_came_back_a_moment_ago_is_met(indexer: Indexer, jobs: Jobs, empty_redis: redis.Redis) -> None:
+    """To its old place, which is not the newest: a replay begun after Undo left out what that had brought back."""
+    ids, others = jobs.fail(3), jobs.fail(3)
+    while not indexer.step().complete:
+        pass
+    jobs.transitions.discard("high", ids)
+    for _ in range(2):
+        indexer.step()
+    jobs.transitions.restore("high", ids)
+    # As many have left, so that the rows are as many as the dead letters.
+    jobs.transitions.requeue("high", others)
+    assert _met(empty_redis, bound := Bound()) == set(ids)
+    assert bound.candidates is None
+    for _ in range(3):
+        indexer.step()
+    assert _met(empty_redis, bound := Bound()) == set(ids)
+    assert bound.candidates == 3
+
+
+def _met(client: redis.Redis, bound: Bound) -> set[str]:
+    return {record.id for record in failures.matching(client, parse(""), now=server_time(client), bound=bound)}
