@@ -40,8 +40,10 @@ def test_styles_say_the_same_without_their_spaces(browser: Browser) -> None:
         sheet.replaceSync(text);
         return [...sheet.cssRules].map(rule => rule.cssText.replaceAll(/\\s*,\\s*/g, ','));
     }"""
-    for source in (file for folder in STYLES for file in folder.glob("*.css")):
+    for source in (file for folder in STYLES for file in folder.rglob("*.css")):
         text = source.read_text()
+        if "@import" in text:
+            continue  # a list of the others
         said = page.evaluate(rules, text)
         assert len(said) > 10
         assert page.evaluate(rules, cssmin(text)) == said, source.name

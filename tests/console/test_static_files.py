@@ -25,7 +25,9 @@ def collected(tmp_path: Path) -> Iterator[Path]:
         "console/page.js": SCRIPT,
         "console/other.js": "export const other = console.log;\n",
         "console/late.js": "export const late = 1;\n",
-        "console/page.css": "/* A word. */\np > b {\n  color: red;\n}\n",
+        "console/page.css": '/* A word. */\n@import "parts/b.css";\n@import "parts/i.css";\n',
+        "console/parts/b.css": "/* Another. */\np > b {\n  color: red;\n}\n",
+        "console/parts/i.css": "i { color: blue; }\n",
         "vendor/theirs.js": "// Keeps its comment.\n",
     }.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +49,7 @@ def test_what_is_served_is_small_and_whole(collected: Path) -> None:
     assert "`two  spaces`" in script
     assert re.search(r'from"?\s?"\./other\.[0-9a-f]{12}\.js"', script)
     assert re.search(r'import\("\./late\.[0-9a-f]{12}\.js"\)', script)
-    assert served["console/page.css"] == "p>b{color:red}"
+    assert served["console/page.css"] == "p>b{color:red}i{color:blue}", "one request"
     assert served["vendor/theirs.js"] == "// Keeps its comment.\n"
 
 
