@@ -15,60 +15,28 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from queueadmin.environment import flag, names, number, text
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off", ""})
-
-
-def _text(name: str, default: str = "", *aliases: str) -> str:
-    for key in (name, *aliases):
-        if key in os.environ:
-            return os.environ[key]
-    return default
-
-
-def _flag(name: str, default: bool) -> bool:
-    value = _text(name, "1" if default else "0").strip().lower()
-    if value in _TRUE:
-        return True
-    if value in _FALSE:
-        return False
-    raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
-
-
-def _number(name: str, default: int, *aliases: str, least: int = 0, most: int = 2**31 - 1) -> int:
-    text = _text(name, str(default), *aliases)
-    try:
-        value = int(text)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {text!r}.") from None
-    if not least <= value <= most:
-        raise ImproperlyConfigured(f"{name} must be between {least} and {most}, not {value}.")
-    return value
-
-
-def _names(name: str) -> list[str]:
-    return [part.strip() for part in _text(name).split(",") if part.strip()]
-
 
 # --- the machine -----------------------------------------------------------------------------
 
-PROD = _flag("PROD", False)
-DEBUG = _flag("DEBUG", False)
-HOST = _text("HOST", "127.0.0.1")
-PORT = _number("PORT", 8000, least=0, most=65535)
-WORKERS = _number("WORKERS", 2, most=256)
-ENVIRONMENT = _text("ENVIRONMENT", "production" if PROD else "development")
-PUBLIC_URL = _text("PUBLIC_URL")
+PROD = flag("PROD", False)
+DEBUG = flag("DEBUG", False)
+HOST = text("HOST", "127.0.0.1")
+PORT = number("PORT", 8000, least=0, most=65535)
+WORKERS = number("WORKERS", 2, most=256)
+ENVIRONMENT = text("ENVIRONMENT", "production" if PROD else "development")
+PUBLIC_URL = text("PUBLIC_URL")
 #: The path under which a proxy serves all of this, such as /queues; empty: a host of its own.
-SCRIPT_NAME = _text("SCRIPT_NAME").rstrip("/")
+SCRIPT_NAME = text("SCRIPT_NAME").rstrip("/")
 if not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", SCRIPT_NAME):
     raise ImproperlyConfigured(f"SCRIPT_NAME must look like /queues, not {SCRIPT_NAME!r}.")
-TRUSTED_PROXIES = _names("TRUSTED_PROXIES")
-QUEUEADMIN_HOME = Path(_text("QUEUEADMIN_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
-QUEUEADMIN_FAULTS = _flag("QUEUEADMIN_FAULTS", False)
+TRUSTED_PROXIES = names("TRUSTED_PROXIES")
+QUEUEADMIN_HOME = Path(text("QUEUEADMIN_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
+QUEUEADMIN_FAULTS = flag("QUEUEADMIN_FAULTS", False)
 #: Three example task types, for `make demo`; there as failures on purpose are.
 DEMO_TASKS = not PROD
 if PROD and QUEUEADMIN_FAULTS:
@@ -105,45 +73,45 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 
 _LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-ALLOWED_HOSTS = _names("ALLOWED_HOSTS") or ([] if PROD else _LOOPBACK_HOSTS)
+ALLOWED_HOSTS = names("ALLOWED_HOSTS") or ([] if PROD else _LOOPBACK_HOSTS)
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must be set when PROD is true.")
 
 # --- Redis -----------------------------------------------------------------------------------
 
-REDIS = _flag("REDIS", True)
-REDIS_POOL_MAX_CONNECTIONS = _number("REDIS_POOL_MAX_CONNECTIONS", 100, "REDIS_MAX_CONNECTIONS", least=1)
-REDIS_SOCKET_TIMEOUT = _number("REDIS_SOCKET_TIMEOUT", 5, "REDIS_TIMEOUT", least=1)
-REDIS_SOCKET_CONNECT_TIMEOUT = _number("REDIS_SOCKET_CONNECT_TIMEOUT", 5, least=1)
-REDIS_MAXMEMORY = _text("REDIS_MAXMEMORY")
+REDIS = flag("REDIS", True)
+REDIS_POOL_MAX_CONNECTIONS = number("REDIS_POOL_MAX_CONNECTIONS", 100, "REDIS_MAX_CONNECTIONS", least=1)
+REDIS_SOCKET_TIMEOUT = number("REDIS_SOCKET_TIMEOUT", 5, "REDIS_TIMEOUT", least=1)
+REDIS_SOCKET_CONNECT_TIMEOUT = number("REDIS_SOCKET_CONNECT_TIMEOUT", 5, least=1)
+REDIS_MAXMEMORY = text("REDIS_MAXMEMORY")
 if REDIS_MAXMEMORY and not re.fullmatch(r"[1-9]\d*([kmg]b?)?", REDIS_MAXMEMORY.lower()):
     raise ImproperlyConfigured(f"REDIS_MAXMEMORY must look like 512mb or 2gb, not {REDIS_MAXMEMORY!r}.")
-RQ_KEY_PREFIX = _text("RQ_KEY_PREFIX", "rq")
+RQ_KEY_PREFIX = text("RQ_KEY_PREFIX", "rq")
 if not re.fullmatch(r"[A-Za-z0-9_.:{}-]+", RQ_KEY_PREFIX):  # RQ's own rule, which it tells by a traceback
     raise ImproperlyConfigured(f"RQ_KEY_PREFIX must be letters, digits and _ . : - {{ }}, not {RQ_KEY_PREFIX!r}.")
 
 
 #: Whether `make run` starts a server of its own.
-REDIS_EMBEDDED = REDIS and not PROD and not _text("REDIS_URL") and not _text("REDIS_HOST")
+REDIS_EMBEDDED = REDIS and not PROD and not text("REDIS_URL") and not text("REDIS_HOST")
 
 
 def _redis_url() -> str:
     """REDIS_URL, else the parts, else the embedded server of this home."""
-    if url := _text("REDIS_URL"):
+    if url := text("REDIS_URL"):
         if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
             raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
         return url
-    host = _text("REDIS_HOST", "redis" if PROD else "")
+    host = text("REDIS_HOST", "redis" if PROD else "")
     if not host:
         address = QUEUEADMIN_HOME / "redis.url"
         if address.exists():
             return address.read_text().strip()
         return f"unix://{QUEUEADMIN_HOME / 'sockets' / 'valkey.sock'}"
-    password = _text("REDIS_PASSWORD")
+    password = text("REDIS_PASSWORD")
     login = f":{quote(password, safe='')}@" if password else ""
-    port = _number("REDIS_PORT", 6379, least=1, most=65535)
-    scheme = "rediss" if _flag("REDIS_USE_SSL", False) else "redis"
-    return urlunsplit((scheme, f"{login}{host}:{port}", f"/{_number('REDIS_DB', 0)}", "", ""))
+    port = number("REDIS_PORT", 6379, least=1, most=65535)
+    scheme = "rediss" if flag("REDIS_USE_SSL", False) else "redis"
+    return urlunsplit((scheme, f"{login}{host}:{port}", f"/{number('REDIS_DB', 0)}", "", ""))
 
 
 REDIS_URL = _redis_url()
@@ -172,38 +140,38 @@ RQ_SHOW_ADMIN_LINK = False
 
 # --- the pipeline ----------------------------------------------------------------------------
 
-LEASE_SECONDS = _number("LEASE_SECONDS", 30, least=1)
+LEASE_SECONDS = number("LEASE_SECONDS", 30, least=1)
 #: Functions beside our own that a job of a stock RQ client may name, as dotted paths; all others run nothing.
 ALLOWED_JOB_FUNCTIONS: tuple[str, ...] = ()
 #: Functions that a job's callback may name, as dotted paths; others are refused, since a job is data in Redis.
 CALLBACKS: tuple[str, ...] = ()
 #: Whom callbacks may reach though they are not public: addresses or networks.
-CALLBACK_ALLOW_NETWORKS = _names("CALLBACK_ALLOW_NETWORKS")
+CALLBACK_ALLOW_NETWORKS = names("CALLBACK_ALLOW_NETWORKS")
 #: whsec_<base64>, several while one replaces another; none: derived from SECRET_KEY.
-CALLBACK_SECRET = _names("CALLBACK_SECRET")
-CLAIM_LIMIT = _number("CLAIM_LIMIT", 200, least=1, most=5000)
-INGEST_FAST_LANE = _flag("INGEST_FAST_LANE", True)
-INGEST_REQUIRE_KEY = _flag("INGEST_REQUIRE_KEY", PROD)
+CALLBACK_SECRET = names("CALLBACK_SECRET")
+CLAIM_LIMIT = number("CLAIM_LIMIT", 200, least=1, most=5000)
+INGEST_FAST_LANE = flag("INGEST_FAST_LANE", True)
+INGEST_REQUIRE_KEY = flag("INGEST_REQUIRE_KEY", PROD)
 if PROD and not INGEST_REQUIRE_KEY:
     raise ImproperlyConfigured("INGEST_REQUIRE_KEY must be true when PROD is true.")
 #: Whether what the hook cloudwatch gets must be signed by SNS.
-SNS_VERIFY = _flag("SNS_VERIFY", PROD)
-INGEST_DEDUP_SECONDS = _number("INGEST_DEDUP_SECONDS", 3600, least=1)
+SNS_VERIFY = flag("SNS_VERIFY", PROD)
+INGEST_DEDUP_SECONDS = number("INGEST_DEDUP_SECONDS", 3600, least=1)
 #: The function that answers messages, as a dotted path: `ingest.kinds.messages` has the protocol.
-MESSAGE_HANDLER = _text("MESSAGE_HANDLER", "ingest.kinds.messages.echo")
+MESSAGE_HANDLER = text("MESSAGE_HANDLER", "ingest.kinds.messages.echo")
 #: Seconds for which a message without a message_id is told from its repetition.
-MESSAGE_DEDUP_SECONDS = _number("MESSAGE_DEDUP_SECONDS", 60, least=1, most=86_400)
+MESSAGE_DEDUP_SECONDS = number("MESSAGE_DEDUP_SECONDS", 60, least=1, most=86_400)
 #: Tries after the first, and seconds before the first of them; each further wait is twice as long.
-MESSAGE_RETRIES = _number("MESSAGE_RETRIES", 5, most=20)
-MESSAGE_RETRY_SECONDS = _number("MESSAGE_RETRY_SECONDS", 10, most=86_400)
+MESSAGE_RETRIES = number("MESSAGE_RETRIES", 5, most=20)
+MESSAGE_RETRY_SECONDS = number("MESSAGE_RETRY_SECONDS", 10, most=86_400)
 #: Seconds that one execution may take, and messages that one worker answers at a time where the handler is async.
-MESSAGE_TIMEOUT = _number("MESSAGE_TIMEOUT", 300, least=1, most=86_400)
-MESSAGE_CONCURRENCY = _number("MESSAGE_CONCURRENCY", 10, least=1, most=100)
+MESSAGE_TIMEOUT = number("MESSAGE_TIMEOUT", 300, least=1, most=86_400)
+MESSAGE_CONCURRENCY = number("MESSAGE_CONCURRENCY", 10, least=1, most=100)
 #: Seconds for which an answered message and its result stay in Redis, from the end of its processing.
-MESSAGE_TTL_SECONDS = _number("MESSAGE_TTL_SECONDS", 86_400, most=2_592_000)
+MESSAGE_TTL_SECONDS = number("MESSAGE_TTL_SECONDS", 86_400, most=2_592_000)
 #: Jobs that may wait in a queue before acceptance refuses more for it; 0: no limit.
 QUEUE_LIMITS = {
-    name: _number(f"QUEUE_LIMIT_{name.upper()}", default)
+    name: number(f"QUEUE_LIMIT_{name.upper()}", default)
     for name, default in zip(PRIORITIES, (0, 1_000_000, 1_000_000, 1_000_000), strict=True)
 }
 #: What the leader does beside its own rounds, about once a second: what it is called in the log, and the dotted path to
@@ -213,15 +181,15 @@ MAINTENANCE_STEPS = {
     "removing dead letters by policies": "queueadmin.console.policies.applying.Policies",
 }
 #: Kinds of other apps beside those that their AppConfigs register: dotted paths to a Kind or to several.
-INGEST_HANDLERS = _names("INGEST_HANDLERS")
+INGEST_HANDLERS = names("INGEST_HANDLERS")
 #: Kind (with _ for -) → days for which its events are kept, where a setting says so: `ingest.maintenance.retention`.
 RETENTION_DAYS = {
-    name.removeprefix("RETENTION_DAYS_").lower(): _number(name, 30, least=1, most=3650)
+    name.removeprefix("RETENTION_DAYS_").lower(): number(name, 30, least=1, most=3650)
     for name in sorted(os.environ)
     if name.startswith("RETENTION_DAYS_")
 }
 WAIT_TARGETS = {
-    name: _number(f"WAIT_TARGET_{name.upper()}", default, least=1)
+    name: number(f"WAIT_TARGET_{name.upper()}", default, least=1)
     for name, default in zip(PRIORITIES, (5, 15, 60, 600), strict=True)
 }
 
@@ -282,7 +250,7 @@ TEMPLATES = [
 
 def _database() -> dict[str, Any]:
     """DATABASE_URL, else a file in the home."""
-    if not _text("DATABASE_URL"):
+    if not text("DATABASE_URL"):
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(QUEUEADMIN_HOME / "queueadmin.sqlite3")}
     try:
         database: dict[str, Any] = env.db("DATABASE_URL")

@@ -1,4 +1,4 @@
-"""Runs the scripts: the one place in the project that changes the state of jobs.
+"""The one place in the project that changes the state of jobs: a method for each script.
 
 Both runners send the same calls (`calls`), one for `redis.Redis` and one for `redis.asyncio.Redis`.
 Every method may be sent again with the same request id, within 300 seconds: it changes nothing then and
@@ -6,18 +6,16 @@ gives the first answer. A call without a request id makes one, which covers redi
 Methods raise `redis.RedisError` as it comes; with more than CHUNK jobs the first chunks may be done then.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import redis
 import redis.asyncio
-from redis.exceptions import NoScriptError
 
 from ingest.queue import calls, keys
-from ingest.queue.calls import CHUNK, Call, new_id
+from ingest.queue.calls import CHUNK, new_id
+from ingest.queue.scripts import Scripts, source
 from ingest.queue.shapes import (
     Claim,
     ClaimedJob,
@@ -44,32 +42,14 @@ __all__ = [
     "new_id",
 ]
 
-_FOLDER: Final = Path(__file__).parent / "lua"
-_NAMES: Final = (
-    *("enqueue", "claim", "renew", "complete", "fail", "release", "recover", "promote", "progress"),
-    *("requeue", "run_now", "discard", "restore", "purge", "cancel", "stop", "move", "empty", "give_back"),
-    *("sweep", "pause", "resume", "update", "forget", "heal", "end_turns", "where", "mark"),
-)
 #: Dead letters move whatever their score is.
 _ANY_SCORE: Final[Mapping[str, float]] = MappingProxyType({})
-#: Calls that are sent together: Redis flushes its log to the disk once for all of them, which takes several times as
-#: long as a call (1 to 2 ms for 100 jobs), and nobody else waits for longer than some 6 ms.
-_TOGETHER: Final = 4
 #: Jobs in one call that walks through the head of a list for each of them.
 _LOOK: Final = 10
 
 
-@cache
-def _source(name: str) -> str:
-    return (_FOLDER / "prelude.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
-
-
-class Transitions:
+class Transitions(Scripts):
     """Changes of state over a `redis.Redis` that returns bytes."""
-
-    def __init__(self, connection: redis.Redis) -> None:
-        self._connection = connection
-        self._scripts = {name: connection.register_script(_source(name)) for name in _NAMES}
 
     def enqueue(
         self, jobs: Sequence[NewJob], *, request_id: str | None = None, strict: bool = False
@@ -369,42 +349,12 @@ class Transitions:
             found[job_id] = [place.decode() for place in places]
         return found
 
-    def _each(
-        self,
-        ids: Iterable[str],
-        request_id: str | None,
-        call: Callable[[Sequence[str], str], Call],
-        *,
-        size: int = calls.OPERATORS_CHUNK,
-    ) -> list[str]:
-        """One call a chunk, some of them sent together; the ids that the replies name."""
-        moved: list[str] = []
-        made = [call(chunk, request) for chunk, request in calls.parts(calls.chunks(ids, size), request_id)]
-        for together in calls.chunks(made, _TOGETHER):
-            for reply in [self._run(together[0])] if len(together) == 1 else self._run_all(together):
-                moved += (job_id.decode() for job_id in reply)
-        return moved
-
-    def _run_all(self, together: Sequence[Call]) -> list[Any]:
-        """The reply of each."""
-        pipe = self._connection.pipeline(transaction=False)
-        for call in together:
-            pipe.evalsha(self._scripts[call.script].sha, 1, keys.PREFIX, *call.args)
-        try:
-            return pipe.execute()
-        except NoScriptError:
-            # Redis was started anew; those that ran answer as they did.
-            return [self._run(call) for call in together]
-
-    def _run(self, call: Call) -> Any:
-        return self._scripts[call.script](keys=[keys.PREFIX], args=call.args)
-
 
 class AsyncTransitions:
     """What an event loop needs, over a `redis.asyncio.Redis` that returns bytes: it does as `Transitions` does."""
 
     def __init__(self, connection: redis.asyncio.Redis) -> None:
-        self._enqueue = connection.register_script(_source("enqueue"))
+        self._enqueue = connection.register_script(source("enqueue"))
 
     async def enqueue(
         self, jobs: Sequence[NewJob], *, request_id: str | None = None, strict: bool = False

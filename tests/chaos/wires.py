@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Protocol
 
-from ingest.queue import transitions
+from ingest.queue import scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ def _words(command: bytes) -> list[bytes]:
 @cache
 def sources() -> dict[str, str]:
     """The product's scripts by their names."""
-    names = [path.stem for path in transitions._FOLDER.glob("*.lua") if path.stem != "prelude"]
-    return {name: transitions._source(name) for name in names}
+    names = [path.stem for path in scripts.FOLDER.glob("*.lua") if path.stem != "prelude"]
+    return {name: scripts.source(name) for name in names}
 
 
 @cache

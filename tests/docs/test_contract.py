@@ -57,12 +57,16 @@ def test_every_make_target_is_in_the_contract_and_the_other_way_round() -> None:
 # --- settings ------------------------------------------------------------------------------------
 
 
+#: What `queueadmin.environment` reads a variable by.
+_READERS = {"text", "flag", "number", "names"}
+
+
 def _settings_read() -> set[str]:
     """Every environment variable that settings.py and the start read."""
     found: set[str] = set()
     for path in ("queueadmin/settings.py", "queueadmin/run/first_start.py"):
         for node in ast.walk(ast.parse((REPOSITORY / path).read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.startswith("_"):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _READERS:
                 found |= {name for argument in node.args if (name := _variable(argument))}
             elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In) and (name := _variable(node.left)):
                 found.add(name)
