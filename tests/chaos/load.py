@@ -133,12 +133,14 @@ class Load:
             self._ledger.complain(f"an answer of {answer.status_code}: {answer.text[:200]}")
             return None
         receipt = answer.json()
+        # The items of an array do not say where they are: the whole does.
+        spooled = receipt["durability"] == "database"
         again = []
         for item in receipt["items"] if len(events) > 1 else [{**receipt, "index": 0}]:
             event = events[item["index"]]
             name = name_of(event.get("id"), json.dumps(event))
             if "error" not in item:
-                self._ledger.accept(name, item["id"], spooled=item["status"] == "spooled")
+                self._ledger.accept(name, item["id"], spooled=spooled)
             elif item.get("retryable"):
                 again.append(event)
             else:
