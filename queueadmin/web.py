@@ -63,6 +63,17 @@ class Request(WebRequest):  # type: ignore[misc] # untyped, here and below
         self.server.in_flight.give_back(self.held)
         self.held = 0
 
+    def handle_exception(self, exception: Exception) -> None:
+        """An answer that has begun cannot become an error any more: it is cut off, so that its reader knows.
+
+        Daphne tried, and failed in what looks after all requests: none was looked after again, and a file whose making
+        broke off was waited for without end.
+        """
+        if not self._response_started:
+            super().handle_exception(exception)
+        elif self.channel is not None:
+            self.channel.transport.abortConnection()
+
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """What Daphne answers itself, in our words where programs ask."""
         path = _path(getattr(self, "uri", b"/"))

@@ -18,10 +18,11 @@ FRAME_BYTES = 10_000
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """Of a server of tests/endless.py."""
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Of a server of tests/endless.py, or of the module that the test names."""
     chosen = free_port()
-    command = [sys.executable, "-m", "queueadmin.web", "-p", str(chosen), "tests.endless:application"]
+    module = getattr(request, "param", "endless")
+    command = [sys.executable, "-m", "queueadmin.web", "-p", str(chosen), f"tests.{module}:application"]
     server = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: _answers(chosen), what="the server")
@@ -61,3 +62,13 @@ def test_sending_waits_for_a_slow_reader_so_that_nothing_heaps_up(port: int) -> 
     wait_until(lambda: _told(port)["waited"] > 0.5, what="the wait for the reader again")
     reader.close()
     wait_until(lambda: _told(port)["ended"] == 1, what="the end of the application")
+
+
+@pytest.mark.parametrize("port", ["breaking"], indirect=True)
+def test_an_answer_that_breaks_off_is_cut_off_and_others_are_answered(port: int) -> None:
+    """Redis went away while a file of dead letters was sent: its reader waited for ever, and so did whoever met errors
+    after that."""
+    url = f"http://127.0.0.1:{port}"
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        requests.get(f"{url}/half", timeout=20)
+    assert [requests.get(f"{url}/before", timeout=20).status_code for _ in range(2)] == [500, 500]
