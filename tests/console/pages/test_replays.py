@@ -169,6 +169,9 @@ def test_with_very_many_the_page_says_and_more(ada: Client, jobs: Jobs, monkeypa
     monkeypatch.setattr(replay_pages, "COUNTED", 2)
     jobs.fail(3)
     assert "2 and more dead letters match" in text_of(ada.get("/replays/new/"))
+    page = text_of(ada.get("/replays/new/?filter=source:nobody"))
+    for said in ("No match so far", "None of the newest that were looked at matches.", "Begin with what matches"):
+        assert said in page
 
 
 def test_what_is_not_there(ada: Client) -> None:
