@@ -192,10 +192,13 @@ def test_a_web_process_killed_between_the_commit_and_the_answer_doubles_nothing(
     assert alone.ask()["occurrences"] == 20
 
 
-#: Maintenance whose process ends by SIGKILL after the jobs are in Redis, and before their rows are gone.
+#: Maintenance whose process ends by SIGKILL after the jobs are in Redis, and before their rows are gone. The next one
+#: leads as soon as its lease, s, is over.
 DYING_MAINTENANCE = """
 import os, signal
+from ingest.maintenance import leader
 from ingest.spool import draining
+leader.LEASE = 2
 draining.delete = lambda ids: os.kill(os.getpid(), signal.SIGKILL)
 from django.core.management import call_command
 call_command("maintain")
