@@ -88,6 +88,15 @@ def test_retry_as_a_replay_begins_one(jobs: Jobs, empty_redis: redis.Redis) -> N
     assert empty_redis.zcard(keys.failed("high")) == 2  # maintenance does it
 
 
+def test_a_replay_that_nobody_can_count_asks_for_a_reason(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was a traceback."""
+    monkeypatch.setattr("queueadmin.console.operations.replays.LOOKING", 0)
+    jobs.fail(1, source="rare")
+    jobs.fail(260)
+    code, said = refused("retry", "--replay", "--yes", "source:rare")
+    assert (code, said) == (2, "Nobody counted how many jobs would be retried; so say why. See --reason.")
+
+
 def test_discard_moves_to_the_trash(jobs: Jobs, empty_redis: redis.Redis) -> None:
     jobs.fail(2, source="zabbix")
     waiting = jobs.enqueue(1, source="zabbix")

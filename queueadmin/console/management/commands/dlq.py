@@ -241,6 +241,10 @@ class Command(BaseCommand):
             )
         except operations.NothingMatches:
             raise CommandError(_NOTHING) from None
+        except operations.ReasonNeeded as error:
+            raise CommandError(f"{error} See --reason.", returncode=2) from None
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(f"The database does not answer: {error}") from None
         self._print(f"{begun.sentence} See /replays/{begun.replay.pk}/.\n")
 
     def _discard(self, chosen: Filter, options: dict[str, Any]) -> None:
