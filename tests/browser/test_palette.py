@@ -17,6 +17,7 @@ def test_it_goes_to_pages_and_begins_actions_by_the_keyboard_alone(page: Page) -
     expect(page.locator('#palette [aria-selected="true"]')).to_contain_text("Dead letters")
     page.keyboard.press("Enter")
     expect(page).to_have_url("/dead-letters/")
+    live(page)  # its scripts hear keys now
     page.keyboard.press("Control+k")
     box.fill("pause low")
     page.keyboard.press("Enter")
