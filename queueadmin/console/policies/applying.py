@@ -110,7 +110,9 @@ class Policies:
         for page in _read(rows.order_by("-failed_at", "-pk")):
             here = standing(self._client, page)
             if kept + len(here) >= keep:
-                last = rows.get(job_id=here[keep - kept - 1][1])
+                last = rows.filter(job_id=here[keep - kept - 1][1]).first()
+                if last is None:
+                    return rows.none()  # it left meanwhile; the next look counts again
                 return rows.filter(Q(failed_at__lt=last.failed_at) | Q(failed_at=last.failed_at, pk__lt=last.pk))
             kept += len(here)
         return rows.none()
