@@ -29,12 +29,16 @@ _HOME = Path(os.environ["QUEUEADMIN_HOME"])
 _LONGEST = tuple(
     f"{Path(__file__).parent.as_posix()}/{name}"
     for name in (
-        "chaos/test_faults", "test_on_postgresql", "flows/test_spool", "run/test_instance",
-        "console/openapi/test_schemathesis", "flows/", "browser/test_pages", "browser/test_incident", "browser/",
+        "chaos/test_faults", "test_on_postgresql", "console/openapi/test_schemathesis", "flows/test_spool",
+        "run/test_instance", "flows/", "browser/test_pages", "browser/test_incident", "browser/",
         "ingest/maintenance/test_processes", "chaos/", "ingest/worker/", "console/operations/test_workers",
         "console/audit/test_outage", "ingest/api/test_fastlane", "bench/",
     )
 )  # fmt: skip
+#: Folders whose tests use the shared instance. They follow one another, and it rests after the last.
+_OF_INSTANCE = ("run", "flows", "browser")
+#: The shared instance of this process, once there is one.
+_shared: "list[Instance]" = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -104,10 +108,28 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
     from tests.instance import Instance
 
     running = Instance(tmp_path_factory.mktemp("instance"))
+    _shared.append(running)
     try:
         yield running.start()
     finally:
         running.discard()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "instance" in getattr(item, "fixturenames", ()):
+        for running in _shared:
+            running.wake()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Idle, an instance takes a thirtieth of a core: three of them a tenth, for the rest of a run."""
+    done = yield
+    if nextitem is not None and nextitem.path.parent.name not in _OF_INSTANCE:
+        for running in _shared:
+            running.rest()
+    return done
 
 
 @pytest.fixture(autouse=True)

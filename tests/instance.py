@@ -157,6 +157,15 @@ class Instance:
             children.stop(self.home / "pids", grace=0)
         shutil.rmtree(socket_folder(self.home), ignore_errors=True)
 
+    def rest(self) -> None:
+        """Nothing of it runs until `wake`, which leaves address and data as they were."""
+        if self.process is not None and self.process.poll() is None:
+            self.discard()
+
+    def wake(self) -> None:
+        if self.process is not None and self.process.poll() is not None:
+            self.start()
+
     # --- what it holds ------------------------------------------------------------------------
 
     def redis(self) -> "redis.Redis":

@@ -56,7 +56,7 @@ class Agents:
         return log.read_text().split() if log.exists() else []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
     instance = Instance(
         tmp_path_factory.mktemp("agents"),
