@@ -50,6 +50,7 @@ def test_a_restart_finishes_what_is_claimed_and_ends_well(shop: Shop) -> None:
     shop.put("chat", {"n": 1, "seconds": 7})
     wait_until(lambda: shop.effects("begins"), seconds=60)
     wait_until(lambda: order(shop.redis, name, "restart"), seconds=60)
+    wait_until(lambda: field(shop.redis, name, "order") == "restart")
     waits = shop.put("alert", {"title": "x"})
     assert worker.process.wait(timeout=60) == 0
     assert [number for _, number, _ in shop.effects("ends")] == [1]
