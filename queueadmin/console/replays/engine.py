@@ -159,8 +159,8 @@ class Engine:
             # As if it had gone on for the second before: a first step moves what each step does.
             pace = self._paces.setdefault(replay.pk, Pace(clock - 1))
             room = min(room, pace.allows(rate, clock))
-        left = room
-        while left > 0 and replay.chunk >= 0:
+        left, until = room, time.monotonic() + TURN
+        while left > 0 and replay.chunk >= 0 and time.monotonic() < until:
             moved = moving.move(self._client, self._transitions, replay, min(left, _GO), now)
             # One that had moved already costs no time of a worker.
             left -= moved
