@@ -16,9 +16,9 @@ import redis
 from django.db import transaction
 from django.db.models import Q
 
-from ingest.queue import keys
 from ingest.queue.transitions import Transitions
 from queueadmin.console import undoing
+from queueadmin.console.failures.finding import standing
 from queueadmin.console.models import Replay, ReplayChunk
 from queueadmin.console.replays import marks, pace, settling, versions
 from queueadmin.console.replays.settling import Seen
@@ -124,9 +124,9 @@ def _next(client: redis.Redis, replay: Replay, chunk: ReplayChunk, most: int) ->
     if replay.kind != Replay.Kind.RETRY or len(ahead) <= most:
         return ahead[:most]
     members = json.loads(chunk.places)
-    scores = client.zmscore(keys.failed(chunk.queue), [members[place][0] for place in ahead])
-    for count, (place, score) in enumerate(zip(ahead, scores, strict=True), start=1):
-        most -= score is not None and float(score) == float(members[place][1])
+    there = {job_id for _, job_id, _ in standing(client, [(chunk.queue, *members[place]) for place in ahead])}
+    for count, place in enumerate(ahead, start=1):
+        most -= members[place][0] in there
         if not most:
             return ahead[:count]
     return ahead

@@ -14,7 +14,7 @@ from queueadmin.console import operations
 from queueadmin.console.failures import matching
 from queueadmin.console.filters import parse
 from queueadmin.console.models import AuditEntry, Replay, ReplayChunk
-from queueadmin.console.replays import moving, outcome, reading, rules, settling
+from queueadmin.console.replays import outcome, reading, rules, settling
 from queueadmin.console.replays.engine import Engine
 from tests.console.conftest import Jobs  # fmt: skip
 from tests.console.conftest import outcome as audited_outcome
@@ -68,20 +68,6 @@ def test_x1_one_that_moved_after_it_was_frozen_is_left(stage: Stage, jobs: Jobs)
     assert (replay.succeeded, replay.already, replay.state) == (1, 2, "done")
     assert outcome(replay) == "Of 3: 1 succeeded, 2 had moved already."
     assert stage.dead() == ids[2:]
-
-
-def test_what_moved_already_goes_by_hundreds_also_at_one_a_second(
-    stage: Stage, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = jobs.fail(900)
-    replay = stage.step(stage.start(ramp=(1,)))  # one goes
-    jobs.transitions.requeue("high", ids[1:881])
-    moves: list[int] = []
-    move = moving.move
-    monkeypatch.setattr(moving, "move", lambda *args: moves.append(move(*args)) or moves[-1])
-    stage.step(replay)
-    assert (replay.already, replay.released, sum(moves)) == (880, 2, 1)
-    assert len(moves) <= 5
 
 
 def test_x1_a_replayed_job_has_one_attempt(stage: Stage, jobs: Jobs) -> None:

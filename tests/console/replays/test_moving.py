@@ -263,3 +263,17 @@ def test_two_replays_of_one_person_count_each_job_once(stage: Stage, jobs: Jobs,
     stage.step(second)
     first.refresh_from_db()
     assert (first.succeeded + second.succeeded, first.already + second.already) == (40, 40)
+
+
+def test_what_moved_already_goes_by_hundreds_also_at_one_a_second(
+    stage: Stage, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = jobs.fail(900)
+    replay = stage.step(stage.start(ramp=(1,)))  # one goes
+    jobs.transitions.requeue("high", ids[1:881])
+    moves: list[int] = []
+    move = moving.move
+    monkeypatch.setattr(moving, "move", lambda *args: moves.append(move(*args)) or moves[-1])
+    stage.step(replay)
+    assert (replay.already, replay.released, sum(moves)) == (880, 2, 1)
+    assert len(moves) <= 5
