@@ -1,21 +1,15 @@
 """Replays as the leader runs them, step by step (X1, issue 8 part 4)."""
 
-import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import redis
 
 from ingest.queue import keys
-from ingest.queue.connections import connection, server_time
 from ingest.queue.transitions import Transitions
 from queueadmin.console import operations
-from queueadmin.console.failures import matching
-from queueadmin.console.filters import parse
 from queueadmin.console.models import AuditEntry, Replay, ReplayChunk
-from queueadmin.console.replays import outcome, reading, rules, settling
-from queueadmin.console.replays.engine import Engine
+from queueadmin.console.replays import outcome, reading, settling
 from tests.console.conftest import Jobs  # fmt: skip
 from tests.console.conftest import outcome as audited_outcome
 from tests.console.replays.conftest import Stage
@@ -79,80 +73,6 @@ def test_x1_a_replayed_job_has_one_attempt(stage: Stage, jobs: Jobs) -> None:
     replay = stage.step(stage.start())
     assert stage.work(fails=ids) == ids
     assert (stage.step(replay).failed, stage.dead()) == (1, ids)
-
-
-def test_x1_a_canary_goes_first_and_the_rest_waits_for_it(stage: Stage, jobs: Jobs) -> None:
-    ids = jobs.fail(20)
-    replay = stage.step(stage.start(canary=5, stop_percent=5))
-    assert (replay.released, replay.step) == (5, rules.CANARY)
-    assert stage.step(replay).released == 5
-    assert stage.work() == ids[:5]
-    stage.step(replay)
-    assert (replay.step, replay.released) == (0, 20)
-
-
-def test_x1_a_canary_that_fails_stops_it(stage: Stage, jobs: Jobs) -> None:
-    ids = jobs.fail(20)
-    replay = stage.step(stage.start(canary=5, stop_percent=5))
-    stage.work(fails=ids[:1])
-    stage.step(replay)
-    assert (replay.state, replay.released) == ("stopped", 5)
-    assert replay.why == "1 of the canary of 5 failed again; more than 5 % stop it."
-    assert outcome(replay) == (
-        "Of 20: 4 succeeded, 1 failed again, 15 left as they were; "
-        "1 of the canary of 5 failed again; more than 5 % stop it."
-    )
-    assert sorted(stage.dead()) == sorted([*ids[5:], ids[0]])
-
-
-def test_x1_it_stops_when_more_than_a_share_of_the_last_200_fail(stage: Stage, jobs: Jobs) -> None:
-    ids = jobs.fail(300)
-    replay = stage.step(stage.start(ramp=(50,), stop_percent=5))
-    assert replay.released == 50
-    stage.work(fails=ids[:11])
-    stage.step(replay)
-    assert (replay.state, replay.failed, replay.why) == (
-        "stopped", 11, "11 of the last 50 failed again; more than 5 % stop it.",
-    )  # fmt: skip
-    stage.step(replay)
-    assert replay.released == 50
-    # Who lets it go on has seen that: it counts anew.
-    operations.resume_replay(replay.pk, actor="ben")
-    stage.step(replay)
-    assert (replay.state, replay.why) == ("running", "")
-    assert replay.released > 50
-
-
-def test_x1_a_new_error_stops_it_and_is_told(stage: Stage, jobs: Jobs) -> None:
-    ids = jobs.fail(30)
-    replay = stage.step(stage.start(ramp=(5,), stop_new_errors=2))
-    stage.work(fails=ids[:1])
-    assert stage.step(replay).state == "running"  # the error that they all had
-    Replay.objects.update(ramp=[10])
-    stage.step(replay)
-    ran = stage.work(fails=ids, error="HTTPStatusError")
-    stage.step(replay)
-    assert replay.state == "stopped"
-    assert replay.why == f"A new error appeared {len(ran)} times: HTTPStatusError."
-    assert "1 new error" in outcome(replay)
-    assert [(each["type"], each["new"]) for each in replay.errors.values()] == [
-        ("ValueError", False), ("HTTPStatusError", True),
-    ]  # fmt: skip
-    operations.resume_replay(replay.pk, actor="ben")
-    assert stage.step(replay).state == "running"
-
-
-def test_x1_it_stops_when_a_queue_breaches_its_wait_target(stage: Stage, jobs: Jobs) -> None:
-    jobs.fail(20)
-    replay = stage.step(stage.start(ramp=(5,), stop_wait=True))
-    assert replay.state == "running"
-    waiting = stage.redis.lindex(keys.queue("high"), 0)
-    assert waiting
-    stage.redis.hset(keys.job(waiting.decode()), "enqueued_at", "2026-01-01T00:00:00.000000Z")
-    stage.step(replay)
-    assert replay.state == "stopped"
-    assert replay.why.startswith("high waits ")
-    assert replay.why.endswith("longer than its target of 15 s.")
 
 
 def test_pause_go_on_and_cancel(stage: Stage, jobs: Jobs) -> None:
@@ -241,50 +161,6 @@ def test_poison_is_left_out_unless_asked_and_claimed_alone(stage: Stage, jobs: J
     assert [job.alone for job in claim.jobs] == [True]
 
 
-def test_what_is_marked_permanent_is_left_out_and_asked_for_apart_from_poison(stage: Stage, jobs: Jobs) -> None:
-    poison, marked, both, (plain,) = (
-        jobs.fail(2, reason="poison"),
-        jobs.fail(2),
-        jobs.fail(reason="poison"),
-        jobs.fail(),
-    )
-    jobs.transitions.mark("high", [*marked, *both], permanent=True)
-    frozen = {
-        (): {plain},
-        ("poison",): {plain, *poison},
-        ("permanent",): {plain, *marked},
-        ("poison", "permanent"): {plain, *poison, *marked, *both},
-    }
-    for asked, chosen in frozen.items():
-        # The canary does not go, so that each finds the same.
-        replay = stage.start(ramp=(1,), **{f"include_{each}": True for each in asked})
-        operations.pause_replay(replay.pk, actor="ada")
-        stage.step(replay)
-        (chunk,) = ReplayChunk.objects.filter(replay=replay)
-        assert {job_id for job_id, _ in json.loads(chunk.places)} == chosen, asked
-        assert replay.size + replay.poison_left + replay.permanent_left == 6
-        left = [part.link for part in reading.left(replay)]
-        assert [len(listed(link)) for link in left] == [n for n in (replay.poison_left, replay.permanent_left) if n]
-    assert not reading.left(replay)
-
-
-def listed(link: str) -> list[str]:
-    """Where a part of the outcome leads to."""
-    chosen = parse(parse_qs(urlsplit(link).query)["filter"][0])
-    return [record.id for record in matching(connection(), chosen, now=server_time(connection()))]
-
-
-def test_the_outcome_tells_poison_and_marked_apart(stage: Stage, jobs: Jobs) -> None:
-    jobs.fail(9, reason="poison")
-    jobs.transitions.mark("high", jobs.fail(3), permanent=True)
-    jobs.fail()
-    replay = stage.step(stage.start())
-    stage.work()
-    stage.step(replay)
-    said = "Of 1: 1 succeeded; 12 jobs left out: 9 poison, 3 marked permanent."
-    assert (outcome(replay), audited_outcome().outcome) == (said, said)
-
-
 def test_discard_restore_and_move_run_the_same_way(stage: Stage, jobs: Jobs) -> None:
     ids = jobs.fail(120)
     waiting = jobs.enqueue(1)
@@ -298,27 +174,6 @@ def test_discard_restore_and_move_run_the_same_way(stage: Stage, jobs: Jobs) -> 
     assert stage.redis.zcard(keys.trash("high")) == 1  # it was no dead letter
     stage.step(stage.start(to="low"))
     assert stage.work(queue="low") == ids
-
-
-def test_what_others_do_with_a_released_job_is_told_apart(stage: Stage, jobs: Jobs) -> None:
-    ids = jobs.fail(3)
-    replay = stage.step(stage.start())
-    jobs.transitions.cancel("high", ids[:1])
-    jobs.transitions.discard("high", ids[1:2])
-    stage.redis.delete(keys.job(ids[2]))
-    stage.step(replay)
-    assert outcome(replay) == "Of 3: 0 succeeded, 2 moved by others meanwhile, 1 without a trace."
-
-
-def test_the_dead_letters_of_a_replay_are_found_by_its_number(stage: Stage, jobs: Jobs) -> None:
-    from tests.console.dead_letters.conftest import dlq
-
-    ids = jobs.fail(3)
-    replay = stage.step(stage.start())
-    stage.work(fails=ids[:1])
-    stage.step(replay)
-    assert ids[0] in dlq("list", f"replay:{replay.pk}")
-    assert dlq("export", f"replay:{replay.pk}").count("\n") == 2
 
 
 @pytest.mark.parametrize("kind", ["retry", "discard", "restore"])
@@ -373,23 +228,6 @@ def test_killed_while_it_is_written_down_it_is_written_anew(
     assert replay.frozen_at
     assert replay.size == 700
     assert sum(len(chunk.marks) for chunk in ReplayChunk.objects.all()) == 700
-
-
-def test_two_leaders_at_once_count_nothing_twice(stage: Stage, jobs: Jobs, empty_redis: redis.Redis) -> None:
-    """A leader that was stopped in mid-step goes on with a row that another one has changed."""
-    ids = jobs.fail(40)
-    replay = stage.start(ramp=(10,))
-    stage.step(replay)
-    stage.work(fails=ids[:2])
-    stale = Replay.objects.get(pk=replay.pk)
-    stage.step(replay)
-    before = (replay.succeeded, replay.failed, replay.in_flight)
-    from queueadmin.console.replays.versions import Overtaken
-
-    with pytest.raises(Overtaken):
-        Engine(empty_redis)._one(stale, {}, stale.created_at)
-    replay.refresh_from_db()
-    assert (replay.succeeded, replay.failed, replay.in_flight) == before
 
 
 def test_nothing_matches_and_a_reason_is_needed(stage: Stage, jobs: Jobs) -> None:
