@@ -3,8 +3,8 @@
 import random
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, TypeVar
 
 from django.conf import settings
@@ -17,6 +17,9 @@ T = TypeVar("T")
 #: waited 20 s for its lock by then, so there it is tried once more, not five times.
 TRIES: Final = 5
 SQLITE_TRIES: Final = 2
+
+#: Seconds for a lock where time is over. Not 0: what holds it for a commit alone is waited for.
+_HARDLY: Final = 0.1
 
 #: What the database raises; it says nothing yet about whose fault it is.
 ERRORS: Final = (DatabaseError, InterfaceError)
@@ -115,6 +118,46 @@ def answers() -> bool:
     with suppress(*ERRORS):
         connection.close()
     return False
+
+
+@contextmanager
+def bounded_locks(seconds: float) -> Iterator[None]:
+    """Within, this thread waits for SQLite's lock for so long, once; after that it hardly waits any more.
+
+    SQLite's own time-out counts anew for each statement, and whoever waits for an answer meets the lock several times:
+    when an intent is recorded, when it is tried again, when the session is saved. PostgreSQL has no lock for all.
+    """
+    own = connections["default"]
+    if own.vendor != "sqlite":
+        yield
+        return
+    usual = own.settings_dict
+    # Of this thread alone, and for the connections that it makes meanwhile.
+    own.settings_dict = {**usual, "OPTIONS": {**usual["OPTIONS"], "timeout": seconds}}
+
+    def execute(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        try:
+            return run(sql, params, many, context)
+        except OperationalError as error:
+            if trouble(error) == "again":
+                own.settings_dict["OPTIONS"]["timeout"] = _HARDLY
+                _wait_for_locks(own)
+            raise
+
+    _wait_for_locks(own)
+    try:
+        with own.execute_wrapper(execute):
+            yield
+    finally:
+        own.settings_dict = usual
+        _wait_for_locks(own)
+
+
+def _wait_for_locks(own: BaseDatabaseWrapper) -> None:
+    """As its settings say, where it is open."""
+    if own.connection is not None:
+        # Beside Django's cursors: this may be in the middle of one.
+        own.connection.execute(f"PRAGMA busy_timeout = {int(1000 * own.settings_dict['OPTIONS'].get('timeout', 5))}")
 
 
 def close_broken() -> None:

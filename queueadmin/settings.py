@@ -219,6 +219,8 @@ MIDDLEWARE = [
     # Pages are seven parts icons and repetition of eight. Against BREACH it pads each answer by a random length.
     "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Before the sessions, which are saved when the answer is made.
+    "queueadmin.console.lock_wait.LockWait",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -268,6 +270,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # A transaction that will write takes the lock at its start: no upgrade deadlock.
         "transaction_mode": "IMMEDIATE",
+        # For whoever nobody waits for; pages and the API: `console.lock_wait`, acceptance: `ingest.spool.writing`.
         "timeout": 20,
         # FULL: a committed row survives a power cut; NORMAL may lose the last commits.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",

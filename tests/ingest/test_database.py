@@ -25,6 +25,37 @@ def test_the_database_answers_when_it_can_be_written_to(monkeypatch: pytest.Monk
         assert not Event.objects.exists()
 
 
+def waits() -> int:
+    """Milliseconds that this thread waits for SQLite's lock."""
+    with connection.cursor() as cursor:
+        return int(cursor.execute("PRAGMA busy_timeout").fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no lock for all")
+def test_a_thread_that_has_no_time_waits_for_sqlites_lock_once() -> None:
+    usual, other = waits(), connection.copy()
+    assert usual == 20_000
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute("DELETE FROM ingest_event WHERE id = 'x'")
+    try:
+        with database.bounded_locks(0.15):
+            assert waits() == 150
+            for _ in range(2):
+                with pytest.raises(OperationalError, match="locked"), transaction.atomic():
+                    pass
+                assert waits() == 100
+            connection.close()  # as what finds it away does
+            assert waits() == 100
+    finally:
+        other.rollback()
+        other.close()
+    assert waits() == usual
+    connection.close()
+    assert waits() == usual
+
+
 def sqlite_error(code: int) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("trouble")
     error.sqlite_errorcode = code
