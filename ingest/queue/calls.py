@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final, Literal, TypeVar
-
-import uuid_utils
+from typing import Any, Final, Literal
 
 from ingest import frames
 from ingest.queue import keys
+from ingest.queue.batching import CHUNK, OPERATORS_CHUNK
 from ingest.queue.retry import jitter
 from ingest.queue.shapes import (
     Claim,
@@ -30,12 +29,6 @@ from ingest.queue.shapes import (
     Recovered,
 )
 
-T = TypeVar("T")
-
-#: Jobs in one script call: keeps a call under 5 ms, so that nobody waits long behind it. 500 take 17 ms.
-CHUNK: Final = 100
-#: Jobs in one call of an operator's script, which writes more for each: 50 requeues take 2.5 ms.
-OPERATORS_CHUNK: Final = 50
 #: Error of a job whose workers died under it, and what is said of the third time.
 _CRASHED: Final = "WorkerCrashed"
 _CRASHED_OFTEN: Final = "its worker died three times"
@@ -43,10 +36,6 @@ _CRASHED_TEXT: Final = (
     "The worker died, or lost its lease, three times while it ran this job.\n"
     "It may be this job that kills it: look at it before it is retried. It is claimed alone then.\n"
 )
-#: Failures and recoveries in one call, each with an attempt that is written down: 25 take 2.6 ms, 100 would take 10.
-FAILURES_CHUNK: Final = 25
-#: Bytes of data in one enqueue call: a hundred large jobs would hold Redis up as thousands of small ones do.
-MOST_BYTES: Final = 4 * 1024 * 1024
 #: Characters kept of an error's message in the job's hash, for lists; the traceback has all of it.
 MESSAGE_LENGTH: Final = 500
 #: Characters kept of a traceback: the end of it, where the error is.
@@ -73,29 +62,6 @@ class Call:
 
     script: str
     args: list[Any]
-
-
-def new_id() -> str:
-    """A time-ordered id (UUIDv7, hex) for a request or a claim."""
-    return uuid_utils.uuid7().hex
-
-
-def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
-    """Jobs for one enqueue call each: at most CHUNK, and no more once they hold MOST_BYTES."""
-    start = size = 0
-    for position, job in enumerate(jobs):
-        if position > start and (position - start == CHUNK or size + len(job.data) > MOST_BYTES):
-            yield jobs[start:position]
-            start, size = position, 0
-        size += len(job.data)
-    if jobs[start:]:
-        yield jobs[start:]
-
-
-def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
-    every = list(items)
-    for start in range(0, len(every), size):
-        yield every[start : start + size]
 
 
 def enqueue(jobs: Sequence[NewJob], request_id: str, *, strict: bool = False) -> Call:
@@ -358,28 +324,6 @@ def end_turns(ordering_keys: Sequence[str]) -> Call:
 
 def where(queue: str, ids: Sequence[str]) -> Call:
     return Call("where", ["", queue, *ids])
-
-
-def part(request_id: str, number: int) -> str:
-    """The request id of the `number`-th script call of one request."""
-    return request_id if number == 0 else f"{request_id}.{number}"
-
-
-def parts(chunked: Iterable[Sequence[T]], request_id: str | None) -> Iterator[tuple[Sequence[T], str]]:
-    """Each chunk with a request id of its own, derived from the caller's."""
-    request_id = request_id or new_id()
-    for number, chunk in enumerate(chunked):
-        yield chunk, part(request_id, number)
-
-
-def enqueue_parts(
-    jobs: Sequence[NewJob], request_id: str | None, *, strict: bool
-) -> Iterator[tuple[Sequence[NewJob], str]]:
-    """The calls of `enqueue`. Raises ValueError when what is all or nothing takes more than one."""
-    chunked = list(batches(jobs))
-    if strict and len(chunked) > 1:
-        raise ValueError(f"all or nothing is one call: at most {CHUNK} jobs and {MOST_BYTES:,} bytes")
-    return parts(chunked, request_id)
 
 
 def _expected(ids: Iterable[str], scores: Mapping[str, float]) -> Iterator[str | float]:

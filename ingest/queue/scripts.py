@@ -8,7 +8,7 @@ from typing import Any, Final
 import redis
 from redis.exceptions import NoScriptError
 
-from ingest.queue import calls, keys
+from ingest.queue import batching, keys
 from ingest.queue.calls import Call
 
 FOLDER: Final = Path(__file__).parent / "lua"
@@ -40,12 +40,12 @@ class Scripts:
         request_id: str | None,
         call: Callable[[Sequence[str], str], Call],
         *,
-        size: int = calls.OPERATORS_CHUNK,
+        size: int = batching.OPERATORS_CHUNK,
     ) -> list[str]:
         """One call a chunk, some of them sent together; the ids that the replies name."""
         moved: list[str] = []
-        made = [call(chunk, request) for chunk, request in calls.parts(calls.chunks(ids, size), request_id)]
-        for together in calls.chunks(made, _TOGETHER):
+        made = [call(chunk, request) for chunk, request in batching.parts(batching.chunks(ids, size), request_id)]
+        for together in batching.chunks(made, _TOGETHER):
             for reply in [self._run(together[0])] if len(together) == 1 else self._run_all(together):
                 moved += (job_id.decode() for job_id in reply)
         return moved

@@ -13,8 +13,8 @@ from typing import Any, Final
 import redis
 import redis.asyncio
 
-from ingest.queue import calls, keys
-from ingest.queue.calls import CHUNK, new_id
+from ingest.queue import batching, calls, keys
+from ingest.queue.batching import CHUNK, new_id
 from ingest.queue.scripts import Scripts, source
 from ingest.queue.shapes import (
     Claim,
@@ -63,7 +63,7 @@ class Transitions(Scripts):
         jobs refuse nothing.
         """
         results: list[EnqueueResult] = []
-        for chunk, request in calls.enqueue_parts(jobs, request_id, strict=strict):
+        for chunk, request in batching.enqueue_parts(jobs, request_id, strict=strict):
             results += calls.enqueued(chunk, self._run(calls.enqueue(chunk, request, strict=strict)))
         return results
 
@@ -92,7 +92,7 @@ class Transitions(Scripts):
     def renew(self, lease: float, held: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         """Prolong the leases of (queue, job id, claim id) to `lease` seconds from now. Return those no longer ours."""
         gone: list[tuple[str, str, str]] = []
-        for chunk in calls.chunks(held):
+        for chunk in batching.chunks(held):
             gone += calls.lost(chunk, self._run(calls.renew(lease, chunk)))
         return gone
 
@@ -112,7 +112,7 @@ class Transitions(Scripts):
         `results` has what handlers returned, by job id, ready for JSON.
         """
         refused: list[str] = []
-        for chunk, request in calls.parts(calls.chunks(ids), request_id):
+        for chunk, request in batching.parts(batching.chunks(ids), request_id):
             reply = self._run(calls.complete(queue, claim_id, worker, chunk, results or {}, request))
             refused += (job_id.decode() for job_id in reply)
         return refused
@@ -125,7 +125,7 @@ class Transitions(Scripts):
         By job id what became of it.
         """
         outcomes: dict[str, FailOutcome] = {}
-        for chunk, request in calls.parts(calls.chunks(failures, calls.FAILURES_CHUNK), request_id):
+        for chunk, request in batching.parts(batching.chunks(failures, batching.FAILURES_CHUNK), request_id):
             outcomes |= calls.failed(chunk, self._run(calls.fail(queue, claim_id, worker, chunk, request)))
         return outcomes
 
@@ -133,7 +133,7 @@ class Transitions(Scripts):
         """Started → the front of the queue, in the order given; counts no attempt. Return how many."""
         released = 0
         # The last chunk first: each goes in front of the one before.
-        for chunk, request in reversed(list(calls.parts(calls.chunks(ids), request_id))):
+        for chunk, request in reversed(list(batching.parts(batching.chunks(ids), request_id))):
             released += self._run(calls.release(queue, claim_id, chunk, request))
         return released
 
@@ -148,10 +148,10 @@ class Transitions(Scripts):
         request_id = request_id or new_id()
         done, offset, number = Recovered(), 0, 0
         while True:
-            step = min(limit, calls.FAILURES_CHUNK)
+            step = min(limit, batching.FAILURES_CHUNK)
             if older_than is None:
                 step = min(step, limit - done.total)
-            call = calls.recover(queue, step, older_than, offset, calls.part(request_id, number))
+            call = calls.recover(queue, step, older_than, offset, batching.part(request_id, number))
             now, looked_at = calls.recovered(self._run(call))
             done += now
             if older_than is None:
@@ -293,7 +293,7 @@ class Transitions(Scripts):
         before: float,
         by: str = "",
         operation: str = "",
-        most: int = calls.OPERATORS_CHUNK,
+        most: int = batching.OPERATORS_CHUNK,
         request_id: str | None = None,
     ) -> Emptied:
         """Queue → the trash: up to `most` jobs from its head that were enqueued before that Unix time.
@@ -336,7 +336,7 @@ class Transitions(Scripts):
 
     def end_turns(self, ordering_keys: Iterable[str]) -> int:
         """Turns whose job is gone or has ended → the next job of their ordering key, if any. Return how many."""
-        return sum(int(self._run(calls.end_turns(chunk))) for chunk in calls.chunks(ordering_keys))
+        return sum(int(self._run(calls.end_turns(chunk))) for chunk in batching.chunks(ordering_keys))
 
     def where(self, queue: str, ids: Iterable[str]) -> dict[str, list[str]]:
         """Every place of each job at one instant; reads only. For the few that are suspects.
@@ -360,7 +360,7 @@ class AsyncTransitions:
         self, jobs: Sequence[NewJob], *, request_id: str | None = None, strict: bool = False
     ) -> list[EnqueueResult]:
         results: list[EnqueueResult] = []
-        for chunk, request in calls.enqueue_parts(jobs, request_id, strict=strict):
+        for chunk, request in batching.enqueue_parts(jobs, request_id, strict=strict):
             call = calls.enqueue(chunk, request, strict=strict)
             results += calls.enqueued(chunk, await self._enqueue(keys=[keys.PREFIX], args=call.args))
         return results

@@ -9,7 +9,7 @@ from typing import Final
 import redis
 
 from ingest.queue import keys
-from ingest.queue.calls import chunks
+from ingest.queue.batching import chunks
 from ingest.reading.fields import text
 
 #: Ids in one call.

@@ -20,7 +20,7 @@ from django.db.models import Count
 
 from ingest.database import DatabaseAway
 from ingest.queue import keys
-from ingest.queue.calls import chunks
+from ingest.queue.batching import chunks
 from ingest.reading.cursors import Place, newest, oldest
 from ingest.reading.fields import pipelined
 from queueadmin.console import dead_letters

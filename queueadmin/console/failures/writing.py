@@ -13,7 +13,7 @@ from ingest import database
 from ingest.credentials import masked_text
 from ingest.frames import NONE
 from ingest.queue import keys
-from ingest.queue.calls import chunks
+from ingest.queue.batching import chunks
 from ingest.reading.fields import pipelined, text
 from queueadmin.console.dead_letters.reading import Record
 from queueadmin.console.filters.words import LONGEST, searched

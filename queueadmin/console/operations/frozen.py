@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ingest.queue.batching import CHUNK
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
 from queueadmin.console.dead_letters import Frozen, left_out
-from queueadmin.console.operations.naming import CHUNK, known
+from queueadmin.console.operations.naming import known
 from queueadmin.console.operations.reasons import need_reason_for
 from queueadmin.console.words import joined
 

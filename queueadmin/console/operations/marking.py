@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
 
+from ingest.queue.batching import chunks
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
 from queueadmin.console.failures import changes
 from queueadmin.console.failures.writing import mark_permanent
-from queueadmin.console.operations.naming import by_queue, chunks, target
+from queueadmin.console.operations.naming import by_queue, target
 from queueadmin.console.words import jobs, joined
 
 

@@ -12,13 +12,14 @@ from django.utils import timezone
 from ingest import database
 from ingest.models import Event
 from ingest.queue import keys
+from ingest.queue.batching import chunks
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from ingest.reading.fields import FIELDS, fields, moment, pipelined
 from ingest.reading.jobs import state_of
 from queueadmin.console import audit
 from queueadmin.console.audit import audited
-from queueadmin.console.operations.naming import by_queue, chunks, target
+from queueadmin.console.operations.naming import by_queue, target
 from queueadmin.console.words import jobs, joined
 
 #: The state of a job that nothing is left of.

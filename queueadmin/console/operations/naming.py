@@ -1,8 +1,8 @@
-"""Jobs by their ids: which queue each is of, in chunks, and as the audit log names them."""
+"""Jobs by their ids: which queue each is of, and as the audit log names them."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 import redis
 from django.conf import settings
@@ -10,13 +10,8 @@ from django.conf import settings
 from ingest.queue import keys
 from ingest.reading.fields import pipelined, text
 
-#: Jobs a script call, so that no call holds Redis for more than some milliseconds.
-CHUNK: Final = 100
 #: Ids written out in an audit entry; more are counted.
 _NAMED: Final = 10
-
-
-_Each = TypeVar("_Each")
 
 
 def by_queue(client: redis.Redis, ids: Sequence[str]) -> dict[str, list[str]]:
@@ -34,11 +29,6 @@ def known(queue: str) -> str:
     if queue not in settings.PRIORITIES:
         raise ValueError(f"queue must be one of {', '.join(settings.PRIORITIES)}, not {queue!r}")
     return queue
-
-
-def chunks(ids: Sequence[_Each]) -> Iterator[Sequence[_Each]]:
-    for start in range(0, len(ids), CHUNK):
-        yield ids[start : start + CHUNK]
 
 
 def target(ids: Sequence[str]) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from ingest.queue.batching import CHUNK
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from ingest.signals import tell_dead
 from queueadmin.console.audit import audited
-from queueadmin.console.operations.naming import CHUNK
 from queueadmin.console.words import jobs, joined
 
 

@@ -9,6 +9,7 @@ import redis
 from django.conf import settings
 
 from ingest.queue import keys
+from ingest.queue.batching import CHUNK
 from ingest.queue.connections import NeedsRedis, connection
 from ingest.queue.transitions import Transitions
 from ingest.reading.fields import pipelined, text
@@ -18,7 +19,7 @@ from queueadmin.console.dead_letters import left_out
 from queueadmin.console.dead_letters.left_out import Why, why_left
 from queueadmin.console.operations import spooled
 from queueadmin.console.operations.moving import MoveResult, move_jobs
-from queueadmin.console.operations.naming import CHUNK, known
+from queueadmin.console.operations.naming import known
 from queueadmin.console.words import jobs, joined
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import redis
 
 from ingest.queue import keys
-from ingest.queue.calls import chunks
+from ingest.queue.batching import chunks
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from ingest.reading.cursors import oldest

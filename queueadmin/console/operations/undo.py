@@ -6,13 +6,13 @@ from itertools import groupby
 from typing import Final
 
 from ingest.queue import keys
+from ingest.queue.batching import chunks
 from ingest.queue.connections import connection
 from ingest.queue.transitions import Transitions
 from queueadmin.console import undoing
 from queueadmin.console.audit import audited
 from queueadmin.console.models import Replay
 from queueadmin.console.operations.moving import Elsewhere, elsewhere
-from queueadmin.console.operations.naming import chunks
 from queueadmin.console.operations.replays import ReplayResult, start_undo
 from queueadmin.console.words import jobs, joined
 
@@ -60,7 +60,7 @@ def undo(operation: str, *, actor: str, reason: str = "") -> UndoResult | Replay
         found = undoing.trashed(client, operation)
         moved: set[str] = set()
         for queue, members in groupby(found, lambda each: each.queue):
-            for chunk in chunks(list(members)):
+            for chunk in chunks(members):
                 scores = {each.id: each.score for each in chunk}
                 moved.update(transitions.restore(queue, scores, by=actor, scores=scores))
                 outcome.count, outcome.sentence = len(moved), f"{jobs(len(moved))} restored."

@@ -13,7 +13,7 @@ import redis
 from django.db.models import Count, Q
 
 from ingest.queue import keys
-from ingest.queue.calls import chunks
+from ingest.queue.batching import chunks
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import Transitions
 from ingest.reading.fields import moment, pipelined, text

@@ -15,7 +15,7 @@ import redis
 from ingest.credentials import masked_text
 from ingest.models import Event
 from ingest.queue import keys
-from ingest.queue.calls import chunks
+from ingest.queue.batching import chunks
 from ingest.reading.fields import moment, pipelined, text
 from queueadmin.console.dead_letters.reading import Raised, raised_by
 from queueadmin.console.fingerprint import group_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from ingest.queue import calls, keys, payload
+from ingest.queue import keys, payload
 from ingest.queue.transitions import AsyncTransitions, new_id
 from tests.conftest import Valkey
 from tests.ingest.queue.conftest import Queue, make_job
@@ -50,13 +50,6 @@ def test_order_is_kept_across_the_chunks_of_one_call(queue: Queue) -> None:
     assert all(result.accepted for result in queue.transitions.enqueue(jobs))
     waiting = [each.decode() for each in queue.redis.lrange(keys.queue("high"), 0, -1)]
     assert waiting == [job.id for job in jobs]
-
-
-def test_large_jobs_go_in_small_calls() -> None:
-    large, small = b"x" * 3_000_000, b"x"
-    jobs = [make_job(data=data) for data in (large, large, small, small, large, large * 2)]
-    assert [len(batch) for batch in calls.batches(jobs)] == [1, 3, 1, 1]
-    assert list(calls.batches([])) == []
 
 
 def test_one_call_feeds_several_queues(queue: Queue) -> None:

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from ingest.queue import keys
-from ingest.queue.calls import CHUNK
+from ingest.queue.batching import CHUNK
 from ingest.queue.transitions import AsyncTransitions, EnqueueResult, NewJob, new_id
 from tests.ingest.queue.conftest import Queue, make_job
 
