@@ -83,7 +83,7 @@ def valkey_and_web(scene: Scene) -> None:
             scene.product.start_valkey()
         scene.last(scene.rng.uniform(0, 0.5))
         scene.product.strike("web")
-        scene.last(scene.rng.uniform(5, 8))  # so that supervisor starts it at once the next time
+        scene.product.wait_until_running("web")  # so that supervisor starts it at once the next time
     scene.product.wait_for_all()
     wait_until(lambda: scene.ledger.spooled > before, seconds=1, what="events in the database")
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from tests.chaos import clocks, roles
 from tests.chaos.conservation import unbalanced
 from tests.chaos.databases import SOCKET, Database, Postgresql, Sqlite
 from tests.chaos.points import Program, Store, Strike, Watch
-from tests.chaos.programs import DEADLINE, Programs
+from tests.chaos.programs import Programs
 from tests.chaos.proxy import Proxy, Treatment
 from tests.chaos.roles import OTHER, QUEUE
 from tests.chaos.wires import Frontend, Message, Resp, Wire, sources
@@ -30,7 +29,6 @@ from tests.ingest.queue.conftest import make_job
 from tests.ingest.worker.conftest import Work
 from tests.postgres import Cluster
 from tests.valkey import Valkey
-from tests.waiting import NotInTime
 
 #: How each event of a life must end, by its id: `processed`, `gone`, or the place where it must be.
 Ends = dict[str, str]
@@ -151,23 +149,24 @@ class Lane:
         With `key` under that Idempotency-Key.
         """
         headers = {"Idempotency-Key": key} if key else {}
-        deadline = time.monotonic() + DEADLINE
-        while time.monotonic() < deadline:
-            self.programs.keep_alive()
+        ids: list[str] = []
+
+        def is_accepted() -> bool:
             try:
                 answer = requests.post(
                     f"http://127.0.0.1:{self.programs.port}/api/v1/events", json=event, headers=headers, timeout=5
                 )
             except requests.RequestException:
-                pass
-            else:
-                if answer.status_code == 202:
-                    return str(answer.json()["id"])
-                # 409: a copy that a crash ended is taken to be running for a while.
-                if answer.status_code != 503 and not (key and answer.status_code == 409):
-                    raise AssertionError(f"{answer.status_code}: {answer.text}")
-            time.sleep(0.05)
-        raise NotInTime("the event is not accepted")
+                return False
+            if answer.status_code == 202:
+                ids.append(str(answer.json()["id"]))
+            # 409: a copy that a crash ended is taken to be running for a while.
+            elif answer.status_code != 503 and not (key and answer.status_code == 409):
+                raise AssertionError(f"{answer.status_code}: {answer.text}")
+            return bool(ids)
+
+        self.programs.until(is_accepted, "the event's acceptance")
+        return ids[0]
 
     def crash(self, ids: Sequence[str], *, times: int = 1) -> None:
         """Jobs that a worker held when it died: taken by nobody, and their lease is over."""

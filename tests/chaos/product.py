@@ -196,6 +196,19 @@ class Product:
             return self.instance.pids().get(program)
         return None
 
+    def wait_until_running(self, program: str) -> None:
+        """Until supervisor takes its start for a good one; one that dies before that is started later each time."""
+
+        def runs() -> bool:
+            with contextlib.suppress(OSError):
+                return any(
+                    found["name"] == program and found["statename"] == "RUNNING"
+                    for found in self._supervisor.processes()
+                )
+            return False
+
+        wait_until(runs, seconds=DEADLINE, what=f"{program}, running")
+
     def wait_for_all(self) -> None:
         """Until it can take in and all its workers are there."""
 

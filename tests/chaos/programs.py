@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,7 @@ from tests.chaos.points import NUMBERED, Program, Watch
 from tests.chaos.roles import QUEUE, Surroundings
 from tests.chaos.statements import KILL, PATH
 from tests.instance import NOT_PASSED_ON, REPOSITORY, free_port
-from tests.waiting import NotInTime
+from tests.waiting import NotInTime, wait_until
 
 #: Seconds in which everything must have come to its end, on a busy machine.
 DEADLINE: Final = 40.0
@@ -86,12 +85,14 @@ class Programs:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Return when it holds; meanwhile what died is started again. Raises NotInTime."""
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            if time.monotonic() > deadline:
-                raise NotInTime(f"{what} did not come about within {DEADLINE:g} s")
+
+        def holds() -> bool:
+            if condition():
+                return True
             self.keep_alive()
-            time.sleep(0.01)
+            return False
+
+        wait_until(holds, seconds=DEADLINE, what=what)
 
     def operate(self, method: str, *arguments: object, **options: object) -> None:
         """An operator asks for a transition; killed or refused, they ask again."""
@@ -111,11 +112,10 @@ class Programs:
 
     def _ends_well(self, target: Callable[..., None], *arguments: object) -> bool:
         process = self._running["operator"] = self._fork("operator", target, *arguments)
-        deadline = time.monotonic() + DEADLINE
-        while self.is_alive("operator"):
-            if time.monotonic() > deadline:
-                raise NotInTime(f"the operator has no answer: {self.said('operator')}")
-            time.sleep(0.01)
+        try:
+            wait_until(lambda: not self.is_alive("operator"), seconds=DEADLINE, what="the operator's answer")
+        except NotInTime as error:
+            raise NotInTime(f"{error}: {self.said('operator')}") from None
         return bool(process.exitcode == 0)
 
     def _fork(self, program: Program, target: Callable[..., None], *arguments: object) -> Any:

@@ -7,9 +7,7 @@ import ctypes
 import os
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +30,7 @@ from ingest.queue.connections import connection  # noqa: E402
 from ingest.queue.transitions import NewJob, Transitions  # noqa: E402
 from tests.chaos import clocks  # noqa: E402
 from tests.chaos.statements import StatementKill, number_statements  # noqa: E402
+from tests.waiting import wait_until  # noqa: E402
 from tests.workshop import kinds as workshop  # noqa: E402
 
 #: Events of crash points go to one queue, so that maintenance has the fewest messages to number.
@@ -90,12 +89,14 @@ def spool(where: Surroundings, jobs: Sequence[NewJob]) -> None:
     _enter(where)
     from ingest.spool import Away, store
 
-    for _ in range(30):  # a busy machine may miss the 1.2 s that a sender would wait
-        with suppress(Away):
+    def is_stored() -> bool:
+        try:
             store(jobs)
-            return
-        time.sleep(1)
-    raise SystemExit(1)
+        except Away:  # a busy machine may miss the 1.2 s that a sender would wait
+            return False
+        return True
+
+    wait_until(is_stored, what="the spool")
 
 
 def _enter(where: Surroundings) -> None:
