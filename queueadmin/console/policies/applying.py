@@ -7,32 +7,26 @@ goes: what it does not say is kept.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import redis
-from django.db.models import Count, Q
 
-from ingest.queue import keys
 from ingest.queue.batching import chunks
 from ingest.queue.connections import server_time
 from ingest.queue.transitions import Transitions
-from ingest.reading.fields import moment, pipelined, text
 from queueadmin.console import failures
 from queueadmin.console.audit import audited
-from queueadmin.console.failures.finding import Entry, standing
-from queueadmin.console.models import Failure, RetentionPolicy
-from queueadmin.console.policies.reading import NOTICE, overfull, removed, spoken_of, told, too_old
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
+from queueadmin.console.failures.finding import Entry
+from queueadmin.console.models import RetentionPolicy
+from queueadmin.console.policies.due import Due, departures
+from queueadmin.console.policies.reading import removed
 
 #: Seconds between two looks, so that the audit log has at most six removals of a policy in an hour.
 EVERY: Final = 600.0
-#: Dead letters of one round of one policy: as many as Undo brings back at one press.
-MOST: Final = 10_000
-#: Rows in one question to Redis.
-_PAGE: Final = 500
 _ACTOR: Final = "maintenance"
+
+#: What differs when a policy was set, changed or removed.
+Said = list[tuple[int, datetime, datetime]]
 
 
 class Policies:
@@ -42,6 +36,10 @@ class Policies:
         self._client, self._clock = client, clock
         self._transitions = Transitions(client)
         self._next_at = clock()
+        #: By policy, what was begun, of policies that were said so; and how many all of them took.
+        self._looks: dict[int, Due] = {}
+        self._as_said: Said = []
+        self._moved = 0
 
     def step(self) -> None:
         """One round of each policy, when it is time. Raises RedisError, DatabaseError and AuditUnavailable."""
@@ -52,18 +50,28 @@ class Policies:
         in_force = [policy for policy in policies if policy.starts_at <= now]
         if in_force and not _is_whole(self._client):
             return  # the next step asks again
+        said = _said(policies)
+        if said != self._as_said:
+            self._looks.clear()  # what was begun goes by what was true then
+        self._as_said = said
         # One with more than a round goes on at the next step.
-        is_full = [self._apply(policy, policies, now) for policy in in_force]
-        if not any(is_full):
+        goes_on = [self._apply(policy, said, now) for policy in in_force]
+        if not any(goes_on):
+            self._looks.clear()
             self._next_at = self._clock() + EVERY
 
-    def _apply(self, policy: RetentionPolicy, policies: list[RetentionPolicy], now: datetime) -> bool:
+    def _apply(self, policy: RetentionPolicy, said: Said, now: datetime) -> bool:
         """One round of it, as all of them were said; whether there may be more at once."""
-        places = self._due(policy, now)
-        if not places:
-            return False
-        if _said(_policies()) != _said(policies):
-            return True  # somebody changed one meanwhile: the next step goes by what is true
+        look = self._looks.pop(policy.pk, None) or Due(self._client, policy, now, self._left)
+        if places := [] if look.ended else look.round():
+            if _said(_policies()) != said:
+                return True  # somebody changed one meanwhile: the next step goes by what is true
+            self._discard(policy, places)
+        # Not before: one that failed in the middle of a round begins anew.
+        self._looks[policy.pk] = look
+        return not look.ended
+
+    def _discard(self, policy: RetentionPolicy, places: list[Entry]) -> None:
         why = f"policy for {policy}, set by {policy.set_by}: {policy.reason}"
         target = f"dead letters {removed(policy)}, of {policy}"
         with audited(actor=_ACTOR, action="discard", target=target, count=len(places), reason=why) as outcome:
@@ -77,70 +85,24 @@ class Policies:
                 outcome.sentence = f"{moved:,} of {len(places):,} moved to the trash, kept for 24 h."
             if left:
                 outcome.sentence += f" {left:,} had moved already."
-        return len(places) == MOST
+            self._moved += moved
 
-    def _due(self, policy: RetentionPolicy, now: datetime) -> list[Entry]:
-        """What goes now: up to MOST that stand in Redis, none that somebody moved within NOTICE."""
-        chosen: dict[str, Entry] = {}
-        for page in self._pages(policy, now):
-            here = [place for place in standing(self._client, page) if place[1] not in chosen]
-            moved = pipelined(self._client, "hget", [keys.job(job_id) for _, job_id, _ in here], keys.MOVED_AT)
-            for place, said in zip(here, moved, strict=True):
-                at = moment(text(said))
-                if at is None or at <= now - NOTICE:
-                    chosen[place[1]] = place
-                if len(chosen) == MOST:
-                    return list(chosen.values())
-        return list(chosen.values())
-
-    def _pages(self, policy: RetentionPolicy, now: datetime) -> Iterator[list[Entry]]:
-        yield from _read(too_old(policy, now).order_by("failed_at", "pk"))
-        if policy.keep_count is not None:
-            rest = told(spoken_of(policy), now)
-            # In one question: there may be thousands of causes with too many, of which none is due.
-            counted = rest.filter(fingerprint__in=overfull(policy).values("pk")).values("fingerprint")
-            due = counted.annotate(count=Count("id")).filter(count__gt=policy.keep_count).order_by("fingerprint")
-            for fingerprint in list(due.values_list("fingerprint", flat=True)):
-                rows = rest.filter(fingerprint=fingerprint)
-                yield from _read(self._beyond(rows, policy.keep_count).order_by("failed_at", "pk"))
-
-    def _beyond(self, rows: "QuerySet[Failure]", keep: int) -> "QuerySet[Failure]":
-        """Those older than the `keep` newest that stand in Redis: rows of jobs that left count for nothing."""
-        kept = 0
-        for page in _read(rows.order_by("-failed_at", "-pk")):
-            here = standing(self._client, page)
-            if kept + len(here) >= keep:
-                last = rows.filter(job_id=here[keep - kept - 1][1]).first()
-                if last is None:
-                    return rows.none()  # it left meanwhile; the next look counts again
-                return rows.filter(Q(failed_at__lt=last.failed_at) | Q(failed_at=last.failed_at, pk__lt=last.pk))
-            kept += len(here)
-        return rows.none()
+    def _left(self) -> int:
+        """How many dead letters ever left without a policy: no cause is spoken of by two."""
+        return departures(self._client) - self._moved
 
 
 def _policies() -> list[RetentionPolicy]:
     return list(RetentionPolicy.objects.order_by("pk"))
 
 
-def _said(policies: Iterable[RetentionPolicy]) -> list[tuple[int, datetime, datetime]]:
-    """What differs when one was set, changed or removed."""
+def _said(policies: Iterable[RetentionPolicy]) -> Said:
     return [(policy.pk, policy.set_at, policy.starts_at) for policy in policies]
 
 
 def _is_whole(client: redis.Redis) -> bool:
     told = failures.state(client)
     return told is not None and told.complete
-
-
-def _read(rows: "QuerySet[Failure]") -> Iterator[list[Entry]]:
-    page: list[Entry] = []
-    for place in rows.values_list("queue", "job_id", "score").iterator(chunk_size=_PAGE):
-        page.append(place)
-        if len(page) == _PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
 
 
 def _by_queue(places: Iterable[Entry]) -> Iterator[tuple[str, dict[str, float]]]:

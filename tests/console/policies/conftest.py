@@ -11,6 +11,7 @@ from ingest.queue.connections import server_time
 from queueadmin.console.failures import Indexer
 from queueadmin.console.models import Failure, FailureGroup, RetentionPolicy
 from queueadmin.console.policies.applying import Policies
+from queueadmin.console.policies.due import Due, Entry
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import fail
 
@@ -51,6 +52,10 @@ class Shelf:
 
     def group_of(self, job_id: str) -> str:
         return Failure.objects.get(job_id=job_id).fingerprint
+
+    def due(self, policy: RetentionPolicy, at: datetime) -> list[Entry]:
+        """What goes at that moment, in one round."""
+        return Due(self.redis, policy, at, lambda: 0).round()
 
     def step(self) -> None:
         """Ten minutes later."""

@@ -8,7 +8,7 @@ import pytest
 from ingest.queue import keys
 from queueadmin.console import operations
 from queueadmin.console.models import AuditEntry, Failure, RetentionPolicy
-from queueadmin.console.policies import NOTICE, applying
+from queueadmin.console.policies import NOTICE, due
 from tests.console.conftest import outcome
 from tests.console.policies.conftest import Shelf
 
@@ -122,7 +122,7 @@ def test_one_that_failed_again_is_another_failure(shelf: Shelf) -> None:
 
 
 def test_a_round_is_bounded_and_takes_the_oldest(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "MOST", 2)
+    monkeypatch.setattr(due, "MOST", 2)
     ids = shelf.fail(40, 50, 31, 60, 33)
     shelf.keep(30)
     shelf.step()
@@ -148,14 +148,14 @@ def test_nothing_goes_by_what_somebody_changed_meanwhile(shelf: Shelf, monkeypat
     (job_id,) = shelf.fail(40)
     shelf.keep(30)
     own = shelf.keep(group=shelf.group_of(job_id))
-    read, removed = applying.too_old, []
+    read, removed = due.too_old, []
 
     def too_old(policy: RetentionPolicy, at: datetime) -> "QuerySet[Failure]":
         if not removed:
             removed.append(operations.remove_policy(own, actor="ada"))
         return read(policy, at)
 
-    monkeypatch.setattr(applying, "too_old", too_old)
+    monkeypatch.setattr(due, "too_old", too_old)
     shelf.step()
     shelf.policies.step()
     assert removed

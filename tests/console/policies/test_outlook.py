@@ -26,7 +26,7 @@ def test_the_first_goes_when_it_was_told_and_all_told_within_a_day(shelf: Shelf,
     for days, count in ((3, None), (None, 4), (3, 9), (2, 30), (None, 12), (None, 1)):
         policy = shelf.keep(days, count, starts_at=starts_at)
         found, mine = policies.expected(policy, now), policies.of_group(policy, group, now)
-        due = shelf.policies._due(policy, now + NOTICE)
+        due = shelf.due(policy, now + NOTICE)
         assert (found.leaving, mine.leaving) == (len(due), sum(job_id in ids for _, job_id, _ in due)), (days, count)
         assert (found.first_at is None) == (not found.leaving)
         for told, own in ((found.first_at, None), (mine.first_at, ids)):
@@ -40,7 +40,7 @@ def test_the_first_goes_when_it_was_told_and_all_told_within_a_day(shelf: Shelf,
 
 
 def of(shelf: Shelf, policy: RetentionPolicy, at: object, ids: list[str] | None) -> list[str]:
-    due = shelf.policies._due(policy, at)  # type: ignore[arg-type]
+    due = shelf.due(policy, at)  # type: ignore[arg-type]
     return [job_id for _, job_id, _ in due if ids is None or job_id in ids]
 
 

@@ -19,7 +19,7 @@ def test_what_is_told_is_what_goes(shelf: Shelf) -> None:
         policy = shelf.keep(days, count)
         other = shelf.keep(group=shelf.group_of(own[0]))
         told, now = policies.leaving(policy, shelf.now), shelf.now
-        assert len(shelf.policies._due(policy, now + policies.NOTICE)) == told, (days, count)
+        assert len(shelf.due(policy, now + policies.NOTICE)) == told, (days, count)
         policy.delete()
         other.delete()
 
