@@ -1,12 +1,13 @@
 """Counts that are kept with each group, since at a hundred thousand rows they take too long to count for a page."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db.models import Count, Q
 
+from ingest.queue.batching import chunks
 from queueadmin.console.models import Failure, FailureGroup
 
 if TYPE_CHECKING:
@@ -14,13 +15,19 @@ if TYPE_CHECKING:
 
 #: Sources that are named, those with the most.
 SOURCES: Final = 5
+#: Groups that are counted in one question: SQLite takes no more than 32,766 values unless its builder raised that.
+_COUNTED: Final = 1_000
 #: A group without dead letters of which nobody said anything is kept for so long after its last failure.
 KEPT: Final = timedelta(days=30)
 
 
 def refresh(fingerprints: Iterable[str]) -> None:
-    """Count these groups anew. Raises DatabaseError."""
-    wanted = sorted(set(fingerprints))
+    """Count these groups anew, however many. Raises DatabaseError."""
+    for some in chunks(sorted(set(fingerprints)), _COUNTED):
+        _refresh(some)
+
+
+def _refresh(wanted: Sequence[str]) -> None:
     rows = Failure.objects.filter(fingerprint__in=wanted)
     counted = {
         row["fingerprint"]: row
