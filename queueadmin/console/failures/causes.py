@@ -4,8 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
 import redis
 from django.db import DatabaseError, InterfaceError
@@ -15,12 +14,10 @@ from ingest.frames import apart
 from queueadmin.console.dead_letters import Bound, Group, grouped
 from queueadmin.console.failures.finding import matching
 from queueadmin.console.failures.selecting import NotIndexed, asking, selected
-from queueadmin.console.failures.state import come_back, state
-from queueadmin.console.failures.triage import GROUPS, growth, nature, triage
+from queueadmin.console.failures.state import tells_all
+from queueadmin.console.failures.triage import GROUPS, nature, order, triage
 from queueadmin.console.filters import Filter
 from queueadmin.console.models import Failure, FailureGroup
-
-_NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,7 @@ def causes(
 
     `most`: dead letters read at most, where the index does not say it; None: all. Raises redis.RedisError.
     """
-    told = state(client)
-    if told is not None and told.complete and not told.behind and come_back(client) == told.come_back:
+    if tells_all(client):
         try:
             return _by_index(chosen, now, sort, limit, tenant)
         except (NotIndexed, DatabaseError, InterfaceError):
@@ -89,21 +85,17 @@ def _by_reading(
 ) -> Causes:
     bound = Bound(most)
     items = grouped(matching(client, chosen, now=now, bound=bound))
-    _order(items, sort)
+    order(
+        items,
+        sort,
+        last=lambda group: group.last_at,
+        first=lambda group: group.first_at,
+        trend=lambda group: group.trend,
+    )
     with suppress(DatabaseError, InterfaceError):  # what people say of them is in the database alone
         _say(items[:limit], tenant)
     count = sum(group.count for group in items)
     return Causes(items[:limit], len(items), count, complete=not bound.stopped)
-
-
-def _order(items: list[Group], sort: str) -> None:
-    match sort:
-        case "last":
-            items.sort(key=lambda group: group.last_at or _NEVER, reverse=True)
-        case "first":
-            items.sort(key=lambda group: group.first_at or _NEVER, reverse=True)
-        case "trend":
-            items.sort(key=lambda group: growth(group.trend), reverse=True)
 
 
 def _say(items: Sequence[Group], tenant: str) -> None:

@@ -49,6 +49,12 @@ def come_back(client: redis.Redis) -> int:
     return sum(number(text(each)) for values in found for each in values)
 
 
+def tells_all(client: redis.Redis) -> bool:
+    """Whether all that is dead at this moment has its row, so that the index alone can count it. Raises RedisError."""
+    told = state(client)
+    return told is not None and told.complete and not told.behind and come_back(client) == told.come_back
+
+
 def tell(client: redis.Redis, found: State) -> None:
     """Raises RedisError."""
     client.set(keys.FAILURES, msgspec.json.encode(found), ex=LAPSES)

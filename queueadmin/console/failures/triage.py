@@ -1,9 +1,9 @@
 """What the page of dead letters shows of the index: when jobs failed, of which causes, and which they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from django.db.models import Q
 
@@ -15,6 +15,8 @@ from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field, Time
 from queueadmin.console.models import Failure, FailureGroup
 from queueadmin.console.queries import DeadLetter
+
+T = TypeVar("T")
 
 #: Bars of one group's trend.
 TREND: Final = 24
@@ -88,7 +90,13 @@ def triage(
     causes = sorted(
         (each for each in counted.causes.items() if each[1].count), key=lambda each: (-each[1].count, each[0])
     )
-    _order(causes, sort, counted)
+    order(
+        causes,
+        sort,
+        last=lambda cause: cause[1].last,
+        first=lambda cause: cause[1].first,
+        trend=lambda cause: _trend(cause[1], counted),
+    )
     listed = causes[:limit] + [cause for cause in causes[limit:] if cause[0] == group]
     shown = FailureGroup.objects.in_bulk([name for name, _ in listed])
     groups = [
@@ -154,15 +162,22 @@ def nature(count: int, payloads: int, *, crashed: bool = False) -> Nature:
     return "systemic" if count >= _FROM and payloads * 2 > count else ""
 
 
-def _order(causes: list[tuple[str, Counted]], sort: str, counted: Counts) -> None:
-    """Put them into this order; they come the largest first."""
+def order(
+    causes: list[T],
+    sort: str,
+    *,
+    last: Callable[[T], datetime | None],
+    first: Callable[[T], datetime | None],
+    trend: Callable[[T], Sequence[int]],
+) -> None:
+    """Put them into this one of SORTS; they come the largest first. The others say how each of them is read."""
     match sort:
         case "last":
-            causes.sort(key=lambda cause: cause[1].last or _NEVER, reverse=True)
+            causes.sort(key=lambda cause: last(cause) or _NEVER, reverse=True)
         case "first":
-            causes.sort(key=lambda cause: cause[1].first or _NEVER, reverse=True)
+            causes.sort(key=lambda cause: first(cause) or _NEVER, reverse=True)
         case "trend":
-            causes.sort(key=lambda cause: growth(_trend(cause[1], counted)), reverse=True)
+            causes.sort(key=lambda cause: growth(trend(cause)), reverse=True)
 
 
 def growth(trend: Sequence[int]) -> int:

@@ -43,7 +43,7 @@ _NUL: Final = "\0"
 
 
 def first_failures(client: redis.Redis, records: Sequence[Record]) -> dict[str, datetime]:
-    """By id, of jobs tried more than once, the earliest of the ten results that Redis keeps. Raises RedisError."""
+    """By id, of jobs tried more than once, the earliest of the 20 results that Redis keeps. Raises RedisError."""
     again = [record.id for record in records if record.shown["attempts"] > 1]
     streams = pipelined(client, "xrange", [keys.results(job_id) for job_id in again], "-", "+", 1)
     return {

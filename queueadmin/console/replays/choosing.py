@@ -14,9 +14,9 @@ from django.db.models import Count, Q
 from queueadmin.console.dead_letters import Bound, Group, Record, grouped
 from queueadmin.console.dead_letters.left_out import why_left
 from queueadmin.console.dead_letters.reading import POISON
-from queueadmin.console.failures import NotIndexed, asking, matching, selected, state
+from queueadmin.console.failures import NotIndexed, asking, matching, selected
 from queueadmin.console.failures.causes import causes
-from queueadmin.console.failures.state import come_back
+from queueadmin.console.failures.state import tells_all
 from queueadmin.console.filters import Filter
 
 #: Causes that are shown.
@@ -43,8 +43,7 @@ def choice(client: redis.Redis, chosen: Filter, *, now: datetime, trash: bool, m
 
     Raises redis.RedisError.
     """
-    told = None if trash else state(client)
-    if told is not None and told.complete and not told.behind and come_back(client) == told.come_back:
+    if not trash and tells_all(client):
         try:
             with asking():
                 left = selected(chosen, now=now).aggregate(
