@@ -7,6 +7,7 @@ from typing import Final
 import redis
 
 from ingest.queue import keys
+from ingest.queue.connections import connection
 from ingest.reading.fields import text
 from queueadmin.console import audit
 from queueadmin.console.models import Replay
@@ -44,13 +45,21 @@ def count(client: redis.Redis, operation: str) -> int:
     return int(client.llen(keys.undo(operation)))
 
 
-def undoable(client: redis.Redis, operations: Iterable[str]) -> set[str]:
-    """Those of these that Undo still knows. Raises redis.RedisError."""
-    named = list(operations)
+def undoable(client: redis.Redis, operations: Iterable[audit.Operation]) -> set[str]:
+    """What Undo is told of those of these that it still knows. Raises redis.RedisError."""
+    named = [name for each in operations if (name := each.undo)]
     pipe = client.pipeline(transaction=False)
     for operation in named:
         pipe.exists(keys.undo(operation))
     return {operation for operation, found in zip(named, pipe.execute(), strict=True) if found}
+
+
+def offered(operations: Iterable[audit.Operation]) -> set[str]:
+    """The same for whoever lists them: while Redis is away nothing can be brought back, and none is offered."""
+    try:
+        return undoable(connection(), operations)
+    except redis.RedisError:
+        return set()
 
 
 def name_of(client: redis.Redis, operation: str) -> str | None:

@@ -1,13 +1,9 @@
 """The audit log."""
 
-from collections.abc import Sequence
-
-import redis
 from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ingest.queue.connections import connection
 from queueadmin.console import audit, undoing
 from queueadmin.console.access.permissions import VIEW_AUDIT
 from queueadmin.console.api.base import ConsoleView, invalid_field
@@ -24,18 +20,9 @@ class AuditView(ConsoleView):
             found = audit.page(chosen, cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")))
         except audit.BadCursor as error:
             raise invalid_field("cursor", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
-        undoable = _undoable(found.items)
+        undoable = undoing.offered(found.items)
         items = [audit.shown(each) | {"links": _links(each, undoable)} for each in found.items]
         return Response({"items": items, "next": found.next})
-
-
-def _undoable(found: Sequence[audit.Operation]) -> set[str]:
-    """What Undo can bring back of these; nothing while Redis is away."""
-    named = [each.undo for each in found if each.undo]
-    try:
-        return undoing.undoable(connection(), named) if named else set()
-    except redis.RedisError:
-        return set()
 
 
 def _links(operation: audit.Operation, undoable: set[str]) -> dict[str, str]:

@@ -50,9 +50,12 @@ class Operation:
 
     @property
     def undo(self) -> str:
-        """What Undo is told to bring back what this put into the trash; empty: it did not, or that is over."""
+        """What Undo is told to bring back what this put into the trash; empty: it did not, or that is over.
+
+        One that died may have put some there: nobody could say how many.
+        """
         fresh = timezone.now() - self.at < _KEPT
-        if not fresh or not self.count:
+        if not fresh or self.count == 0:
             return ""
         if self.action in ("discard", "empty"):
             return self.id

@@ -68,10 +68,10 @@ def _told(done: operations.UndoResult | operations.ReplayResult) -> str:
 
 def _listed() -> str:
     found = audit.page(audit.chosen(_PUTS), limit=_LISTED).items
-    known = undoing.undoable(connection(), [each.undo for each in found if each.undo])
+    known = undoing.undoable(connection(), found)
     lines = [
         f"{each.id}  {each.at:%Y-%m-%d %H:%M} UTC  {one_line(each.actor, 20)}: {one_line(each.target, _WIDTH)}"
-        f" ({each.count:,})\n"
+        f" ({'so far' if each.count is None else f'{each.count:,}'})\n"
         for each in found
         if each.undo in known
     ]

@@ -1,6 +1,5 @@
 """The page /audit/ and its files: HTTP only. What it shows is in audit."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 from urllib.parse import urlencode
@@ -57,7 +56,7 @@ def audit_log(request: Request) -> HttpResponse:
         context["chain"], context["waiting"] = _kept()
         context["chips"] = _chips(text, action)
         context["rows"] = audit.page(asked, cursor=context["cursor"], limit=PAGE_SIZE)
-        context["undoable"] = _undoable(context["rows"].items)
+        context["undoable"] = undoing.offered(context["rows"].items)
         # A text that nothing has takes 160 ms of SQLite to look for among 100,000 operations: not twice.
         whole = not context["cursor"] and context["rows"].next is None
         context["count"] = len(context["rows"].items) if whole else audit.count(asked)
@@ -118,15 +117,6 @@ def _kept() -> tuple[audit.LastCheck | None, int]:
         return audit.last_check(client), audit.waiting.count(client)
     except redis.RedisError:
         return None, 0
-
-
-def _undoable(operations: Sequence[audit.Operation]) -> set[str]:
-    """What Undo can bring back of these."""
-    named = [operation.undo for operation in operations if operation.undo]
-    try:
-        return undoing.undoable(connection(), named) if named else set()
-    except redis.RedisError:
-        return set()
 
 
 def _moment(text: str) -> datetime:
