@@ -43,6 +43,10 @@ def own_pages_only(app: Any) -> Any:
 
 # Here, since only the server of the pages loads this module.
 connections.fail_fast()
+if settings.DATABASES["default"]["ENGINE"] == "ingest.postgresql":
+    from ingest.postgresql.base import fail_fast
+
+    fail_fast()
 if not settings.REDIS:
     standalone.start()
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
@@ -109,8 +109,8 @@ def _why() -> dict[str, Any]:
     """The largest causes with their trends; none while the index cannot be read."""
     try:
         found = largest(now=datetime.now(UTC))
-    except DatabaseError:
-        return {}
+    except (DatabaseError, InterfaceError):
+        return {"causes": (), "groups": 0, "count": 0, "rows": []}
     rows = [(cause, histogram.trend(cause.trend)) for cause in found.causes]
     return {"causes": found.causes, "groups": found.groups, "count": found.count, "rows": rows}
 

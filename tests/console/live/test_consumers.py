@@ -168,6 +168,28 @@ async def test_a_session_that_ends_elsewhere_is_looked_at_again(
         assert closed.get("code") == NOT_LOGGED_IN
 
 
+async def test_a_database_that_hangs_holds_up_no_numbers(
+    session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look at the session waits for it; once it answers, its answer counts."""
+    monkeypatch.setattr(consumers, "SESSION_SECONDS", 0.0)
+    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.01)
+    back = asyncio.Event()
+
+    async def hang(_: object) -> int:
+        await back.wait()
+        return NOT_LOGGED_IN
+
+    monkeypatch.setattr(consumers.ConsoleConsumer, "_refused_by_now", hang)
+    async with _socket(session) as socket:
+        await socket.connect(timeout=10)
+        await _frame(socket)  # the history
+        for seq in (5, 6, 7):
+            assert (await _told(socket, replace(SAMPLE, seq=seq)))["seq"] == seq
+        back.set()
+        await _closed(socket)
+
+
 async def _closed(socket: WebsocketCommunicator) -> None:
     """Publish until it is closed, as one that is signed out."""
     async with asyncio.timeout(20):

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 import redis
 from django.contrib.auth.models import User
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.urls import reverse
 
 from ingest.queue.transitions import Failure
+from queueadmin.console.pages import overview
 from tests.console.conftest import Jobs
 from tests.console.pages.conftest import HTMX, message_after, said, text_of
 
@@ -124,6 +127,18 @@ def test_djangos_admin_manages_users_and_brings_no_second_console(make_user: Cal
     assert "django_rq" not in text_of(admin.get("/django-admin/"))
     assert admin.get("/django-admin/django_rq/dashboard/").status_code == 404
     assert admin.get("/favicon.ico")["Location"] == "/static/console/favicon.svg"
+
+
+def test_an_overview_stands_while_its_causes_cannot_be_read(
+    operator: Client, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database went away between who is signed in and why jobs die: it was a 500."""
+    jobs.fail(2, queue="high")
+    for error in (OperationalError, InterfaceError):
+        monkeypatch.setattr(overview, "largest", Mock(side_effect=error))
+        response = operator.get("/")
+        assert response.status_code == 200
+        assert 'id="why" hidden' in text_of(response)
 
 
 @pytest.mark.usefixtures("no_redis")

@@ -1,0 +1,98 @@
+"""A PostgreSQL that hangs, its connections open: people wait for one answer, and for none right after it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
+from pytest_django.plugin import DjangoDbBlocker
+
+from ingest.postgresql import base, patience
+from tests.postgres import Cluster
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def database(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch, django_db_blocker: DjangoDbBlocker
+) -> Iterator[BaseDatabaseWrapper]:
+    """A connection as the web server has it, but less patient."""
+    monkeypatch.setattr(patience, "QUIET", 0.2)
+    monkeypatch.setattr(base, "_patience", patience.Patience())
+    settings = {"ENGINE": "ingest.postgresql", "NAME": "queueadmin", "USER": "qa", "HOST": str(postgres.folder)}
+    found = ConnectionHandler({"default": settings})["default"]
+    assert isinstance(found, base.DatabaseWrapper)
+    with django_db_blocker.unblock():
+        yield found
+        found.close()
+
+
+@contextmanager
+def hanging(cluster: Cluster) -> Iterator[None]:
+    """All of its processes are stopped."""
+    postmaster = int((cluster.data / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGSTOP)  # it begins no others from here on
+    listed = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=True).stdout
+    stopped = [postmaster, *map(int, listed.split())]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGCONT)
+
+
+def ask(database: BaseDatabaseWrapper, question: str = "SELECT 1") -> object:
+    with database.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchone()
+
+
+def test_questions_that_nobody_answers_are_given_up_and_none_is_asked_right_after(
+    database: BaseDatabaseWrapper, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(database) == (1,)
+    database.set_autocommit(False)
+    with hanging(postgres):
+        with pytest.raises(OperationalError, match="PostgreSQL does not answer"):
+            ask(database)
+        with pytest.raises(OperationalError, match="closed"):  # nobody waits for the end of the transaction
+            database.rollback()
+        database.close()
+        with pytest.raises(OperationalError, match="did not answer just now"):
+            ask(database)
+    monkeypatch.setattr(base, "_patience", patience.Patience())  # the rest is over
+    assert ask(database) == (1,)
+
+
+def test_one_that_takes_long_is_waited_for_while_the_server_lives(database: BaseDatabaseWrapper) -> None:
+    assert ask(database, "SELECT 7 FROM pg_sleep(0.7)") == (7,)
+    assert ask(database) == (1,)
+
+
+def test_one_that_takes_too_long_ends_on_the_server_too(
+    database: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "LONGEST", 0.3)
+    with pytest.raises(OperationalError, match="took longer than"):
+        ask(database, "SELECT pg_sleep(60)")
+    database.close()
+    runs = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'"
+    wait_until(lambda: ask(database, runs) == (0,), what="its end")
+
+
+def test_where_nobody_waits_it_is_left_to_the_server(
+    database: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Migrations, maintenance and workers take as long as it takes."""
+    monkeypatch.setattr(base, "_patience", None)
+    monkeypatch.setattr(patience, "LONGEST", 0.0)
+    assert ask(database, "SELECT 7 FROM pg_sleep(0.3)") == (7,)
