@@ -21,6 +21,9 @@ _STOOD: Final = msgspec.json.Decoder(dict[str, Place])
 class BadCursor(ValueError):
     """The cursor is not one that a page of this list gave."""
 
+    def __init__(self, sentence: str = "cursor is not one that this list gave") -> None:
+        super().__init__(sentence)
+
 
 def read_cursor(given: str | None) -> dict[str, Place]:
     """By set, where the page before ended. Raises BadCursor."""
@@ -29,7 +32,7 @@ def read_cursor(given: str | None) -> dict[str, Place]:
     try:
         return _STOOD.decode(base64.urlsafe_b64decode(given.encode() + b"=="))
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise BadCursor("cursor is not one that this list gave") from error
+        raise BadCursor from error
 
 
 def as_cursor(stood: Mapping[str, tuple[float, str]]) -> str:
@@ -41,9 +44,9 @@ def moment_of(place: Place) -> datetime:
     try:
         at = datetime.fromtimestamp(place[0], UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise BadCursor("cursor is not one that this list gave") from error
+        raise BadCursor from error
     if "\0" in place[1]:  # PostgreSQL refuses the question
-        raise BadCursor("cursor is not one that this list gave")
+        raise BadCursor
     return at
 
 

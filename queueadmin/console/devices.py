@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ingest.models import Device, Point
+from ingest.reading.cursors import BadCursor
 
 #: Of the rate.
 MINUTES: Final = 15
@@ -18,10 +19,6 @@ MINUTES: Final = 15
 COUNTED: Final = 10_000
 #: Devices that are counted at most.
 MOST: Final = 10_000
-
-
-class BadCursor(ValueError):
-    """The cursor is not one that a page of this list gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,7 @@ def _place(cursor: str) -> tuple[str, str]:
         tenant, device_id = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
         tenant.encode(), device_id.encode()  # no half of a surrogate pair
     except (ValueError, TypeError, AttributeError):
-        raise BadCursor("cursor is not one that this list gave") from None
+        raise BadCursor from None
     if "\0" in tenant + device_id:
-        raise BadCursor("cursor is not one that this list gave")
+        raise BadCursor
     return tenant, device_id

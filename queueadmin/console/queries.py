@@ -19,7 +19,7 @@ from ingest.queue import keys
 from ingest.queue.connections import connection
 from ingest.reading import jobs, runs
 from ingest.reading import several as reading_several
-from ingest.reading.cursors import BadCursor, as_cursor, moment_of, newest, read_cursor
+from ingest.reading.cursors import as_cursor, moment_of, newest, read_cursor
 from ingest.reading.fields import FIELDS, failed_at, fields, number, pipelined, text
 from ingest.reading.shapes import Job
 from ingest.spool import reading
@@ -27,7 +27,7 @@ from queueadmin.console.figures.snapshot import Snapshot
 from queueadmin.console.masking import masked_traceback
 from queueadmin.console.titles import TITLE_FROM, title_in
 
-__all__ = ["BadCursor", "DeadLetter", "Page", "attempts", "dead_letters", "job", "log", "several"]
+__all__ = ["DeadLetter", "Page", "attempts", "dead_letters", "job", "log", "several"]
 
 #: A page of dead letters at most.
 MAX_LIMIT: Final = 500

@@ -10,6 +10,7 @@ from ingest.models import Event
 from ingest.queue import keys
 from ingest.queue.transitions import Failure
 from ingest.reading import jobs as jobs_read
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import queries
 from tests.console.conftest import WORKER, Jobs
 
@@ -95,7 +96,7 @@ def test_a_large_body_gives_no_title_and_data_of_others_no_error(jobs: Jobs, emp
 
 @pytest.mark.parametrize("cursor", ["x", "bm90IGpzb24", "W10", "eyJoaWdoIjoxfQ", "é"])
 def test_a_cursor_of_others_is_refused(empty_redis: redis.Redis, cursor: str) -> None:
-    with pytest.raises(queries.BadCursor):
+    with pytest.raises(BadCursor):
         queries.dead_letters(cursor=cursor)
 
 
@@ -110,7 +111,7 @@ def test_a_cursor_of_others_is_refused(empty_redis: redis.Redis, cursor: str) ->
     ],
 )
 def test_a_cursor_made_by_hand_is_refused(empty_redis: redis.Redis, content: bytes) -> None:
-    with pytest.raises(queries.BadCursor):
+    with pytest.raises(BadCursor):
         queries.dead_letters(cursor=base64.urlsafe_b64encode(content).decode().rstrip("="))
 
 

@@ -3,7 +3,6 @@
 from queueadmin.console.alerts.filters import VOCABULARY, chosen
 from queueadmin.console.alerts.reading import (
     COUNTED,
-    BadCursor,
     Page,
     counts,
     find,
@@ -17,7 +16,6 @@ from queueadmin.console.alerts.reading import (
 __all__ = [
     "COUNTED",
     "VOCABULARY",
-    "BadCursor",
     "Page",
     "chosen",
     "counts",

@@ -13,6 +13,7 @@ from django.utils import timezone
 from ingest.credentials import masked, masked_text
 from ingest.models import Alert, Report
 from ingest.problems import labels_of
+from ingest.reading.cursors import BadCursor
 from queueadmin.console.alerts.filters import conditions
 from queueadmin.console.filters import Filter
 
@@ -22,10 +23,6 @@ NEWER: Final = 1_000
 COUNTED: Final = 10_000
 #: Rows that are looked at in the order of an index, before the table is read from end to end.
 NEAR: Final = 2_000
-
-
-class BadCursor(ValueError):
-    """The cursor is not one that a page of this list gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +126,7 @@ def _place(cursor: str) -> tuple[datetime, str]:
         at, _, identity = base64.urlsafe_b64decode(cursor.encode() + b"==").decode().partition(" ")
         moment = datetime.fromisoformat(at)
     except (ValueError, UnicodeError):
-        raise BadCursor("cursor is not one that this list gave") from None
+        raise BadCursor from None
     if moment.tzinfo is None or not identity.isalnum():
-        raise BadCursor("cursor is not one that this list gave")
+        raise BadCursor
     return moment, identity

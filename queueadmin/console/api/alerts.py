@@ -11,7 +11,7 @@ from ingest.models import Alert
 from queueadmin.console import alerts, operations
 from queueadmin.console.access.callers import Caller
 from queueadmin.console.access.permissions import HANDLE_ALERTS
-from queueadmin.console.api.base import ConsoleView, invalid_field, reason_of
+from queueadmin.console.api.base import ConsoleView, reason_of
 from queueadmin.console.api.lists import filter_of, limit_of
 from queueadmin.console.operations import AlertResult
 
@@ -25,12 +25,9 @@ class AlertsView(ConsoleView):
     def get(self, request: Request) -> Response:
         asked = request.query_params
         chosen = filter_of(alerts.chosen, asked.get("filter", ""))
-        try:
-            found = alerts.page(
-                chosen, cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")), tenant=self.caller.tenant
-            )
-        except alerts.BadCursor as error:
-            raise invalid_field("cursor", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
+        found = alerts.page(
+            chosen, cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")), tenant=self.caller.tenant
+        )
         return Response({"items": [alerts.shown(alert) for alert in found.items], "next": found.next})
 
 

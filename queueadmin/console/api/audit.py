@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from queueadmin.console import audit, undoing
 from queueadmin.console.access.permissions import VIEW_AUDIT
-from queueadmin.console.api.base import ConsoleView, invalid_field
+from queueadmin.console.api.base import ConsoleView
 from queueadmin.console.api.lists import filter_of, limit_of
 
 
@@ -16,10 +16,7 @@ class AuditView(ConsoleView):
     def get(self, request: Request) -> Response:
         asked = request.query_params
         chosen = filter_of(audit.chosen, asked.get("filter", ""))
-        try:
-            found = audit.page(chosen, cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")))
-        except audit.BadCursor as error:
-            raise invalid_field("cursor", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
+        found = audit.page(chosen, cursor=asked.get("cursor", ""), limit=limit_of(asked.get("limit")))
         undoable = undoing.offered(found.items)
         items = [audit.shown(each) | {"links": _links(each, undoable)} for each in found.items]
         return Response({"items": items, "next": found.next})

@@ -24,6 +24,7 @@ from rest_framework.views import APIView
 from ingest.api.limits import too_large
 from ingest.api.problems import Problem, ProblemError, database_away, method_not_allowed
 from ingest.queue.connections import NeedsRedis
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import audit
 from queueadmin.console.access import callers
 from queueadmin.console.access.callers import Caller
@@ -151,6 +152,27 @@ def number_between(given: Any, field: str, unit: str, most: float) -> float:
     return value
 
 
+def key_of(text: str) -> int:
+    """The number that an address names a row by; for what is none, 0, which no row has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
+
+
+def whole_number(request: Request, name: str) -> int | None:
+    """A whole number in the body; None: it names none. Raises ProblemError 422."""
+    value = member(request, name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise invalid_field(name, f"{name} must be a whole number.")
+    return value
+
+
+def flag(request: Request, name: str) -> bool:
+    """Whether the body says it; false unless it does. Raises ProblemError 422."""
+    value = member(request, name)
+    if value is not None and not isinstance(value, bool):
+        raise invalid_field(name, f"{name} must be true or false.")
+    return bool(value)
+
+
 def invalid_field(field: str, sentence: str) -> ProblemError:
     return ProblemError(Problem(422, "invalid_field", "Invalid field", sentence, field=field))
 
@@ -162,6 +184,9 @@ def _problem(error: Exception, view: APIView) -> Problem | None:
             return error.problem
         case MethodNotAllowed():
             return method_not_allowed(view.request.method or "", ", ".join(view.allowed_methods))
+        case BadCursor():
+            said = str(error)
+            return invalid_field("cursor", f"{said[0].upper()}{said[1:]}.").problem
         case ReasonNeeded():
             return Problem(422, "reason_needed", "A reason is needed", str(error), field="reason", count=error.count)
         case ParseError():

@@ -19,13 +19,10 @@ class DevicesView(ConsoleView):
         text = asked.get("text", "")
         if len(text) > TEXT_LENGTH:
             raise invalid_field("text", f"text has at most {TEXT_LENGTH} characters.")
-        try:
-            found = devices.page(
-                text=text.strip(),
-                cursor=asked.get("cursor", ""),
-                limit=limit_of(asked.get("limit")),
-                tenant=self.caller.tenant,
-            )
-        except devices.BadCursor as error:
-            raise invalid_field("cursor", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
+        found = devices.page(
+            text=text.strip(),
+            cursor=asked.get("cursor", ""),
+            limit=limit_of(asked.get("limit")),
+            tenant=self.caller.tenant,
+        )
         return Response({"items": [devices.shown(row) for row in found.items], "next": found.next})

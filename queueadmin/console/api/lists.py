@@ -10,7 +10,6 @@ from ingest.api.problems import Problem, ProblemError
 from queueadmin.console import job_lists, queries
 from queueadmin.console.api.base import ConsoleView, invalid_field
 from queueadmin.console.filters import Filter, FilterError, parse
-from queueadmin.console.job_lists import BadCursor
 
 #: Ids of one question.
 MOST: Final = 500
@@ -33,10 +32,7 @@ class JobsView(ConsoleView):
 
     def _page(self, text: str, cursor: str, limit: str | None) -> Response:
         chosen, number = filter_of(parse, text), limit_of(limit)
-        try:
-            found = job_lists.page(chosen, cursor=cursor, limit=number, tenant=self.caller.tenant)
-        except BadCursor as error:
-            raise invalid_field("cursor", f"{str(error)[0].upper()}{str(error)[1:]}.") from error
+        found = job_lists.page(chosen, cursor=cursor, limit=number, tenant=self.caller.tenant)
         return Response(
             {"items": found.items, "next": found.next, "scanned": found.scanned, "complete": found.complete}
         )

@@ -7,7 +7,7 @@ from ingest.api.problems import Problem, ProblemError
 from ingest.queue.connections import connection, server_time
 from queueadmin.console import operations, policies
 from queueadmin.console.access.permissions import MANAGE_POLICIES
-from queueadmin.console.api.base import ConsoleView, invalid_field, member, reason_of
+from queueadmin.console.api.base import ConsoleView, invalid_field, key_of, member, reason_of, whole_number
 from queueadmin.console.models import RetentionPolicy
 
 
@@ -27,8 +27,8 @@ class PoliciesView(ConsoleView):
         try:
             done = operations.set_policy(
                 group=group or "",
-                keep_days=_whole(request, "keep_days"),
-                keep_count=_whole(request, "keep_count"),
+                keep_days=whole_number(request, "keep_days"),
+                keep_count=whole_number(request, "keep_count"),
                 actor=self.caller.actor,
                 reason=reason_of(request),
             )
@@ -53,18 +53,9 @@ class PolicyView(ConsoleView):
 
 def _policy(number: str) -> RetentionPolicy:
     """Raises ProblemError 404."""
-    is_number = number.isascii() and number.isdecimal() and len(number) <= 18
-    found = RetentionPolicy.objects.filter(pk=int(number)).first() if is_number else None
+    found = RetentionPolicy.objects.filter(pk=key_of(number)).first()
     if found is None:
         raise ProblemError(
             Problem(404, "policy_not_found", "No such policy", f"No policy has the number {number[:50]}.")
         )
     return found
-
-
-def _whole(request: Request, name: str) -> int | None:
-    """Raises ProblemError 422."""
-    value = member(request, name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise invalid_field(name, f"{name} must be a whole number.")
-    return value

@@ -11,14 +11,21 @@ from ingest.api.problems import Problem, ProblemError
 from queueadmin.console import operations, replays
 from queueadmin.console.access import callers
 from queueadmin.console.access.permissions import REPLAYED, RUN_REPLAYS
-from queueadmin.console.api.base import ConsoleView, invalid_field, member, queue_of, reason_of
+from queueadmin.console.api.base import (
+    ConsoleView,
+    flag,
+    invalid_field,
+    key_of,
+    member,
+    queue_of,
+    reason_of,
+    whole_number,
+)
 from queueadmin.console.api.lists import filter_of
 from queueadmin.console.filters import Filter, parse, within
 from queueadmin.console.models import Replay
 from queueadmin.console.replays import BadOption, Options, Tuning
 
-#: The largest number that can be a replay's.
-_MOST_ID: Final = 2**63 - 1
 _RULES: Final = ("step_seconds", "stop_percent", "stop_new_errors")
 
 
@@ -41,8 +48,8 @@ class StartView(ConsoleView):
                 kind=self.kind,
                 options=_options(request) if retry else None,
                 to=queue_of(request) if retry else None,
-                include_poison=retry and _flag(request, "include_poison", False),
-                include_permanent=retry and _flag(request, "include_permanent", False),
+                include_poison=retry and flag(request, "include_poison"),
+                include_permanent=retry and flag(request, "include_permanent"),
                 tenant=self.caller.tenant,
                 actor=self.caller.actor,
                 reason=reason_of(request),
@@ -126,8 +133,7 @@ def _kept(text: str, *, tenant: str) -> Filter:
 
 def _replay(number: str, tenant: str) -> Replay:
     """One that the tenant's key began; "": anybody's. Raises ProblemError 404."""
-    is_number = number.isascii() and number.isdecimal() and len(number) <= 19 and int(number) <= _MOST_ID
-    found = Replay.objects.filter(pk=int(number)).first() if is_number else None
+    found = Replay.objects.filter(pk=key_of(number)).first()
     if found is None or (tenant and found.tenant != tenant):
         raise ProblemError(
             Problem(404, "replay_not_found", "No such replay", f"No replay has the number {number[:50]}.")
@@ -139,15 +145,17 @@ def _changed(request: Request) -> dict[str, Any]:
     """The options that the body names, but for the canary. Raises ProblemError 422."""
     given: dict[str, Any] = {}
     for name in _RULES:
-        value = member(request, name)
+        value = whole_number(request, name)
         if value is not None:
-            given[name] = _whole(name, value)
+            given[name] = value
     if (ramp := member(request, "ramp")) is not None:
         if not isinstance(ramp, list):
             raise invalid_field("ramp", "ramp must be an array of rates, in jobs a second.")
-        given["ramp"] = tuple(_whole("ramp", rate) for rate in ramp)
+        if not all(isinstance(rate, int) and not isinstance(rate, bool) for rate in ramp):
+            raise invalid_field("ramp", "ramp must be whole numbers.")
+        given["ramp"] = tuple(ramp)
     if member(request, "stop_wait") is not None:
-        given["stop_wait"] = _flag(request, "stop_wait", True)
+        given["stop_wait"] = flag(request, "stop_wait")
     # 100 % cannot be exceeded.
     if given.get("stop_percent") == 100:
         given["stop_percent"] = None
@@ -157,24 +165,9 @@ def _changed(request: Request) -> dict[str, Any]:
 def _options(request: Request) -> Options:
     """Raises ProblemError 422."""
     given = _changed(request)
-    if (canary := member(request, "canary")) is not None:
-        given["canary"] = _whole("canary", canary)
+    if (canary := whole_number(request, "canary")) is not None:
+        given["canary"] = canary
     try:
         return Options(**given)
     except BadOption as error:
         raise invalid_field(error.field, str(error)) from error
-
-
-def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise invalid_field(name, f"{name} must be {'whole numbers' if name == 'ramp' else 'a whole number'}.")
-    return value
-
-
-def _flag(request: Request, name: str, default: bool) -> bool:
-    value = member(request, name)
-    if value is None:
-        return default
-    if not isinstance(value, bool):
-        raise invalid_field(name, f"{name} must be true or false.")
-    return value

@@ -7,7 +7,7 @@ from ingest.api.problems import Problem, ProblemError
 from queueadmin.console import operations, saved_views
 from queueadmin.console.access import callers
 from queueadmin.console.access.permissions import TRIAGE_FAILURES, VIEW_CONSOLE
-from queueadmin.console.api.base import ConsoleView, invalid_field, member
+from queueadmin.console.api.base import ConsoleView, flag, invalid_field, key_of, member
 from queueadmin.console.api.lists import filter_of
 from queueadmin.console.filters import parse
 from queueadmin.console.models import SavedView
@@ -21,9 +21,7 @@ class ViewsView(ConsoleView):
 
     def post(self, request: Request) -> Response:
         said = {name: _text(request, name) for name in ("name", "filter", "span", "sort")}
-        shared = member(request, "shared") or False
-        if not isinstance(shared, bool):
-            raise invalid_field("shared", "shared must be true or false.")
+        shared = flag(request, "shared")
         if shared:
             callers.caller(request, TRIAGE_FAILURES)
         chosen = filter_of(parse, said["filter"])
@@ -52,8 +50,7 @@ class SavedViewView(ConsoleView):
 
     def _view(self, number: str) -> SavedView:
         """Raises ProblemError 404."""
-        is_number = number.isascii() and number.isdecimal() and len(number) <= 18
-        found = SavedView.objects.filter(pk=int(number)).first() if is_number else None
+        found = SavedView.objects.filter(pk=key_of(number)).first()
         if found is None or not (found.shared or found.owner == self.caller.actor):
             raise ProblemError(Problem(404, "view_not_found", "No such view", f"No view has the number {number[:50]}."))
         return found

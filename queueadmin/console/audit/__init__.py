@@ -5,7 +5,6 @@ from queueadmin.console.audit.filters import STATES, VOCABULARY, chosen
 from queueadmin.console.audit.keeping import Keeper, LastCheck, last_check
 from queueadmin.console.audit.reading import (
     COUNTED,
-    BadCursor,
     Operation,
     Page,
     actions,
@@ -24,7 +23,6 @@ __all__ = [
     "STATES",
     "VOCABULARY",
     "AuditUnavailable",
-    "BadCursor",
     "Checked",
     "Keeper",
     "LastCheck",

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ingest.credentials import masked_text
+from ingest.reading.cursors import BadCursor
 from queueadmin.console.audit.chain import BEGUN
 from queueadmin.console.audit.filters import condition, has_failed
 from queueadmin.console.filters import Filter
@@ -23,10 +24,6 @@ _AT_ONCE: Final = 500
 _KEPT: Final = timedelta(hours=24)
 
 State = Literal["done", "failed", "running", "died"]
-
-
-class BadCursor(ValueError):
-    """The cursor is not one that a page of this list gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +165,7 @@ def _place(cursor: str) -> tuple[datetime, int]:
         at, _, key = base64.urlsafe_b64decode(cursor.encode() + b"==").decode().partition(" ")
         moment, number = datetime.fromisoformat(at), int(key)
     except (ValueError, UnicodeError):
-        raise BadCursor("cursor is not one that this list gave") from None
+        raise BadCursor from None
     if moment.tzinfo is None or not 0 <= number < 2**63:
-        raise BadCursor("cursor is not one that this list gave")
+        raise BadCursor
     return moment, number

@@ -134,7 +134,7 @@ def rows(chosen: Filter, *, now: datetime, group: str = "", cursor: str = "", li
     if cursor:
         stood = read_cursor(cursor).get("")
         if stood is None or not stood[1].isdecimal() or len(stood[1]) > 18:
-            raise BadCursor("cursor is not one that this list gave")
+            raise BadCursor
         at = moment_of(stood)
         found = found.filter(Q(failed_at__lt=at) | Q(failed_at=at, pk__lt=int(stood[1])))
     # Their keys first: what is sorted is a tenth as wide.

@@ -43,16 +43,16 @@ def read(given: str, *, sealed: bool) -> Reached:
     """Raises BadCursor."""
     try:
         if len(given) > _LONGEST:
-            raise BadCursor("cursor is not one that this list gave")
+            raise BadCursor
         text = _box(settings.SECRET_KEY).decrypt(given.encode()).decode() if sealed else given
     except (InvalidToken, ValueError) as error:
-        raise BadCursor("cursor is not one that this list gave") from error
+        raise BadCursor from error
     places = [(*name.partition(_SEPARATOR), place) for name, place in read_cursor(text).items()]
     segments = {segment for segment, *_ in places}
     stood = {name: place for _, _, name, place in places if name}
     looked_at, _ = stood.pop(_COUNT, (0.0, ""))
     if len(segments) != 1 or not 0 <= looked_at <= _MOST:
-        raise BadCursor("cursor is not one that this list gave")
+        raise BadCursor
     return Reached(segments.pop(), stood, int(looked_at))
 
 

@@ -196,7 +196,7 @@ def _turn_after(place: Place) -> Q:
     rank, turn = place
     is_turn = turn.isascii() and turn.isdecimal() and len(turn) <= _DIGITS and int(turn) < 2**63
     if not is_turn or not 0 <= rank < len(settings.PRIORITIES):
-        raise BadCursor("cursor is not one that this list gave")
+        raise BadCursor
     return Q(rank__gt=int(rank)) | Q(rank=int(rank), place__gt=int(turn))
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ingest.models import Alert, Event, Report
 from ingest.priorities import PRIORITIES
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import alerts, masking, operations
 from queueadmin.console.access.permissions import HANDLE_ALERTS, VIEW_CONSOLE
 from queueadmin.console.alerts.filters import OPEN
@@ -66,7 +67,7 @@ def alert_list(request: Request) -> HttpResponse:
         context["rows"] = alerts.page(wanted, cursor=context["cursor"], limit=PAGE_SIZE)
     except FilterError as error:
         context["wrong"] = str(error)
-    except alerts.BadCursor:
+    except BadCursor:
         raise Http404("no such page of the list") from None
     except (DatabaseError, InterfaceError):
         return render(request, "console/alerts.html", context | {"away": DATABASE_AWAY}, status=503)

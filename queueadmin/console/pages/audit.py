@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from ingest.queue.connections import connection
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import audit, exporting, undoing
 from queueadmin.console.access.permissions import EXPORT_AUDIT, VIEW_AUDIT
 from queueadmin.console.audit import export
@@ -62,7 +63,7 @@ def audit_log(request: Request) -> HttpResponse:
         context["count"] = len(context["rows"].items) if whole else audit.count(asked)
     except FilterError as error:
         context["wrong"] = str(error)
-    except audit.BadCursor:
+    except BadCursor:
         raise Http404("no such page of the list") from None
     except (DatabaseError, InterfaceError):
         return render(request, "console/audit.html", context | {"away": DATABASE_AWAY}, status=503)

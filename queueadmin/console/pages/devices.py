@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from ingest import points
 from ingest.kinds.points import STREAMS
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import devices
 from queueadmin.console.access.permissions import VIEW_CONSOLE
 from queueadmin.console.pages.answers import needs
@@ -39,7 +40,7 @@ def device_list(request: Request) -> HttpResponse:
         context["rows"] = devices.page(text=text, cursor=cursor, limit=PAGE_SIZE)
         context |= {"count": devices.count(text=text), "most": devices.MOST, "minutes": devices.MINUTES}
         totals = points.totals()
-    except devices.BadCursor:
+    except BadCursor:
         raise Http404("no such page of the list") from None
     except (DatabaseError, InterfaceError):
         return render(request, "console/devices.html", context | {"away": DATABASE_AWAY}, status=503)

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import reselect, retarget
 
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import job_lists, operations, queries
 from queueadmin.console.access.permissions import (
     CANCEL_JOBS,
@@ -35,7 +36,6 @@ from queueadmin.console.actions import BULK
 from queueadmin.console.figures import metrics
 from queueadmin.console.filters import Filter, FilterError, parse
 from queueadmin.console.filters.terms import Field
-from queueadmin.console.job_lists import BadCursor
 from queueadmin.console.job_rows import rows
 from queueadmin.console.job_tabs import tabs
 from queueadmin.console.operations import MoveResult

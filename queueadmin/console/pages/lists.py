@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
 from ingest.queue.connections import NeedsRedis
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import queries
 from queueadmin.console.figures import metrics
 from queueadmin.console.request import Request, is_partial
@@ -37,7 +38,7 @@ def dead_list(request: Request, queue: str, cursor: str, more: Mapping[str, Any]
     template = "console/_dead_list.html" if is_part else "console/dead_letters.html"
     try:
         context["rows"] = queries.dead_letters(queue=queue or None, cursor=cursor or None, limit=PAGE_SIZE)
-    except queries.BadCursor:
+    except BadCursor:
         raise Http404("no such page of the list") from None
     except redis.RedisError as error:
         return render(request, template, context | {"away": away(error)}, status=503)

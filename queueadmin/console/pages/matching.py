@@ -18,11 +18,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import job_lists, operations
 from queueadmin.console.access.permissions import VIEW_CONSOLE, granted, may
 from queueadmin.console.actions import BULK
 from queueadmin.console.filters import Filter, FilterError, parse
-from queueadmin.console.job_lists import BadCursor
 from queueadmin.console.operations import MoveResult
 from queueadmin.console.pages.answers import answer, do, needs, refuse
 from queueadmin.console.pages.forms import MatchingForm

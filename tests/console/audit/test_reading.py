@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import audit
 from queueadmin.console.filters import FilterError
 from queueadmin.console.models import AuditEntry
@@ -86,7 +87,7 @@ def test_pages_follow_and_cursors_are_checked() -> None:
     assert targets == [f"queue-{number}" for number in (4, 3, 2, 1, 0)]
     assert third.next is None
     for wrong in ("x", "MjAyNg", "é", "A" * 500):
-        with pytest.raises(audit.BadCursor):
+        with pytest.raises(BadCursor):
             audit.page(asked, cursor=wrong, limit=2)
 
 

@@ -9,9 +9,10 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import job_lists
 from queueadmin.console.filters import parse
-from queueadmin.console.job_lists import BadCursor, cursors
+from queueadmin.console.job_lists import cursors
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 

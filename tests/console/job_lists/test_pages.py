@@ -10,9 +10,10 @@ from pytest_django.fixtures import Settings
 from ingest.accept import derived_id
 from ingest.queue import keys
 from ingest.reading import lists
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import job_lists, queries
 from queueadmin.console.filters import parse
-from queueadmin.console.job_lists import BadCursor, budget
+from queueadmin.console.job_lists import budget
 from tests.console.conftest import Jobs
 from tests.console.job_lists.conftest import everywhere, finished, spooled
 
