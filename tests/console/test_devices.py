@@ -3,6 +3,7 @@
 import pytest
 
 from ingest.models import Device, Point
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import devices
 from tests.console.conftest import track
 
@@ -49,7 +50,7 @@ def test_pages_go_by_tenant_and_name() -> None:
         cursor = page.next  # type: ignore[assignment]
     assert found == [("", "a"), ("", "b"), ("", "c"), ("b", "a"), ("b", "c")]
     for wrong in ("x", "e30", "W10", "WzEsMl0", "WyIiLCAiXHVkODAwIl0", "WyIiLCAiXHUwMDAwIl0", "ü"):
-        with pytest.raises(devices.BadCursor):
+        with pytest.raises(BadCursor):
             devices.page(limit=2, cursor=wrong)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from ingest.models import Alert
+from ingest.reading.cursors import BadCursor
 from queueadmin.console import alerts
 from queueadmin.console.alerts import reading
 from queueadmin.console.filters import FilterError
@@ -112,7 +113,7 @@ def test_those_that_changed_in_one_instant_are_in_the_order_of_their_keys() -> N
     "cursor", ["x", "%%%", "MjAyNi0xMS0yMiBh", "é", "a" * 5000, "MjAyNi0xMS0yMlQwMDowMDowMCswMDowMCA"]
 )
 def test_a_cursor_of_nobody_is_refused(cursor: str) -> None:
-    with pytest.raises(alerts.BadCursor):
+    with pytest.raises(BadCursor):
         alerts.page(alerts.chosen(""), cursor=cursor, limit=5)
 
 
