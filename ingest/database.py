@@ -100,17 +100,15 @@ _SQLITE_AWAY: Final = frozenset(
 _SQLSTATE_AGAIN: Final = frozenset({"40001", "40P01", "55P03"})
 #: Connection, resources, shutdown, a replica's read-only answer, the server's own disk. Not 25P03, a handler that
 #: left its transaction idle for longer than a lease: released uncounted it would do so for ever.
-_SQLSTATE_AWAY: Final = ("08", "53", "57P", "25006", "58")
+_READ_ONLY: Final = "25006"
+_SQLSTATE_AWAY: Final = ("08", "53", "57P", _READ_ONLY, "58")
 
 
 def answers() -> bool:
     """Whether a transaction that writes can begin now. Leaves a connection that works, or none."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if connection.vendor != "postgresql":
-                return True  # SQLite takes the write lock at BEGIN
-            cursor.execute("SELECT current_setting('transaction_read_only')")
-            if cursor.fetchone() == ("off",):
+        with transaction.atomic():
+            if takes_writes():  # SQLite takes the write lock at BEGIN
                 return True
     except ERRORS:
         pass
@@ -118,6 +116,23 @@ def answers() -> bool:
     with suppress(*ERRORS):
         connection.close()
     return False
+
+
+def takes_writes() -> bool:
+    """False: PostgreSQL answers and lets nothing be written, as a replica does. Raises DatabaseError."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('transaction_read_only')")
+        return bool(cursor.fetchone() == ("off",))
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether the database raised it because it lets nothing be written."""
+    cause = error.__cause__ if isinstance(error, ERRORS) else None
+    if isinstance(cause, sqlite3.Error):
+        return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_READONLY
+    return getattr(cause, "sqlstate", None) == _READ_ONLY
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Errors that no view of ours raised: Django's and the framework's own, as problems where programs ask."""
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import InterfaceError, OperationalError
@@ -12,6 +12,9 @@ from rest_framework.exceptions import APIException, MethodNotAllowed
 
 from ingest.api import problems
 from ingest.api.problems import Problem, ProblemError, speaks_json
+from ingest.database import is_read_only
+
+_READ_ONLY: Final = "The database takes no writes."
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -39,14 +42,19 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """`handler500`; 503 while the database is away, without which nobody is known to be signed in."""
-    is_away = isinstance(sys.exception(), OperationalError | InterfaceError)
+    error = sys.exception()
+    read_only = is_read_only(error)  # PostgreSQL's is an InternalError
+    is_away = read_only or isinstance(error, OperationalError | InterfaceError)
     if speaks_json(request.path_info):
-        return (problems.database_away() if is_away else problems.server_error()).response()
+        return (
+            problems.database_away(_READ_ONLY if read_only else "") if is_away else problems.server_error()
+        ).response()
     if not is_away:
         return defaults.server_error(request)
     # Without the request: what it would bring to the page asks the database.
     here = request.get_full_path() if request.method == "GET" else request.path
-    return HttpResponse(render_to_string("503.html", {"here": here}), status=503, headers={"Retry-After": "5"})
+    page = render_to_string("503.html", {"here": here, "read_only": read_only})
+    return HttpResponse(page, status=503, headers={"Retry-After": "5"})
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:

@@ -25,6 +25,21 @@ def test_the_database_answers_when_it_can_be_written_to(monkeypatch: pytest.Monk
         assert not Event.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.both_databases
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a setting of PostgreSQL's")
+def test_a_replica_takes_no_writes_and_its_error_says_so() -> None:
+    assert database.takes_writes()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL transaction_read_only = on")
+        assert not database.takes_writes()
+        with pytest.raises(DatabaseError) as raised, transaction.atomic():
+            Event.objects.all().delete()
+        assert database.is_read_only(raised.value)
+    assert not database.is_read_only(OperationalError("away"))
+
+
 def waits() -> int:
     """Milliseconds that this thread waits for SQLite's lock."""
     with connection.cursor() as cursor:

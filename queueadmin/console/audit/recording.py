@@ -28,10 +28,12 @@ _noted: ContextVar[list[str] | None] = ContextVar("noted", default=None)
 
 
 class AuditUnavailable(Exception):
-    """The database is away, so the operation cannot be recorded; nothing was done."""
+    """The database is away or read-only, so the operation cannot be recorded; nothing was done."""
 
     def __init__(self) -> None:
-        super().__init__("The database does not answer, so this could not be recorded. Nothing was done.")
+        super().__init__(
+            "The database does not answer, or takes no writes, so this could not be recorded. Nothing was done."
+        )
 
 
 @dataclass

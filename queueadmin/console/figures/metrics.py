@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
+from ingest.database import takes_writes
 from ingest.queue.connections import acceptance_connection
 from ingest.spool.reading import usage
 from queueadmin.console.figures import counts, losses, rates, verdict, without_redis
@@ -20,6 +21,7 @@ from queueadmin.console.figures.snapshot import (
     Beside,
     DatabaseFacts,
     DatabaseState,
+    DatabaseStatus,
     Maintenance,
     OldestWait,
     QueueState,
@@ -131,7 +133,8 @@ def database_facts() -> DatabaseFacts:
     try:
         spooled = usage()
         spool = Spool(spooled.count, spooled.more, spooled.oldest, spooled.dead)
-        _facts = DatabaseFacts(DatabaseState("connected"), losses.open_loss(), spool)
+        status: DatabaseStatus = "connected" if takes_writes() else "read-only"
+        _facts = DatabaseFacts(DatabaseState(status), losses.open_loss(), spool)
     except (DatabaseError, InterfaceError) as error:
         _tell("the database", error)
         close_database()

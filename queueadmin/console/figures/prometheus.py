@@ -56,7 +56,11 @@ class _Now(Collector):
         snapshot = metrics.snapshot()
         connected = snapshot.redis.status == "connected"
         yield _gauge("queueadmin_redis_up", "1 while Redis answers.", connected)
-        yield _gauge("queueadmin_database_up", "1 while the database answers.", snapshot.database.status == "connected")
+        yield _gauge(
+            "queueadmin_database_up",
+            "1 while the database answers and takes writes.",
+            snapshot.database.status == "connected",
+        )
         yield _gauge("queueadmin_healthy", "1 healthy, 0.5 degraded, 0 unhealthy.", _health(snapshot))
         yield _gauge("queueadmin_spooled_events", "Accepted events that the database holds.", snapshot.spool.count)
         if not connected and settings.REDIS:

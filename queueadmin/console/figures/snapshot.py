@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 RedisStatus = Literal["connected", "disconnected", "disabled"]
-DatabaseStatus = Literal["connected", "disconnected"]
+DatabaseStatus = Literal["connected", "read-only", "disconnected"]
 
 
 @dataclass(frozen=True, slots=True)

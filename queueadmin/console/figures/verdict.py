@@ -45,7 +45,7 @@ def judge(
         checks = (*checks, Check(False, f"{_number(facts.spool)} in the spool"))
     away = redis.status != "connected"
     if (away or redis.refuses) and facts.state.status != "connected":
-        reason = f"{_refusal(redis)}, and the database does not answer: no event can be accepted."
+        reason = f"{_refusal(redis)}, and the database {_fault(facts.state)}: no event can be accepted."
         return _verdict("unhealthy", [_Finding(reason, _remedy(redis))], checks)
     findings = [_Finding(facts.loss.sentence, facts.loss.next)] if facts.loss else []
     if away:
@@ -77,8 +77,9 @@ def judge_without_redis(*, facts: DatabaseFacts, maintenance: Maintenance, queue
         Check(dead <= MAX_DEAD_LETTERS, f"{dead:,} dead letters" if dead else "no dead letters"),
     )
     if away:
-        reason = "The database does not answer, and there is no Redis: no event can be accepted or processed."
-        return _verdict("unhealthy", [_Finding(reason, "Start the database; the rest goes on by itself.")], checks)
+        reason = f"The database {_fault(facts.state)}, and there is no Redis: no event can be accepted or processed."
+        remedy = f"{_cure(facts.state)}; the rest goes on by itself."
+        return _verdict("unhealthy", [_Finding(reason, remedy)], checks)
     findings = []
     if maintenance.leader is None:
         findings.append(_Finding("No process runs what was accepted.", "Start the web process again."))
@@ -86,6 +87,16 @@ def judge_without_redis(*, facts: DatabaseFacts, maintenance: Maintenance, queue
     if findings:
         return _verdict("degraded", findings, checks)
     return Verdict("healthy", _calm(queues), checks=checks)
+
+
+def _fault(database: DatabaseState) -> str:
+    return "takes no writes" if database.status == "read-only" else "does not answer"
+
+
+def _cure(database: DatabaseState) -> str:
+    if database.status == "read-only":
+        return "Make the server that DATABASE_URL names writable: it may be a replica"
+    return "Start the database"
 
 
 def _refusal(redis: RedisState) -> str:
@@ -144,8 +155,8 @@ def _findings(
     if database.status != "connected":
         found.append(
             _Finding(
-                "The database does not answer; events are accepted and wait in their queues.",
-                "Start the database. Workers go on by themselves.",
+                f"The database {_fault(database)}; events are accepted and wait in their queues.",
+                f"{_cure(database)}. Workers go on by themselves.",
             )
         )
     found += [

@@ -6,6 +6,7 @@ from queueadmin.console.figures.snapshot import (
     Accounts,
     DatabaseFacts,
     DatabaseState,
+    DatabaseStatus,
     Loss,
     Maintenance,
     QueueState,
@@ -25,7 +26,7 @@ QUEUES = tuple(
 def _judge(
     *queues: QueueState,
     redis: RedisState = REDIS,
-    database: str = "connected",
+    database: DatabaseStatus = "connected",
     leader: str | None = "one",
     loss: Loss | None = None,
     spool: Spool = Spool(),  # noqa: B008 - frozen
@@ -34,7 +35,7 @@ def _judge(
     given = {q.name: q for q in queues}
     return judge(
         redis=redis,
-        facts=DatabaseFacts(DatabaseState("connected" if database == "connected" else "disconnected"), loss, spool),
+        facts=DatabaseFacts(DatabaseState(database), loss, spool),
         maintenance=Maintenance(leader),
         queues=[given.get(q.name, q) for q in QUEUES],
         accounts=accounts,
@@ -114,6 +115,11 @@ def test_unsafe_redis_is_degraded_by_its_own_sentence() -> None:
 
 def test_the_database_away_or_no_maintenance_is_degraded() -> None:
     assert _judge(database="disconnected").status == "degraded"
+    read_only = _judge(database="read-only")  # all looked well after a failover to a replica
+    assert read_only.status == "degraded"
+    assert read_only.reason == "The database takes no writes; events are accepted and wait in their queues."
+    assert "may be a replica" in read_only.next
+    assert "database read-only" in [check.text for check in read_only.checks if not check.ok]
     assert _judge(leader=None).reason.startswith("No maintenance process runs")
 
 
@@ -129,6 +135,8 @@ def test_x11_unhealthy_only_when_nothing_can_be_accepted(redis: RedisState) -> N
     verdict = _judge(_high(failed=500), redis=redis, database="disconnected")
     assert verdict.status == "unhealthy"
     assert verdict.reason.endswith("and the database does not answer: no event can be accepted.")
+    verdict = _judge(_high(failed=500), redis=redis, database="read-only")
+    assert verdict.reason.endswith("and the database takes no writes: no event can be accepted.")
 
 
 def test_the_spool_in_use_is_degraded_and_says_how_much_waits_since_when() -> None:

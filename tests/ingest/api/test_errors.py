@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import path
@@ -25,7 +26,13 @@ def meets_no_database(request: HttpRequest) -> None:
     raise OperationalError("unable to open /somewhere")
 
 
+def meets_a_replica(request: HttpRequest) -> None:
+    raise InternalError("cannot execute UPDATE") from psycopg.errors.ReadOnlySqlTransaction("cannot execute UPDATE")
+
+
 urlpatterns = [
+    path("api/replica", meets_a_replica),
+    path("replica/", meets_a_replica),
     path("api/fails", fails),
     path("api/no-database", meets_no_database),
     path("no-database/", meets_no_database),
@@ -83,6 +90,17 @@ def test_while_the_database_is_away_it_is_not_a_fault_of_ours(client: Client, se
     assert "The database does not answer" in page.content.decode()
     assert 'href="/no-database/?a=1&amp;b=2"' in page.content.decode()
     assert "/somewhere" not in page.content.decode()
+
+
+def test_a_database_that_takes_no_writes_is_none_either(client: Client, settings: Settings) -> None:
+    """PostgreSQL tells it by another class of errors: to sign out or save a view was a 500."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": plain}
+    answer = client.post("/api/replica")
+    assert (answer.status_code, problem(answer)["detail"]) == (503, "The database takes no writes.")
+    page = client.get("/replica/")
+    assert page.status_code == 503
+    assert "The database takes no writes" in page.content.decode()
 
 
 def test_a_fault_while_taking_in_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
