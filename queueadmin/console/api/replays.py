@@ -25,6 +25,7 @@ from queueadmin.console.api.lists import filter_of
 from queueadmin.console.filters import Filter, parse, within
 from queueadmin.console.models import Replay
 from queueadmin.console.replays import BadOption, Options, Tuning
+from queueadmin.console.replays.options import share
 
 _RULES: Final = ("step_seconds", "stop_percent", "stop_new_errors")
 
@@ -156,9 +157,8 @@ def _changed(request: Request) -> dict[str, Any]:
         given["ramp"] = tuple(ramp)
     if member(request, "stop_wait") is not None:
         given["stop_wait"] = flag(request, "stop_wait")
-    # 100 % cannot be exceeded.
-    if given.get("stop_percent") == 100:
-        given["stop_percent"] = None
+    if "stop_percent" in given:
+        given["stop_percent"] = share(given["stop_percent"])
     return given
 
 

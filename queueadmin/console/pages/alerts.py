@@ -23,6 +23,7 @@ from queueadmin.console.alerts.filters import OPEN
 from queueadmin.console.filters import Filter, FilterError
 from queueadmin.console.operations import AlertResult
 from queueadmin.console.pages.answers import View, do, needs
+from queueadmin.console.pages.lists import DATABASE_AWAY
 from queueadmin.console.request import Request, is_partial
 
 #: Rows of the list.
@@ -37,7 +38,6 @@ TABS: Final = (
     (Alert.State.RESOLVED.value, "Resolved"),
     ("all", "All"),
 )
-DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or done until it is back."
 
 
 @never_cache

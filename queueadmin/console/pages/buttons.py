@@ -41,6 +41,7 @@ from queueadmin.console.pages.forms import (
     ReasonForm,
     SelectionForm,
     UnderstoodForm,
+    mistakes,
 )
 from queueadmin.console.pages.lists import REDIS_AWAY, here
 from queueadmin.console.request import Request
@@ -105,7 +106,7 @@ def empty(request: Request, name: str) -> HttpResponse:
         return render(request, "console/empty.html", context)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
+        return answer(request, mistakes(form), messages.WARNING, request.path, 422)
     reason = form.cleaned_data["reason"]
     return do(
         request,
@@ -154,8 +155,7 @@ def _on_selection(
 ) -> HttpResponse:
     form = SelectionForm(request.POST)
     if not form.is_valid():
-        sentence = " ".join(map(str, form.non_field_errors()))
-        return answer(request, sentence, messages.WARNING, back_of(request), 422)
+        return answer(request, mistakes(form), messages.WARNING, back_of(request), 422)
     ids = form.cleaned_data["ids"]
     return do(request, lambda actor: operation(ids, actor), back_of(request), undo=undo, fresh_list=fresh_list)
 

@@ -28,6 +28,20 @@ MAX_SELECTED: Final = 500
 JOB_ID = RegexValidator(r"^[\w.:@+=~-]{1,200}$", "“%(value)s” is not a job id.")
 
 
+def mistakes(*checked: forms.Form) -> str:
+    """What is wrong with what was typed, as one text; "" when nothing is."""
+    return " ".join(str(each) for form in checked for told in form.errors.values() for each in told)
+
+
+def _reason(*, required: bool = False) -> forms.CharField:
+    """Why something is done, for the audit log."""
+    return forms.CharField(
+        required=required,
+        max_length=500,
+        error_messages={"required": "Say why.", "max_length": "A reason has at most 500 characters."},
+    )
+
+
 class LoginForm(AuthenticationForm):
     error_messages = {  # noqa: RUF012 - Django's own shape
         "invalid_login": "Name and password do not fit together. Both are case-sensitive.",
@@ -70,7 +84,7 @@ class SelectionForm(forms.Form):
 class ChosenForm(forms.Form):
     """What is said beside a selection: why, and for a move the queue that it goes to."""
 
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
     to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
 
 
@@ -86,7 +100,7 @@ class MatchingForm(forms.Form):
     #: As far as the page had counted.
     places = forms.IntegerField(min_value=0, max_value=2 * job_lists.MOST_LOOKED_AT)
     verb = forms.ChoiceField(choices=lambda: [(verb, verb) for verb in BULK])
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
     to = forms.ChoiceField(required=False, choices=lambda: [(name, name) for name in settings.PRIORITIES])
 
 
@@ -114,7 +128,7 @@ class ReplayForm(forms.Form):
     #: 0: never.
     stop_new_errors = forms.IntegerField(min_value=0, max_value=replay_options.MOST_NEW_ERRORS, initial=1)
     stop_wait = forms.BooleanField(required=False, initial=True)
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -127,8 +141,7 @@ class ReplayForm(forms.Form):
             canary=cleaned["canary"],
             ramp=tuple(map(int, cleaned["ramp"].split(","))),
             step_seconds=cleaned["step_seconds"],
-            # More than all of them cannot fail.
-            stop_percent=None if percent == 100 else percent,
+            stop_percent=replay_options.share(percent),
             stop_new_errors=cleaned["stop_new_errors"],
             stop_wait=cleaned["stop_wait"],
         )
@@ -153,7 +166,7 @@ class TuneForm(forms.Form):
     #: 0: never.
     stop_new_errors = forms.IntegerField(min_value=0, max_value=replay_options.MOST_NEW_ERRORS)
     stop_wait = forms.BooleanField(required=False)
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -164,7 +177,7 @@ class TuneForm(forms.Form):
             cleaned["tuning"] = Tuning(
                 ramp=tuple(map(int, ramp.split(","))) if ramp else None,
                 step_seconds=cleaned["step_seconds"],
-                stop_percent=None if percent == 100 else percent,
+                stop_percent=replay_options.share(percent),
                 stop_new_errors=cleaned["stop_new_errors"],
                 stop_wait=cleaned["stop_wait"],
             )
@@ -186,20 +199,20 @@ class EditForm(forms.Form):
     event = forms.CharField(max_length=4 * 1024 * 1024, strip=False, error_messages={"required": "There is no event."})
     of = forms.CharField(max_length=64)
     step = forms.ChoiceField(required=False, choices=[("", ""), ("edit", ""), ("compare", ""), ("sure", "")])
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
 
 
 class PauseForm(forms.Form):
     """For how many minutes; nothing: until somebody resumes it."""
 
     minutes = forms.FloatField(required=False, min_value=0.01, max_value=MAX_MINUTES)
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
 
 
 class ReasonForm(forms.Form):
     """Why it is done."""
 
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
 
 
 class PolicyForm(forms.Form):
@@ -208,14 +221,14 @@ class PolicyForm(forms.Form):
     group = forms.CharField(required=False, max_length=12)
     keep_days = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS)
     keep_count = forms.IntegerField(required=False, min_value=1, max_value=MOST_COUNT)
-    reason = forms.CharField(required=False, max_length=500)
+    reason = _reason()
 
 
 class PurgeForm(forms.Form):
     """What is deleted for good is named, and why."""
 
     typed = forms.CharField(max_length=100, error_messages={"required": "Type the name of the queue."})
-    reason = forms.CharField(max_length=500, error_messages={"required": "Say why."})
+    reason = _reason(required=True)
     #: When the page counted, by Redis' clock.
     at = forms.DateTimeField(input_formats=_AT, error_messages={"required": "Open the page anew."})
 

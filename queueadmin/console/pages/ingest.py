@@ -22,7 +22,7 @@ from queueadmin.console.access.permissions import MANAGE_KEYS, MANAGE_MAPPINGS, 
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.figures import metrics
 from queueadmin.console.pages.answers import answer, do, needs
-from queueadmin.console.pages.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm, SeverityForm
+from queueadmin.console.pages.forms import AddSourceForm, KeyForm, ReasonForm, RotateForm, SeverityForm, mistakes
 from queueadmin.console.request import Request, address, is_partial
 from queueadmin.console.vendors import BY_ID, VENDORS, Vendor, set_up
 
@@ -143,7 +143,7 @@ def revoke_key(request: Request, key_id: int) -> HttpResponse:
         return render(request, "console/revoke_key.html", {"page": "ingest", "key": key})
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
+        return answer(request, mistakes(form), messages.WARNING, request.path, 422)
     try:
         result = operations.revoke_key(key.name, actor=request.user.get_username(), reason=form.cleaned_data["reason"])
     except (KeyRefused, AuditUnavailable) as error:

@@ -37,7 +37,7 @@ from queueadmin.console.filters.terms import Field
 from queueadmin.console.fingerprint import group_of, normalised
 from queueadmin.console.life import lasted, life
 from queueadmin.console.pages.answers import answer, do, needs, refuse
-from queueadmin.console.pages.forms import EditForm, MoveForm
+from queueadmin.console.pages.forms import EditForm, MoveForm, mistakes
 from queueadmin.console.pages.lists import away
 from queueadmin.console.queries import EDITABLE
 from queueadmin.console.request import Request, address
@@ -105,7 +105,7 @@ def edit(request: Request, job_id: str) -> HttpResponse:
         if request.method != "POST":
             return render(request, "console/edit_job.html", shown | {"text": editing.editable(body)})
         if not form.is_valid():
-            raise editing.EditError(" ".join(str(error) for told in form.errors.values() for error in told))
+            raise editing.EditError(mistakes(form))
         return _edited(request, shown, form.cleaned_data, body)
     except (editing.EditError, ValueError) as error:
         return render(

@@ -41,7 +41,7 @@ from queueadmin.console.job_tabs import tabs
 from queueadmin.console.operations import MoveResult
 from queueadmin.console.pages.answers import View, answer, back_of, do, needs
 from queueadmin.console.pages.chips import chips, only_of, states_of
-from queueadmin.console.pages.forms import ChosenForm, ReasonForm, SelectionForm
+from queueadmin.console.pages.forms import ChosenForm, ReasonForm, SelectionForm, mistakes
 from queueadmin.console.pages.lists import away
 from queueadmin.console.request import Request, is_partial
 from queueadmin.console.titles import titles
@@ -178,8 +178,7 @@ def _on_chosen(operation: Move, permission: Permission, *, undo: bool = False) -
     def press(request: Request) -> HttpResponse:
         form, chosen = ChosenForm(request.POST), SelectionForm(request.POST)
         if not (form.is_valid() and chosen.is_valid()):
-            errors = [str(error) for each in (form, chosen) for told in each.errors.values() for error in told]
-            return answer(request, " ".join(errors), messages.WARNING, back_of(request), 422)
+            return answer(request, mistakes(form, chosen), messages.WARNING, back_of(request), 422)
         ids, reason = chosen.cleaned_data["ids"], form.cleaned_data["reason"]
         more = {"to": form.cleaned_data["to"]} if operation is operations.move else {}
         if more and not more["to"]:
@@ -214,7 +213,7 @@ def clean_finished(request: Request) -> HttpResponse:
         return render(request, "console/clean_finished.html", context)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
+        return answer(request, mistakes(form), messages.WARNING, request.path, 422)
     reason = form.cleaned_data["reason"]
     return do(
         request,

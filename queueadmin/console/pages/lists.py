@@ -20,6 +20,7 @@ REDIS_AWAY: Final = (
     "Redis does not answer. Nothing can be shown or done until it is back; "
     "events are taken in meanwhile, into the database."
 )
+DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or done until it is back."
 
 
 def away(error: redis.RedisError) -> str:

@@ -18,13 +18,12 @@ from queueadmin.console import operations, policies
 from queueadmin.console.access.permissions import MANAGE_POLICIES, VIEW_CONSOLE, may
 from queueadmin.console.models import FailureGroup, RetentionPolicy
 from queueadmin.console.pages.answers import answer, do, needs
-from queueadmin.console.pages.forms import PolicyForm, ReasonForm
-from queueadmin.console.pages.lists import away
+from queueadmin.console.pages.forms import PolicyForm, ReasonForm, mistakes
+from queueadmin.console.pages.lists import DATABASE_AWAY, away
 from queueadmin.console.request import Request
 
 #: Causes that one is offered, those with the most dead letters.
 CAUSES: Final = 50
-DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or done until it is back."
 
 _ASKED: Final = ("group", "keep_days", "keep_count")
 
@@ -68,7 +67,7 @@ def _asked(form: PolicyForm, *, is_asked: bool) -> dict[str, Any]:
     if not is_asked:
         return shown
     if not is_good:
-        return shown | {"wrong": " ".join(str(said) for errors in form.errors.values() for said in errors)}
+        return shown | {"wrong": mistakes(form)}
     try:
         policy = operations.planned(*(form.cleaned_data[name] for name in _ASKED))
     except operations.BadPolicy as error:
@@ -88,8 +87,7 @@ def set_policy(request: Request) -> HttpResponse:
     form, back = PolicyForm(request.POST), reverse("console:policies")
     again = f"{back}?{urlencode({name: request.POST.get(name, '') for name in _ASKED})}"
     if not form.is_valid():
-        sentence = " ".join(str(said) for errors in form.errors.values() for said in errors)
-        return answer(request, sentence, messages.WARNING, again, 422)
+        return answer(request, mistakes(form), messages.WARNING, again, 422)
     said = form.cleaned_data
     try:
         return do(request, lambda actor: operations.set_policy(actor=actor, **said), back, asking=again)
@@ -102,7 +100,7 @@ def set_policy(request: Request) -> HttpResponse:
 def remove_policy(request: Request, pk: int) -> HttpResponse:
     form, back = ReasonForm(request.POST), reverse("console:policies")
     if not form.is_valid():
-        return answer(request, "A reason has at most 500 characters.", messages.WARNING, back, 422)
+        return answer(request, mistakes(form), messages.WARNING, back, 422)
     found = RetentionPolicy.objects.filter(pk=pk).first() if pk < 2**63 else None
     if found is None:
         raise Http404("no such policy")

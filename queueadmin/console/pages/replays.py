@@ -24,8 +24,8 @@ from queueadmin.console.models import Replay
 from queueadmin.console.operations import REASON_FROM, ReplayResult
 from queueadmin.console.pages import pace_chart
 from queueadmin.console.pages.answers import View, answer, do, needs, refuse
-from queueadmin.console.pages.forms import PaceForm, ReasonForm, ReplayForm, TuneForm
-from queueadmin.console.pages.lists import away
+from queueadmin.console.pages.forms import PaceForm, ReasonForm, ReplayForm, TuneForm, mistakes
+from queueadmin.console.pages.lists import DATABASE_AWAY, away
 from queueadmin.console.replays import BadOption, Tuning, pace, reading, rules
 from queueadmin.console.replays.choosing import Choice, choice
 from queueadmin.console.replays.options import MOST_RATE
@@ -39,7 +39,6 @@ EARLIER: Final = 5
 RATES: Final = ((1, "1/s"), (5, "5/s"), (20, "20/s"), (100, "100/s"), (0, "as fast as it goes"))
 #: What the form needs, and only a retry has a use for.
 _NEEDED: Final = ("canary", "ramp", "step_seconds", "stop_new_errors")
-DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or done until it is back."
 
 
 @never_cache
@@ -189,11 +188,10 @@ def _button(operation: Callable[..., ReplayResult]) -> View:
     @needs(RUN_REPLAYS)
     def press(request: Request, pk: int) -> HttpResponse:
         _find(pk)
-        form = ReasonForm(request.POST)
-        reason = form.cleaned_data["reason"] if form.is_valid() else ""
-        return do(
-            request, lambda actor: operation(pk, actor=actor, reason=reason), reverse("console:replay", args=[pk])
-        )
+        form, back = ReasonForm(request.POST), reverse("console:replay", args=[pk])
+        if not form.is_valid():
+            return answer(request, mistakes(form), messages.WARNING, back, 422)
+        return do(request, lambda actor: operation(pk, actor=actor, reason=form.cleaned_data["reason"]), back)
 
     return press
 

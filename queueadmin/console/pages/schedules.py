@@ -26,14 +26,14 @@ from queueadmin.console.access.permissions import MANAGE_SCHEDULES, RUN_SCHEDULE
 from queueadmin.console.audit import AuditUnavailable
 from queueadmin.console.figures import metrics
 from queueadmin.console.pages.answers import View, answer, do, needs
-from queueadmin.console.pages.forms import PreviewForm, ReasonForm, ScheduleForm
+from queueadmin.console.pages.forms import PreviewForm, ReasonForm, ScheduleForm, mistakes
+from queueadmin.console.pages.lists import DATABASE_AWAY
 from queueadmin.console.request import Request
 from queueadmin.console.schedule_runs import Due, Runs
 from queueadmin.console.visible import visible
 
 #: Rows of the list, each with its last runs: 500 jobs that are looked up.
 PAGE_SIZE: Final = 25
-DATABASE_AWAY: Final = "The database does not answer. Nothing can be shown or done until it is back."
 #: What the form is not asked about each time, and where it differs from what a schedule holds.
 _FIELDS: Final = ("name", "kind", "cron", "interval_seconds", "timezone", "source", "tenant", "priority", "catch_up")
 _ALONE: Final = "Give either a cron expression or an interval."
@@ -90,7 +90,7 @@ def preview(request: Request) -> HttpResponse:
     form = PreviewForm(request.GET)
     context: dict[str, Any] = {"wrong": "", "words": "", "upcoming": []}
     if not form.is_valid():
-        context["wrong"] = " ".join(str(said) for errors in form.errors.values() for said in errors)
+        context["wrong"] = mistakes(form)
     elif (wanted := form.cleaned_data)["cron"] and wanted["interval_seconds"]:
         context["wrong"] = _ALONE
     elif wanted["cron"] or wanted["interval_seconds"]:
@@ -148,7 +148,7 @@ def delete(request: Request, pk: int) -> HttpResponse:
         return render(request, "console/delete_schedule.html", {"page": "schedules", "schedule": found})
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return answer(request, "A reason has at most 500 characters.", messages.WARNING, request.path, 422)
+        return answer(request, mistakes(form), messages.WARNING, request.path, 422)
     return _done(
         request,
         lambda actor: operations.delete_schedule(found.name, actor=actor, reason=form.cleaned_data["reason"]),

@@ -20,7 +20,7 @@ from queueadmin.console.figures.worker_history import WorkerHistory
 from queueadmin.console.operations import WorkerResult
 from queueadmin.console.pages import histogram
 from queueadmin.console.pages.answers import View, answer, back_of, do, needs
-from queueadmin.console.pages.forms import ReasonForm
+from queueadmin.console.pages.forms import ReasonForm, mistakes
 from queueadmin.console.pages.lists import away
 from queueadmin.console.request import Request
 from queueadmin.console.workers import Worker
@@ -103,7 +103,7 @@ def _told(request: Request, operation: Callable[..., WorkerResult], worker: str,
     back = back_of(request) if "next" in request.POST else reverse("console:workers")
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return answer(request, "A reason has at most 500 characters.", messages.WARNING, back, 422)
+        return answer(request, mistakes(form), messages.WARNING, back, 422)
     try:
         reason = form.cleaned_data["reason"]
         return do(request, lambda actor: operation(worker, actor=actor, reason=reason), back, asking=asking)

@@ -15,6 +15,11 @@ MOST_NEW_ERRORS: Final = 1_000
 UNLIMITED: Final = 0
 
 
+def share(percent: int | None) -> int | None:
+    """`stop_percent` as people say it: 100 is never, since more than all of them cannot fail."""
+    return None if percent == 100 else percent
+
+
 class BadOption(ValueError):
     """The message says what is allowed."""
 

@@ -292,3 +292,15 @@ def test_what_is_in_the_trash_is_restored_the_same_way(ada: Client, jobs: Jobs, 
     replay = Replay.objects.get()
     stage.step(stage.step(replay))
     assert (replay.kind, replay.state, replay.succeeded, len(stage.dead())) == ("restore", "done", 2, 3)
+
+
+@pytest.mark.parametrize("button", ["pause", "resume", "cancel"])
+def test_a_reason_that_is_too_long_is_said_and_nothing_pressed(
+    ada: Client, jobs: Jobs, stage: Stage, button: str
+) -> None:
+    """It was pressed all the same, and the log had no reason."""
+    jobs.fail(5)
+    replay = stage.step(stage.start(ramp=(1,)))
+    said = message_after(ada, ada.post(f"/replays/{replay.pk}/{button}/", {"reason": "x" * 501}))
+    assert "A reason has at most 500 characters." in said
+    assert stage.step(replay).state == "running"
