@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402
 
 from ingest import standalone  # noqa: E402
 from ingest.api.fastlane import FastLane  # noqa: E402
+from ingest.postgresql import crowd  # noqa: E402
 from ingest.queue import connections  # noqa: E402
 from queueadmin.console.live.routing import router  # noqa: E402
 from queueadmin.forwarded import Forwarded  # noqa: E402
@@ -41,6 +42,12 @@ def own_pages_only(app: Any) -> Any:
     return RefuseNullOrigin(AllowedHostsOriginValidator(app))
 
 
+async def in_the_crowd(scope: Any, receive: Any, send: Any) -> None:
+    """Django, whose requests share a bounded number of connections to PostgreSQL."""
+    with crowd.counted():
+        await django(scope, receive, send)
+
+
 # Here, since only the server of the pages loads this module.
 connections.fail_fast()
 if settings.DATABASES["default"]["ENGINE"] == "ingest.postgresql":
@@ -54,7 +61,7 @@ application = Forwarded(
     SubPath(
         ProtocolTypeRouter(
             {
-                "http": FastLane(django) if settings.INGEST_FAST_LANE else django,
+                "http": FastLane(in_the_crowd) if settings.INGEST_FAST_LANE else in_the_crowd,
                 "websocket": own_pages_only(AuthMiddlewareStack(router)),
             }
         ),

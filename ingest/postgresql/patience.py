@@ -6,9 +6,10 @@ until it came back, and with it the page. libpq bounds connecting alone, and sta
 
 import threading
 import time
+import weakref
 from collections.abc import Generator
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
 from psycopg.errors import ConnectionTimeout
@@ -46,10 +47,11 @@ class Patience:
     def watch(self, connection: "psycopg.Connection[Any]", parameters: dict[str, Any]) -> None:
         """From now on the connection is closed when the server falls silent; what waited for it raises
         psycopg.OperationalError. `parameters`: those that it was opened with."""
-        wait = connection.wait
+        me, wait = weakref.ref(connection), type(connection).wait  # no circle: it closes as soon as nobody holds it
 
         def waiting(asked: Generator[Any, Any, T], **options: Any) -> T:
-            return wait(self._patient(asked, connection, parameters), **options)
+            watched = cast("psycopg.Connection[Any]", me())  # it is there: it was called
+            return wait(watched, self._patient(asked, watched, parameters), **options)
 
         connection.wait = waiting  # type: ignore[assignment,method-assign]
 

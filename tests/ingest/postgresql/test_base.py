@@ -3,14 +3,11 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from django.db import OperationalError
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import ConnectionHandler
-from pytest_django.plugin import DjangoDbBlocker
 
 from ingest.postgresql import base, patience
 from tests.postgres import Cluster
@@ -20,18 +17,11 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def database(
-    postgres: Cluster, monkeypatch: pytest.MonkeyPatch, django_db_blocker: DjangoDbBlocker
-) -> Iterator[BaseDatabaseWrapper]:
+def database(connect: Callable[[], base.DatabaseWrapper], monkeypatch: pytest.MonkeyPatch) -> base.DatabaseWrapper:
     """A connection as the web server has it, but less patient."""
     monkeypatch.setattr(patience, "QUIET", 0.2)
     monkeypatch.setattr(base, "_patience", patience.Patience())
-    settings = {"ENGINE": "ingest.postgresql", "NAME": "queueadmin", "USER": "qa", "HOST": str(postgres.folder)}
-    found = ConnectionHandler({"default": settings})["default"]
-    assert isinstance(found, base.DatabaseWrapper)
-    with django_db_blocker.unblock():
-        yield found
-        found.close()
+    return connect()
 
 
 @contextmanager
@@ -50,14 +40,14 @@ def hanging(cluster: Cluster) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def ask(database: BaseDatabaseWrapper, question: str = "SELECT 1") -> object:
+def ask(database: base.DatabaseWrapper, question: str = "SELECT 1") -> object:
     with database.cursor() as cursor:
         cursor.execute(question)
         return cursor.fetchone()
 
 
 def test_questions_that_nobody_answers_are_given_up_and_none_is_asked_right_after(
-    database: BaseDatabaseWrapper, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+    database: base.DatabaseWrapper, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(database) == (1,)
     database.set_autocommit(False)
@@ -73,13 +63,13 @@ def test_questions_that_nobody_answers_are_given_up_and_none_is_asked_right_afte
     assert ask(database) == (1,)
 
 
-def test_one_that_takes_long_is_waited_for_while_the_server_lives(database: BaseDatabaseWrapper) -> None:
+def test_one_that_takes_long_is_waited_for_while_the_server_lives(database: base.DatabaseWrapper) -> None:
     assert ask(database, "SELECT 7 FROM pg_sleep(0.7)") == (7,)
     assert ask(database) == (1,)
 
 
 def test_one_that_takes_too_long_ends_on_the_server_too(
-    database: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+    database: base.DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "LONGEST", 0.3)
     with pytest.raises(OperationalError, match="took longer than"):
@@ -90,7 +80,7 @@ def test_one_that_takes_too_long_ends_on_the_server_too(
 
 
 def test_where_nobody_waits_it_is_left_to_the_server(
-    database: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+    database: base.DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Migrations, maintenance and workers take as long as it takes."""
     monkeypatch.setattr(base, "_patience", None)
