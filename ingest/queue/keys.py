@@ -119,6 +119,14 @@ def trash(name: str) -> str:
     return f"{PREFIX}:qa:trash:{name}"
 
 
+def set_apart(name: str, queue: str) -> str:
+    """Sorted set: of the set of a replay what no time tells, as it stood when that was pressed.
+
+    Gone when the set is written down (`queueadmin.console.replays.apart`).
+    """
+    return f"{PREFIX}:qa:apart:{name}:{queue}"
+
+
 def undo(operation: str) -> str:
     """List: `<queue> <score in the trash> <job id>` of what an operation of the audit log put into the trash.
 

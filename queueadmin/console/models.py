@@ -93,6 +93,10 @@ class Replay(models.Model):
     created_at = models.DateTimeField()
     #: When the whole set was written down; null: it still is.
     frozen_at = models.DateTimeField(null=True)
+    #: How far the writing is, as `replays.freezing` says it; empty: it has not begun, or is done.
+    written = models.TextField(blank=True)
+    #: Names what no time tells of the set (`replays.apart`); empty: nothing was set apart.
+    apart = models.CharField(max_length=32, blank=True)
     #: When it stopped, was canceled or was done.
     ended_at = models.DateTimeField(null=True)
 

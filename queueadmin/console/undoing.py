@@ -31,13 +31,15 @@ def trashed(client: redis.Redis, operation: str) -> list[Trashed]:
     return [_read(line) for line in client.lrange(keys.undo(operation), 0, -1)]
 
 
-def backwards(client: redis.Redis, operation: str) -> Iterator[Trashed]:
-    """All of them, the last one first, however many. Raises redis.RedisError."""
-    last = client.llen(keys.undo(operation)) - 1
-    while last >= 0:
-        first = max(last - _PAGE + 1, 0)
-        yield from map(_read, reversed(client.lrange(keys.undo(operation), first, last)))
-        last = first - 1
+def backwards(client: redis.Redis, operation: str, left: int | None = None) -> Iterator[tuple[list[Trashed], int]]:
+    """All of them page by page, the last one first, each page with how many come before it: give that back as `left`
+    to go on there. Raises redis.RedisError."""
+    left = client.llen(keys.undo(operation)) if left is None else left
+    while left > 0:
+        first = max(left - _PAGE, 0)
+        page = [_read(line) for line in reversed(client.lrange(keys.undo(operation), first, left - 1))]
+        left = first
+        yield page, left
 
 
 def count(client: redis.Redis, operation: str) -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 import redis
@@ -20,6 +20,7 @@ from ingest.queue import keys, payload
 from ingest.reading.cursors import newest
 from ingest.reading.fields import FIELDS, failed_at, fields, moment, number, pipelined, text
 from ingest.reading.runs import unpacked
+from queueadmin.console.dead_letters.ahead import ahead
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.sieve import Sieve
 from queueadmin.console.fingerprint import group_of
@@ -64,6 +65,8 @@ class Record:
     #: The contract's shape of a job, as far as the registries tell it, with `title`, `group`, `frames` and `payload`
     #: (the event as it was sent; None: not asked for, or not to be read). Credentials are masked.
     shown: Mapping[str, Any]
+    #: When it was moved last: also out of the trash, back to this place.
+    moved_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -97,8 +100,8 @@ def matching(
     trash: bool = False,
     bound: Bound | None = None,
 ) -> Iterator[Record]:
-    """The dead letters that match, of those that failed before `now` (Redis' time); with `trash` those in the trash,
-    of those that were discarded before it. All of them, or as far as the bound allows.
+    """The dead letters that match, of those that failed before `now` (Redis' time) or lie ahead of it; with `trash`
+    those in the trash, of those that were discarded before it. All of them, or as far as the bound allows.
 
     `events` reads titles and payloads even if the filter does not ask for them. Raises redis.RedisError when
     Redis is away.
@@ -109,7 +112,10 @@ def matching(
         return
     latest = now.timestamp() + (0 if trash else keys.SCORE_OFFSET)
     place = keys.trash if trash else keys.failed
-    entries = heapq.merge(*(_entries(client, name, place(name), latest) for name in names), key=lambda e: -e[2])
+    entries = chain(
+        ahead(client, names, now=now, trash=trash),
+        heapq.merge(*(_entries(client, name, place(name), latest) for name in names), key=lambda e: -e[2]),
+    )
     sieve = Sieve(chosen.terms)
     while page := list(islice(entries, _EVENTS if events else _PAGE)):
         for record in records(client, page, events=events, trash=trash, sieve=sieve):
@@ -123,12 +129,11 @@ def matching(
 
 
 def _entries(client: redis.Redis, name: str, key: str, latest: float) -> Iterator[tuple[str, str, float]]:
-    """(queue, id, score) of one queue, the newest first; what fails meanwhile is not met."""
-    stood: tuple[float, str] | None = None
+    """(queue, id, score) of one queue, the newest first, from `latest` on; what fails meanwhile is not met."""
+    stood = math.nextafter(latest, math.inf), ""
     while page := newest(client, key, stood, _PAGE):
         for job_id, score in page:
-            if score <= latest:
-                yield name, job_id, score
+            yield name, job_id, score
         stood = (page[-1][1], page[-1][0])
 
 
@@ -161,7 +166,7 @@ def records(
             if events and (sieve is None or not sieve or sieve.passes(_texts(shown, data[index]))):
                 event = event_of(data[index])
                 shown |= {"title": title_of(event), "payload": event}
-            yield Record(job_id, name, score, shown)
+            yield Record(job_id, name, score, shown, moment(found[keys.MOVED_AT]))
 
 
 def _texts(shown: Mapping[str, Any], data: bytes | None) -> str:

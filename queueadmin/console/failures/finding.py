@@ -14,9 +14,11 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from ingest.queue import keys
+from ingest.queue.connections import server_time
 from ingest.reading.cursors import oldest
 from queueadmin.console import dead_letters
 from queueadmin.console.dead_letters import Bound, Record
+from queueadmin.console.dead_letters.ahead import ahead
 from queueadmin.console.failures.selecting import asking, candidates
 from queueadmin.console.failures.state import State, come_back, state
 from queueadmin.console.filters import Filter
@@ -24,8 +26,8 @@ from queueadmin.console.filters.sieve import Sieve
 from queueadmin.console.models import Failure
 
 #: Rows, and entries of a registry, in one question; jobs whose events are read in one: one may have a MiB.
-_ROWS: Final = 500
-_EVENTS: Final = 20
+ROWS: Final = 500
+EVENTS: Final = 20
 
 #: Queue, id, and the score that says which failure of the job it is.
 Entry = tuple[str, str, float]
@@ -40,7 +42,7 @@ def matching(
     trash: bool = False,
     bound: Bound | None = None,
 ) -> Iterator[Record]:
-    """The dead letters that match, the newest first, of those that failed before `now` (Redis' time).
+    """The dead letters that match, the newest first, of those that failed before `now` (Redis' time) or lie ahead.
 
     With `trash` those in the trash, as `dead_letters.matching`. `events` reads titles and payloads even if the filter
     does not ask for them. Raises redis.RedisError when Redis is away; without the database all is read from Redis.
@@ -65,41 +67,55 @@ def matching(
 
 def _indexed(client: redis.Redis, chosen: Filter, now: datetime) -> tuple[list[Entry], "array[int]"] | None:
     """Those that failed after the index was told of, and the keys of its rows; None: it cannot be used."""
-    told = state(client)
-    if told is None or not told.complete or come_back(client) != told.come_back:
-        return None  # whoever has just come back to an old place is not met by the index yet
     latest = now.timestamp() + keys.SCORE_OFFSET
-    newest = [entry for queue in settings.PRIORITIES for entry in _after(client, queue, told, latest)]
-    if told.behind > len(newest):
-        return None  # what is missing is not the newest: from the trash, or of a stock worker
+    beside = beside_index(client)
+    if beside is None:
+        return None
+    newest = ahead(client, settings.PRIORITIES, now=now)
+    newest += sorted((entry for entry in beside[1] if entry[2] <= latest), key=lambda entry: -entry[2])
     try:
         rows = candidates(chosen, now=now).filter(score__lte=latest).order_by("-failed_at", "-id")
         with asking():
             found = array("q", rows.values_list("pk", flat=True).iterator())
-        return sorted(newest, key=lambda entry: -entry[2]), found
+        return newest, found
     except (DatabaseError, InterfaceError):
         return None
 
 
-def _after(client: redis.Redis, queue: str, told: State, latest: float) -> Iterator[Entry]:
-    place = told.read.get(queue)
-    while page := oldest(client, keys.failed(queue), place, _ROWS):
+def beside_index(client: redis.Redis) -> tuple[State, list[Entry]] | None:
+    """How far the index is, and what stands after the places that it has read; None: it cannot be used.
+
+    Raises RedisError.
+    """
+    told = state(client)
+    if told is None or not told.complete or come_back(client) != told.come_back:
+        return None  # whoever has just come back to an old place is not met by the index yet
+    latest = server_time(client).timestamp() + keys.SCORE_OFFSET
+    if any(place and place[0] > latest for place in told.read.values()):
+        return None  # Redis' clock was set back: what fails now stands before those places
+    newest = [entry for queue in settings.PRIORITIES for entry in _after(client, queue, told.read.get(queue))]
+    if told.behind > len(newest):
+        return None  # what is missing is not the newest: from the trash, or of a stock worker
+    return told, newest
+
+
+def _after(client: redis.Redis, queue: str, place: tuple[float, str] | None) -> Iterator[Entry]:
+    while page := oldest(client, keys.failed(queue), place, ROWS):
         for job_id, score in page:
-            if score <= latest:
-                yield queue, job_id, score
+            yield queue, job_id, score
         place = page[-1][1], page[-1][0]
-        if len(page) < _ROWS:
+        if len(page) < ROWS:
             return
 
 
 def _pages(client: redis.Redis, newest: Sequence[Entry], rows: "array[int]", *, events: bool) -> Iterator[list[Entry]]:
     """Places of the newest, then of the rows, without those that stand elsewhere by now."""
-    size = _EVENTS if events else _ROWS
+    size = EVENTS if events else ROWS
     met = {job_id for _, job_id, _ in newest}
     for start in range(0, len(newest), size):
         yield list(newest[start : start + size])
-    for start in range(0, len(rows), _ROWS):
-        wanted = list(rows[start : start + _ROWS])
+    for start in range(0, len(rows), ROWS):
+        wanted = list(rows[start : start + ROWS])
         known = {
             row[0]: row[1:]
             for row in Failure.objects.filter(pk__in=wanted).values_list("pk", "queue", "job_id", "score")

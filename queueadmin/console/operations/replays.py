@@ -16,6 +16,7 @@ from queueadmin.console.models import Replay
 from queueadmin.console.operations.naming import known
 from queueadmin.console.operations.reasons import REASON_FROM, ReasonNeeded, need_reason_for
 from queueadmin.console.replays import Options, Tuning
+from queueadmin.console.replays.apart import set_apart
 from queueadmin.console.replays.choosing import LOOKING
 from queueadmin.console.replays.rules import CANARY, waiting
 
@@ -76,6 +77,7 @@ def start_replay(
     step = CANARY if wanted.canary else 0
     target = str(chosen.fixed(now)) or "all"
     with audited(actor=actor, action=f"start_{kind}", target=target, reason=reason) as outcome:
+        name, now = set_apart(client, trash=kind == Replay.Kind.RESTORE)
         replay = Replay.objects.create(
             kind=kind,
             actor=actor[:200],
@@ -86,6 +88,7 @@ def start_replay(
             include_poison=include_poison,
             include_permanent=include_permanent,
             created_at=now,
+            apart=name,
             step=step,
             steps=[{"step": step}] if kind == Replay.Kind.RETRY else [],
             canary=wanted.canary,

@@ -3,19 +3,21 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import redis
 from django.conf import settings
 
 from ingest.queue import keys
-from ingest.queue.batching import CHUNK
-from ingest.queue.connections import NeedsRedis, connection
+from ingest.queue.batching import CHUNK, chunks
+from ingest.queue.connections import NeedsRedis, connection, server_time
 from ingest.queue.transitions import Transitions
 from ingest.reading.fields import pipelined, text
 from ingest.spool import reading
 from queueadmin.console.audit import audited
 from queueadmin.console.dead_letters import left_out
+from queueadmin.console.dead_letters.ahead import ahead
 from queueadmin.console.dead_letters.left_out import Why, why_left
 from queueadmin.console.operations import spooled
 from queueadmin.console.operations.moving import MoveResult, move_jobs
@@ -81,8 +83,7 @@ def retry_all(
     client = connection()
     asked = sum(client.zcard(keys.failed(name)) for name in names)
     with audited(actor=actor, action="retry_all", target=queue or "all", count=asked, reason=reason) as outcome:
-        seconds, micros = client.time()
-        pressed = seconds + micros / 1e6
+        pressed = server_time(client)
         transitions = Transitions(client)
         moved = 0
         whys: Counter[Why] = Counter()
@@ -113,12 +114,14 @@ def _retry_all_spooled(
     return result
 
 
-def _failed_before(client: redis.Redis, name: str, pressed: float, left: set[str]) -> Iterator[dict[str, float]]:
-    """Chunks of dead letters, with their scores, that failed before `pressed`, oldest first, each once.
+def _failed_before(client: redis.Redis, name: str, pressed: datetime, left: set[str]) -> Iterator[dict[str, float]]:
+    """Chunks of dead letters, with their scores, that failed before `pressed`, oldest first, each once; then those that
+    lie ahead of it.
 
     The caller moves what it is given or adds it to `left`; what stays is skipped by its rank.
     """
-    highest = f"({pressed + keys.SCORE_OFFSET:.6f}"
+    highest = f"({pressed.timestamp() + keys.SCORE_OFFSET:.6f}"
+    beyond = [(job_id, score) for _, job_id, score in ahead(client, [name], now=pressed)]
     seen: set[str] = set()
     skip = 0
     while found := _scores(client.zrangebyscore(keys.failed(name), "-inf", highest, skip, CHUNK, withscores=True)):
@@ -127,6 +130,8 @@ def _failed_before(client: redis.Redis, name: str, pressed: float, left: set[str
         if fresh:
             yield fresh
         skip += len(found) - len(fresh) + sum(job_id in left for job_id in fresh)
+    for some in chunks([(job_id, score) for job_id, score in reversed(beyond) if job_id not in seen]):
+        yield dict(some)
 
 
 def _scores(found: Any) -> dict[str, float]:

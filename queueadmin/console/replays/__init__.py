@@ -4,9 +4,8 @@
 to stop, and `engine` does it all a little at a time. Everything that must survive a crash is in the rows.
 """
 
-from queueadmin.console.replays.freezing import members
 from queueadmin.console.replays.options import BadOption, Options
 from queueadmin.console.replays.reading import failed_again, outcome, page, running, shown
 from queueadmin.console.replays.tuning import Tuning
 
-__all__ = ["BadOption", "Options", "Tuning", "failed_again", "members", "outcome", "page", "running", "shown"]
+__all__ = ["BadOption", "Options", "Tuning", "failed_again", "outcome", "page", "running", "shown"]

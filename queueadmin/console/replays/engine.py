@@ -14,7 +14,7 @@ from ingest.queue.transitions import Transitions
 from queueadmin.console.audit import audited
 from queueadmin.console.figures import counts
 from queueadmin.console.models import Replay, ReplayChunk
-from queueadmin.console.replays import freezing, keeping, moving, rules, settling, versions
+from queueadmin.console.replays import apart, freezing, keeping, moving, rules, settling, versions
 from queueadmin.console.replays.freezing import Freezing
 from queueadmin.console.replays.reading import outcome
 from queueadmin.console.replays.rules import CANARY, WINDOW, Pace
@@ -102,12 +102,13 @@ class Engine:
     def _freeze(self, replay: Replay, now: datetime) -> None:
         writing = self._freezing.get(replay.pk)
         if writing is None or writing.version != replay.version:
-            freezing.begin(replay)
+            if not replay.written and replay.size:
+                freezing.begin(replay)
             writing = self._freezing[replay.pk] = Freezing(self._client, replay)
         try:
             writing.step(replay, now, TURN)
         except Exception:
-            # What was met and not saved would be missing from the set, and whoever reads cannot go on: it begins anew.
+            # What was met and not saved would be missing from the set: a new one goes on where the row says.
             del self._freezing[replay.pk]
             raise
         if replay.frozen_at is not None:
@@ -127,6 +128,7 @@ class Engine:
         if replay.frozen_at is None:
             if replay.state == Replay.State.CANCELED:
                 replay.settled = True
+                apart.forget(self._client, replay.apart)
             return replay.settled
         over = replay.state in (Replay.State.STOPPED, Replay.State.CANCELED)
         if not replay.in_flight and (over or (replay.state == Replay.State.RUNNING and not rules.waiting(replay))):

@@ -214,22 +214,6 @@ def test_killed_between_the_script_and_the_row_nothing_is_doubled(
     assert len(stage.dead()) == {"retry": 2, "discard": 0, "restore": 60}[kind]
 
 
-def test_killed_while_it_is_written_down_it_is_written_anew(
-    stage: Stage, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, empty_redis: redis.Redis
-) -> None:
-    jobs.fail(700)
-    replay = stage.start(ramp=(1,))
-    monkeypatch.setattr("queueadmin.console.replays.engine.TURN", 0)
-    monkeypatch.setattr("queueadmin.console.replays.freezing._LOOK", 550)
-    stage.engine._freeze(replay, replay.created_at)
-    monkeypatch.setattr("queueadmin.console.replays.engine.TURN", 60)
-    stage.restart()
-    stage.step(replay)
-    assert replay.frozen_at
-    assert replay.size == 700
-    assert sum(len(chunk.marks) for chunk in ReplayChunk.objects.all()) == 700
-
-
 def test_nothing_matches_and_a_reason_is_needed(stage: Stage, jobs: Jobs) -> None:
     with pytest.raises(operations.NothingMatches):
         stage.start("source:nobody")
