@@ -15,6 +15,7 @@ from queueadmin.console.pages import (
 from queueadmin.console.pages import (
     buttons,
     failure_files,
+    failure_groups,
 )
 from queueadmin.console.pages import (
     devices as device_pages,
@@ -94,11 +95,11 @@ urlpatterns = [
     path("dead-letters/policies/set/", policy_pages.set_policy, name="set_policy"),
     path("dead-letters/policies/<int:pk>/remove/", policy_pages.remove_policy, name="remove_policy"),
     path("dead-letters/<str:group>/", failure_pages.dead_letters, name="failure_group"),
-    path("dead-letters/<str:group>/acknowledge/", failure_pages.acknowledge, name="acknowledge_group"),
-    path("dead-letters/<str:group>/resolve/", failure_pages.resolve, name="resolve_group"),
-    path("dead-letters/<str:group>/reopen/", failure_pages.reopen, name="reopen_group"),
-    path("dead-letters/<str:group>/note/", failure_pages.note, name="note_group"),
-    path("dead-letters/<str:group>/assign/", failure_pages.assign, name="assign_group"),
+    path("dead-letters/<str:group>/acknowledge/", failure_groups.acknowledge, name="acknowledge_group"),
+    path("dead-letters/<str:group>/resolve/", failure_groups.resolve, name="resolve_group"),
+    path("dead-letters/<str:group>/reopen/", failure_groups.reopen, name="reopen_group"),
+    path("dead-letters/<str:group>/note/", failure_groups.note, name="note_group"),
+    path("dead-letters/<str:group>/assign/", failure_groups.assign, name="assign_group"),
     path("saved-views/save/", saved_view_pages.save, name="save_view"),
     path("saved-views/<int:pk>/delete/", saved_view_pages.delete, name="delete_view"),
     path("jobs/", job_list_pages.job_list, name="jobs"),

@@ -1,24 +1,22 @@
-"""The dead letters: when they failed, of which causes, and which they are; and what people say of a cause. HTTP only.
+"""The dead letters: when they failed, of which causes, and which they are. HTTP only.
 
-What it shows is in failures, and in dead_letters while the index is not to be had; its buttons do what operations say.
+What it shows is in failures, and in dead_letters while the index is not to be had; what its address says is in
+failure_address.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import redis
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from ingest.queue import keys
 from ingest.queue.connections import connection, server_time
@@ -31,13 +29,12 @@ from queueadmin.console.failures.counting import ALL, SPANS
 from queueadmin.console.failures.triage import Bar
 from queueadmin.console.figures import marks
 from queueadmin.console.filters import Filter, FilterError, parse
-from queueadmin.console.filters.terms import Field, Time
-from queueadmin.console.filters.times import moment
+from queueadmin.console.filters.terms import Field
 from queueadmin.console.models import FailureGroup, SavedView
-from queueadmin.console.operations import GroupResult
 from queueadmin.console.pages import histogram
-from queueadmin.console.pages.answers import View, answer, do, needs
+from queueadmin.console.pages.answers import needs
 from queueadmin.console.pages.chips import chips
+from queueadmin.console.pages.failure_address import Asked, extended, field, window
 from queueadmin.console.pages.forms import DeadLettersForm
 from queueadmin.console.pages.lists import away, dead_list, here
 from queueadmin.console.queries import DeadLetter
@@ -57,35 +54,6 @@ DATABASE_AWAY: Final = "The database does not answer, so there are no causes to 
 NOT_WRITTEN: Final = "Nobody writes the index of dead letters; the publisher may be stopped. This is read from Redis."
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address says."""
-
-    chosen: Filter
-    group: str
-    span: str
-    cursor: str
-    #: Whether all groups are listed.
-    is_whole: bool = False
-    #: What the causes are ordered by, one of triage.SORTS.
-    sort: str = triage.SORTS[0]
-
-    @property
-    def base(self) -> str:
-        return reverse("console:failure_group", args=[self.group]) if self.group else reverse("console:dead_letters")
-
-    def to(self, chosen: Filter | None = None, /, *, group: str | None = None, **more: str) -> str:
-        """The address of the same with this instead."""
-        group = self.group if group is None else group
-        base = reverse("console:failure_group", args=[group]) if group else reverse("console:dead_letters")
-        sort = self.sort if self.sort != triage.SORTS[0] else ""
-        groups = "all" if self.is_whole else ""
-        chosen = self.chosen if chosen is None else chosen
-        said = {"filter": str(chosen), "span": self.span, "sort": sort, "groups": groups} | more
-        query = urlencode({name: value for name, value in said.items() if value})
-        return f"{base}?{query}" if query else base
-
-
 @never_cache
 @needs(VIEW_CONSOLE)
 @require_safe
@@ -103,8 +71,8 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
     try:
         chosen = parse(text)
         asked = Asked(chosen, group, span, cursor, is_whole=request.GET.get("groups") == "all", sort=sort)
-        if (moved := _moved(request, asked, queue if text or group else "")) is not None:
-            return redirect(asked.to(moved))
+        if (more := extended(request, asked, queue if text or group else "")) is not None:
+            return redirect(asked.to(more))
     except FilterError as error:
         asked = Asked(Filter(), group, span, "")
         typed = request.GET.get("more", "").strip() or text
@@ -115,37 +83,6 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
             return dead_list(request, queue, cursor)
         return dead_list(request, queue, cursor, {"views": _views(request), **_everything(asked, queue)})
     return _chosen(request, asked)
-
-
-def _moved(request: Request, asked: Asked, queue: str) -> Filter | None:
-    """The filter with what the page's own fields add to it; None: they add nothing. Raises FilterError."""
-    more, terms = request.GET.get("more", "").strip(), list(asked.chosen.terms)
-    if queue:
-        terms.append(Field("queue", (queue,)))
-    if "from" in request.GET or "to" in request.GET:
-        terms = [term for term in terms if not isinstance(term, Time)]
-        for key, name in (("since", "from"), ("until", "to")):
-            if given := request.GET.get(name, "").strip():
-                terms += parse(f"{key}:{_written(given)}").terms
-    if more:
-        terms += parse(more).terms
-    found = Filter(tuple(terms))
-    return None if found == asked.chosen else parse(str(found))
-
-
-def _written(given: str) -> str:
-    """What a field for a time holds, as filters write it: without a zone it is UTC."""
-    if not given[:1].isdigit() or "T" not in given.upper() or moment(given):
-        return given
-    for form in ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"):
-        try:
-            return f"{datetime.strptime(given, form):%Y-%m-%dT%H:%M:%S}Z"  # noqa: DTZ007 - UTC, said so on the page
-        except ValueError:
-            continue
-    return given
-
-
-# --- what is shown -------------------------------------------------------------------------------
 
 
 def _everything(asked: Asked, queue: str) -> dict[str, Any]:
@@ -250,9 +187,9 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
     return {
         "triage": found,
         "chart": chart,
-        "columns": [(column, asked.to(**_window(column.bar))) for column in chart.columns],
-        "since": _field(since),
-        "until": _field(until),
+        "columns": [(column, asked.to(**window(column.bar))) for column in chart.columns],
+        "since": field(since),
+        "until": field(until),
         "spans": [(name, asked.to(span=name), name == found.span) for name in (*SPANS, ALL)],
         "causes": [
             (each, asked.to(group=each.group.pk), each.group.pk == asked.group, histogram.trend(each.trend))
@@ -287,15 +224,6 @@ def _marks(bars: Sequence[Bar]) -> list[dict[str, Any]]:
     except redis.RedisError:
         deploys = []
     return [*deploys, *marks.of_people(at)]
-
-
-def _window(bar: Bar) -> dict[str, str]:
-    return {"from": _field(bar.start), "to": _field(bar.end)}
-
-
-def _field(at: datetime | None) -> str:
-    """As a field for a time holds it, in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M}" if at else ""
 
 
 def _listed(client: redis.Redis, asked: Asked, now: datetime) -> dict[str, Any]:
@@ -365,27 +293,3 @@ def _people() -> list[str]:
     """Who a group may be given to."""
     users = get_user_model().objects.filter(is_active=True).order_by("username")
     return list(users.values_list("username", flat=True)[:200])
-
-
-# --- what people say of a group --------------------------------------------------------------------
-
-
-def _button(operation: Callable[..., GroupResult], field: str = "") -> View:
-    @require_POST
-    @needs(TRIAGE_FAILURES)
-    def press(request: Request, group: str) -> HttpResponse:
-        back = reverse("console:failure_group", args=[group])
-        given = (request.POST.get(field, "").strip(),) if field else ()
-        try:
-            return do(request, lambda actor: operation(group, *given, actor=actor), back)
-        except ValueError as error:
-            return answer(request, str(error), messages.WARNING, back, 422)
-
-    return press
-
-
-acknowledge = _button(operations.acknowledge_group)
-resolve = _button(operations.resolve_group)
-reopen = _button(operations.reopen_group)
-note = _button(operations.note_group, "note")
-assign = _button(operations.assign_group, "assignee")

@@ -17,10 +17,10 @@ from ingest.queue.connections import server_time
 from queueadmin.console.failures import Indexer, matching, triage
 from queueadmin.console.filters import parse
 from queueadmin.console.models import Failure, FailureGroup
-from tests.console.conftest import Jobs, outcome
+from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import carry, fail
 from tests.console.failures.conftest import indexer
-from tests.console.pages.conftest import HTMX, message_after, text_of
+from tests.console.pages.conftest import text_of
 
 __all__ = ["indexer"]
 
@@ -193,31 +193,6 @@ def test_without_redis_it_says_so(operator: Client, no_redis: None) -> None:
 
 
 # --- what people say of a cause ----------------------------------------------------------------------
-
-
-def test_a_cause_is_acknowledged_resolved_and_opened_again(operator: Client, ids: list[str]) -> None:
-    group = group_of(ids[0])
-    page = text_of(operator.get(f"/dead-letters/{group}/"))
-    assert ">Acknowledge<" in page
-    for verb, said in (("acknowledge", "acknowledged"), ("resolve", "resolved"), ("reopen", "open")):
-        response = operator.post(f"/dead-letters/{group}/{verb}/")
-        assert response["Location"] == f"/dead-letters/{group}/"
-        assert f"ValueError is {said}." in message_after(operator, response)
-        assert (outcome().actor, outcome().target) == ("ada", f"group {group}")
-    assert "open by ada" in text_of(operator.get(f"/dead-letters/{group}/"))
-
-
-def test_a_note_and_an_assignee_are_kept_and_shown(operator: Client, ids: list[str]) -> None:
-    group = group_of(ids[0])
-    operator.post(f"/dead-letters/{group}/note/", {"note": "see <b>#8</b>"})
-    operator.post(f"/dead-letters/{group}/assign/", {"assignee": "ada"})
-    page = text_of(operator.get(f"/dead-letters/{group}/"))
-    assert "see &lt;b&gt;#8&lt;/b&gt;" in page
-    assert "<b>ada</b> has it" in page
-    refused = operator.post(f"/dead-letters/{group}/assign/", {"assignee": "nobody at all"}, headers=HTMX)
-    assert refused.status_code == 422
-    assert operator.post(f"/dead-letters/{group}/note/", {"note": "x" * 2001}, headers=HTMX).status_code == 422
-    assert FailureGroup.objects.get(pk=group).note == "see <b>#8</b>"
 
 
 def test_a_viewer_sees_causes_and_no_buttons(sign_in: Callable[..., Client], ids: list[str]) -> None:
