@@ -56,6 +56,9 @@ class Counts:
     end: int
     #: By fingerprint; also causes with no failure in the chosen time.
     causes: Mapping[str, Counted]
+    #: Failures after the last bar, which stand in that one, since they are there: Redis' clock was set back after them,
+    #: or a stock worker's machine is ahead of it.
+    ahead: int = 0
 
 
 def counts(
@@ -70,17 +73,17 @@ def counts(
         scales = [_scale(end, SPANS[span])]
     elif span == ALL:
         first = rows.aggregate(first=Min("failed_at"))["first"]
-        scales = [_scale(end, end - _minute(first) if first else 60)]
+        scales = [_scale(end, max(end - _minute(first), 0) if first else 60)]
     else:  # all at once: a bar of each span is some whole bars of the shorter ones
         scales = [_scale(end, minutes) for minutes in SPANS.values()]
     found = list(_looked_at(rows, scales, since, until))
     if len(scales) == 1:
-        return Counts(span, scales[0], end, _by_cause(found, scales[0]))
+        return _counts(span, scales[0], end, found)
     newest = max((row.newest for row in found), default=now)
     age = now - (min(newest, since) if since else newest)
     for (name, minutes), scale in zip(SPANS.items(), scales, strict=True):
         if age <= timedelta(minutes=minutes):
-            return Counts(name, scale, end, _by_cause(found, scale))
+            return _counts(name, scale, end, found)
     return counts(rows, now=now, span=ALL, since=since, until=until)
 
 
@@ -122,19 +125,21 @@ def _looked_at(
     return itertools.starmap(_Row, found)
 
 
-def _by_cause(found: Iterable[_Row], scale: Scale) -> dict[str, Counted]:
+def _counts(span: str, scale: Scale, end: int, found: Iterable[_Row]) -> Counts:
     causes: dict[str, Counted] = {}
+    ahead, last = 0, end - end % scale.step
     for row in found:
         cause = causes.setdefault(row.fingerprint, Counted({}))
         if row.bar >= scale.start:
-            bar = row.bar - row.bar % scale.step
+            bar = min(row.bar - row.bar % scale.step, last)
             cause.bars[bar] = cause.bars.get(bar, 0) + row.all
+            ahead += row.all if row.bar >= last + scale.step else 0
         if row.first and row.last:
             cause.count += row.chosen
             cause.poison += row.poison
             cause.first = min(cause.first or row.first, row.first)
             cause.last = max(cause.last or row.last, row.last)
-    return causes
+    return Counts(span, scale, end, causes, ahead)
 
 
 def _scale(end: int, minutes: int) -> Scale:

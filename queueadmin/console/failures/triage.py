@@ -42,6 +42,8 @@ class Bar:
     end: datetime
     count: int
     own: int
+    #: Of `count`, those after `end`, as Counts says: of the last bar alone.
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def _bars(counted: Counts, group: str) -> tuple[Bar, ...]:
             _moment(minute + step),
             sum(cause.bars.get(minute, 0) for cause in counted.causes.values()),
             own.get(minute, 0),
+            counted.ahead if minute + step > counted.end else 0,
         )
         for minute in range(start, counted.end + 1, step)
     )

@@ -72,7 +72,7 @@ def _written(given: str) -> str:
 
 
 def window(bar: Bar) -> dict[str, str]:
-    return {"from": field(bar.start), "to": field(bar.end)}
+    return {"from": field(bar.start), "to": "" if bar.ahead else field(bar.end)}
 
 
 def field(at: datetime | None) -> str:

@@ -187,6 +187,7 @@ def _found(asked: Asked, now: datetime) -> dict[str, Any]:
     return {
         "triage": found,
         "chart": chart,
+        "ahead": found.bars[-1].ahead,
         "columns": [(column, asked.to(**window(column.bar))) for column in chart.columns],
         "since": field(since),
         "until": field(until),

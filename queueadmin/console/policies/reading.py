@@ -74,7 +74,11 @@ def causes_with(policy: RetentionPolicy, least: int) -> "QuerySet[FailureGroup]"
 
 
 def told(rows: "QuerySet[Failure]", now: datetime) -> "QuerySet[Failure]":
-    """Of these, those that push others out of a count now: what they push out has been told for NOTICE."""
+    """Of these, those that push others out of a count now: what they push out has been told for NOTICE.
+
+    What lies ahead of Redis' clock (that was set back, or a stock worker's machine is ahead) pushes nothing out, and is
+    kept until its own time has come: nothing goes that nobody can tell the age of.
+    """
     return rows.filter(failed_at__lte=now - NOTICE)
 
 

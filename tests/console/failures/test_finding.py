@@ -19,6 +19,7 @@ from queueadmin.console.models import Failure
 from queueadmin.console.replays.apart import set_apart
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import carry, dlq, fail, refused
+from tests.console.dead_letters.test_ahead import put_ahead
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
@@ -201,3 +202,18 @@ def test_x1_what_came_back_a_moment_ago_is_met(indexer: Indexer, jobs: Jobs, emp
 
 def _met(client: redis.Redis, bound: Bound) -> set[str]:
     return {record.id for record in failures.matching(client, parse(""), now=server_time(client), bound=bound)}
+
+
+def test_what_lies_ahead_of_a_clock_that_was_set_back_is_found(
+    ids: list[str], indexer: Indexer, jobs: Jobs, empty_redis: redis.Redis
+) -> None:
+    """And what failed since, which stands before what the index read last: the registries are read then."""
+    put_ahead(empty_redis, ids[:2])
+    indexer.step()
+    (late,) = fail(jobs)
+    found = {record.id for record in failures.matching(empty_redis, Filter(), now=server_time(empty_redis))}
+    assert found == {*ids, late}
+    assert by_replay(empty_redis, Filter()) == {*ids, late}
+    assert by_page(Filter()) == set(ids)
+    indexer.step()
+    assert by_page(Filter()) == {*ids, late}

@@ -10,6 +10,7 @@ from ingest.queue import keys
 from queueadmin.console import operations
 from queueadmin.console.operations import Elsewhere, retries
 from tests.console.conftest import WORKER, Jobs, outcome
+from tests.console.dead_letters.test_ahead import put_ahead
 
 pytestmark = pytest.mark.django_db
 
@@ -138,3 +139,10 @@ def test_retry_all_drops_entries_without_a_job(jobs: Jobs, empty_redis: redis.Re
 def test_retry_all_of_an_unknown_queue_names_the_four(empty_redis: redis.Redis) -> None:
     with pytest.raises(ValueError, match="critical, high, medium, low"):
         operations.retry_all(actor="ada", queue="urgent")
+
+
+def test_retry_all_takes_what_lies_ahead_of_redis_clock_along(jobs: Jobs, empty_redis: redis.Redis) -> None:
+    """It was set back since they failed."""
+    ids = jobs.fail(4)
+    put_ahead(empty_redis, ids[:2])
+    assert operations.retry_all(actor="ada").moved == 4

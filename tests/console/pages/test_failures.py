@@ -1,5 +1,6 @@
 """The page of dead letters: bars, causes, jobs, filters, and what is shown without the index (issue 8)."""
 
+import html
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from queueadmin.console.filters import parse
 from queueadmin.console.models import Failure, FailureGroup
 from tests.console.conftest import Jobs
 from tests.console.dead_letters.conftest import carry, fail
+from tests.console.dead_letters.test_ahead import put_ahead
 from tests.console.failures.conftest import indexer
 from tests.console.pages.conftest import text_of
 
@@ -273,3 +275,17 @@ def test_where_it_failed_tells_two_causes_with_one_message_apart(
     group = FailureGroup.objects.get(frames__startswith="shop/orders").pk
     assert "shop/orders.py:charge → shop/bank.py:ask</p>" in text_of(operator.get(f"/dead-letters/{group}/"))
     assert "shop/bank.py:ask</span>" in text_of(operator.get(f"/replays/new/?filter=group:{group}"))
+
+
+def test_what_lies_ahead_of_redis_clock_is_in_the_last_bar_and_in_what_that_leads_to(
+    operator: Client, ids: list[str], indexer: Indexer, empty_redis: redis.Redis
+) -> None:
+    """The clock was set back since they failed."""
+    put_ahead(empty_redis, ids[:2], seconds=3000, queue="low")
+    indexer.step()
+    page = text_of(operator.get("/dead-letters/?filter=kind:alert&span=3h"))
+    assert "now, and 2 ahead of Redis’ clock" in page
+    bar = re.findall(r'<a href="([^"]+)"[^>]+data-to="([^"]*)" data-count="(\d+)"[^>]+and later: ', page)
+    assert [(end, count) for _, end, count in bar] == [("", "5")]
+    chosen = operator.get(html.unescape(bar[0][0]), follow=True)
+    assert all(job_id in text_of(chosen) for job_id in ids)

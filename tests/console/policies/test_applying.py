@@ -160,3 +160,11 @@ def test_nothing_goes_by_what_somebody_changed_meanwhile(shelf: Shelf, monkeypat
     shelf.policies.step()
     assert removed
     assert shelf.dead() == {job_id}
+
+
+def test_what_lies_ahead_of_the_clock_stays_and_pushes_nothing_out(shelf: Shelf) -> None:
+    """Redis' clock was set back, or another machine's is ahead."""
+    ids = shelf.fail(40, 3, 2, -1, -400)
+    shelf.keep(30, 2)
+    shelf.step()
+    assert shelf.dead() == set(ids[1:])
