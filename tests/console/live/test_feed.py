@@ -6,16 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from channels.testing import WebsocketCommunicator
+from django.test import Client
 
-from queueadmin.console.figures.snapshot import Snapshot
+from ingest.queue import connections
+from queueadmin.console.figures import history, metrics
 from queueadmin.console.live import feed
+from tests.conftest import Valkey
+from tests.console.live.conftest import SAMPLE, a_socket, frame_of, publish
 
 pytestmark = pytest.mark.asyncio
-
-SAMPLE = Snapshot.from_json((Path(__file__).parents[1] / "samples" / "snapshot.json").read_bytes())
 
 
 def _text(seq: int) -> str:
@@ -98,3 +102,67 @@ async def test_one_frame_is_for_all_who_follow() -> None:
     async with soon():
         frames = await asyncio.gather(*waiting)
     assert len({id(frame) for frame in frames}) == 1
+
+
+# --- through a socket -----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_with_no_publisher_the_process_reads_for_itself(
+    session: Client, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENT_SECONDS", 0.2)
+    async with a_socket(session) as socket:
+        await socket.connect(timeout=10)
+        await frame_of(socket)
+        frame = await frame_of(socket)
+        assert (frame["type"], frame["redis"]["status"]) == ("snapshot", "connected")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_redis")
+async def test_without_redis_it_opens_and_shows_the_last_known_numbers(
+    session: Client, settings: Any, tmp_path: Path
+) -> None:
+    layer = dict(settings.CHANNEL_LAYERS["default"])
+    layer["CONFIG"] = {**layer["CONFIG"], "hosts": [f"unix://{tmp_path}/nobody.sock"]}
+    settings.CHANNEL_LAYERS = {"default": layer}
+    metrics.remember(SAMPLE)
+    async with a_socket(session) as socket:
+        assert (await socket.connect(timeout=10))[0]
+        first, second = await frame_of(socket), await frame_of(socket)
+    assert first == {"type": "history", "step": 1, "columns": history.columns(), "release": "", "rows": []}
+    assert second["redis"]["status"] == "disconnected"
+    assert second["verdict"]["status"] == "degraded"
+    assert second["totals"] == json.loads(SAMPLE.as_json())["totals"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_it_goes_on_by_itself_when_redis_comes_back(
+    session: Client, settings: Any, own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENT_SECONDS", 0.3)
+    layer = dict(settings.CHANNEL_LAYERS["default"])
+    layer["CONFIG"] = {**layer["CONFIG"], "hosts": [own_valkey.url]}
+    settings.CHANNEL_LAYERS = {"default": layer}
+    connections.close_connections()
+    settings.REDIS_URL = own_valkey.url
+    async with a_socket(session) as socket:
+        await socket.connect(timeout=10)
+        await frame_of(socket)
+        await _frame_with(socket, "connected")
+        await asyncio.to_thread(own_valkey.kill)
+        await _frame_with(socket, "disconnected")
+        await asyncio.to_thread(own_valkey.start)
+        await _frame_with(socket, "connected")
+        # And it follows the publisher again, not only its own reading.
+        async with asyncio.timeout(20):
+            while (await frame_of(socket)).get("seq") != SAMPLE.seq:
+                await publish()
+    connections.close_connections()
+
+
+async def _frame_with(socket: WebsocketCommunicator, status: str) -> None:
+    async with asyncio.timeout(30):
+        while (frame := await frame_of(socket))["type"] != "snapshot" or frame["redis"]["status"] != status:
+            pass

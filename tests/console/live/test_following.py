@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 import redis
+from asgiref.sync import sync_to_async
+from django.test import Client
 
 from queueadmin.console.live import following
+from queueadmin.console.live.consumers import NOT_LOGGED_IN
 from queueadmin.console.live.following import Following
+from queueadmin.console.live.lifecycle import Lifecycle
 from tests.conftest import wait_until
+from tests.console.conftest import Jobs
+from tests.console.live.conftest import a_socket, job_frame
 
 pytestmark = pytest.mark.asyncio
 
@@ -132,3 +138,54 @@ async def test_when_the_last_one_goes_nothing_is_left(jobs_of: Following, looked
         assert (jobs_of._followers, jobs_of._frames, jobs_of._task) == ({}, {}, None)
         async with jobs_of.followed("a") as follower:
             assert await follower.next() == "a 2"
+
+
+# --- through a socket -----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_page_follows_one_job(session: Client, empty_redis: redis.Redis) -> None:
+    """B7: through the whole way, from the script to the socket."""
+    jobs = Jobs(empty_redis)
+    [one], [other] = await sync_to_async(jobs.enqueue)(1), await sync_to_async(jobs.enqueue)(1)
+    stop = asyncio.Event()
+    forwarding = asyncio.create_task(Lifecycle(lambda: True).run(stop))
+    try:
+        async with a_socket(session) as socket:
+            await socket.connect(timeout=10)
+            await socket.send_json_to({"follow": one})
+            assert (await job_frame(socket, one))["job"]["state"] == "queued"
+            claim = await sync_to_async(jobs.start)()
+            assert (await job_frame(socket, one, "started"))["job"]["attempts"] == 1
+            await sync_to_async(jobs.transitions.progress)("high", claim, one, value=40, line="nearly")
+            while (frame := await job_frame(socket, one))["job"]["progress"] is None:
+                pass
+            assert (frame["job"]["progress"], frame["log"]) == (40, ["nearly"])
+            await sync_to_async(jobs.transitions.fail)("high", claim, "w", [jobs.failure(one)])
+            assert (await job_frame(socket, one, "failed"))["job"]["error"]["type"] == "ValueError"
+            await socket.send_json_to({"follow": other})
+            assert (await job_frame(socket, other))["job"]["state"] == "started"
+            await socket.send_json_to({"follow": None})
+    finally:
+        stop.set()
+        await forwarding
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"follow":7}', '{"follow":"' + "x" * 256 + '"}', "[" * 100_000])
+async def test_what_a_page_may_not_say_is_ignored(session: Client, empty_redis: redis.Redis, text: str) -> None:
+    async with a_socket(session) as socket:
+        await socket.connect(timeout=10)
+        await socket.send_to(text_data=text)
+        await socket.send_to(bytes_data=b"\xff")
+        await socket.send_json_to({"follow": "nobody"})
+        assert (await job_frame(socket, "nobody"))["job"] is None
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_without_a_login_nothing_is_followed(empty_redis: redis.Redis) -> None:
+    async with a_socket() as socket:
+        await socket.connect(timeout=10)
+        await socket.send_json_to({"follow": "nobody"})
+        assert (await socket.receive_output(timeout=10))["code"] == NOT_LOGGED_IN
+        assert await socket.receive_nothing(timeout=0.2)
