@@ -3,10 +3,12 @@
 import sys
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import defaults
 from rest_framework.exceptions import APIException, MethodNotAllowed
 
@@ -52,9 +54,16 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     if not is_away:
         return defaults.server_error(request)
     # Without the request: what it would bring to the page asks the database.
-    here = request.get_full_path() if request.method == "GET" else request.path
+    here = request.get_full_path() if request.method == "GET" else _page_of(request)
     page = render_to_string("503.html", {"here": here, "read_only": read_only})
     return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The page that the button stood on: most that is posted to answers no GET."""
+    page = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
+    return page if ours else f"{settings.SCRIPT_NAME}/"
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:

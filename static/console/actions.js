@@ -19,11 +19,15 @@ document.addEventListener('htmx:beforeSwap', event => {
     location.assign(`${came}?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
 });
+/* The page that is answered instead says it at its top. */
+const whatIsAway = page =>
+  new DOMParser().parseFromString(page, 'text/html').querySelector('.code-no + h1')?.textContent.trim()
+    ?? 'Redis or the database does not answer';
 document.addEventListener('htmx:responseError', event => {
-  const { status } = event.detail.xhr;
+  const { status, responseText } = event.detail.xhr;
   if (event.detail.xhr.getResponseHeader('HX-Trigger')) return; // it was said already, in better words
   toast(status === 403 ? 'Refused: your account may not do this, or the page is too old. Reload it and try again.'
-    : status === 503 ? 'Redis cannot be reached. Nothing was changed.'
+    : status === 503 ? `${whatIsAway(responseText)}. What was done until then shows once it is back.`
       : `The server answered ${status}. Look at the list for what was done.`, 'error');
 });
 document.addEventListener('htmx:sendError', () =>

@@ -36,6 +36,18 @@ def _open_list_with(page: Page, *job_ids: str) -> None:
     live(page)
 
 
+def test_what_is_away_when_a_button_is_pressed_is_named(page: Page, complaints: list[str]) -> None:
+    """The database was, and the page said that Redis was, and that nothing was changed."""
+    page.goto("/")
+    live(page)
+    away = '<p class="code-no">503</p>\n<h1>The database does not answer</h1>'  # as of templates/503.html
+    page.route("**/recover-stalled/", lambda route: route.fulfill(status=503, content_type="text/html", body=away))
+    page.locator("#recover").click()
+    said = "The database does not answer. What was done until then shows once it is back."
+    expect(page.locator("#toast")).to_contain_text(said)
+    complaints[:] = [each for each in complaints if "503" not in each]
+
+
 def test_b3_a_paused_queue_stands_still_until_it_is_resumed(page: Page, send: Send) -> None:
     page.goto("/")
     live(page)

@@ -68,7 +68,7 @@ def _ask(request: Request) -> HttpResponse:
     except redis.RedisError as error:
         return render(request, "console/away.html", {"away": away(error)}, status=503)
     except (DatabaseError, InterfaceError):
-        return render(request, "console/away.html", {"away": DATABASE_AWAY}, status=503)
+        return render(request, "console/away.html", {"away": DATABASE_AWAY, "what": "The database"}, status=503)
     held = granted(request.user)
     further = {"filter": str(chosen), "so-far": _written(found, chosen, at)}
     context = {
@@ -129,7 +129,7 @@ def _press(request: Request) -> HttpResponse:
     except redis.RedisError as error:
         return render(request, "console/away.html", {"away": away(error)}, status=503)
     except (DatabaseError, InterfaceError):
-        return render(request, "console/away.html", {"away": DATABASE_AWAY}, status=503)
+        return render(request, "console/away.html", {"away": DATABASE_AWAY, "what": "The database"}, status=503)
     return _do(request, chosen, able.get(said["verb"], ()), said, asking)
 
 

@@ -89,6 +89,9 @@ def test_while_the_database_is_away_it_is_not_a_fault_of_ours(client: Client, se
     assert (page.status_code, page.headers["retry-after"]) == (503, "5")
     assert "The database does not answer" in page.content.decode()
     assert 'href="/no-database/?a=1&amp;b=2"' in page.content.decode()
+    for referer, here in (("http://localhost/jobs/?x=1", "http://localhost/jobs/?x=1"), ("http://elsewhere/", "/")):
+        page = client.post("/no-database/", headers={"referer": referer})  # nobody looks again at what is pressed
+        assert f'class="btn main" href="{here}"' in page.content.decode()
     assert "/somewhere" not in page.content.decode()
 
 
