@@ -22,6 +22,13 @@ class NoSuchUser(ValueError):
     """Nobody who may sign in has this name. Nothing was changed."""
 
 
+class NoteChanged(ValueError):
+    """Somebody else wrote another note since its writer looked. Nothing was changed."""
+
+    def __init__(self, note: str) -> None:
+        super().__init__(f"Somebody changed the note meanwhile, so yours was not kept: {note or 'none'}")
+
+
 @dataclass(frozen=True, slots=True)
 class GroupResult:
     #: As it is now. None: there is no such group.
@@ -53,13 +60,19 @@ def reopen_group(fingerprint: str, *, actor: str, reason: str = "") -> GroupResu
     return _to(fingerprint, _Status.OPEN, "reopen_group", actor, reason)
 
 
-def note_group(fingerprint: str, note: str, *, actor: str, reason: str = "") -> GroupResult:
-    """Keep this note with the group, in place of the one before. Raises ValueError for one of more than NOTE."""
+def note_group(fingerprint: str, note: str, was: str | None = None, *, actor: str, reason: str = "") -> GroupResult:
+    """Keep this note with the group, in place of the one before.
+
+    `was`: the note that its writer saw, else whatever it was. Raises ValueError for one of more than NOTE, and
+    NoteChanged.
+    """
     if len(note) > NOTE:
         raise ValueError(f"A note has at most {NOTE:,} characters, not {len(note):,}.")
     note = note.replace("\0", "\ufffd").strip()
 
     def change(group: FailureGroup) -> str:
+        if was is not None and _lines(was) != _lines(group.note):
+            raise NoteChanged(note)
         group.note = note
         return "has a new note" if note else "has no note any more"
 
@@ -77,6 +90,11 @@ def assign_group(fingerprint: str, assignee: str, *, actor: str, reason: str = "
         return f"is {assignee}'s" if assignee else "is nobody's"
 
     return _change(fingerprint, "assign_group", change, actor, reason, lambda group: group.assignee == assignee)
+
+
+def _lines(text: str) -> list[str]:
+    """A form posts other ends of lines than the page showed."""
+    return text.strip().splitlines()
 
 
 def _to(fingerprint: str, status: FailureGroup.Status, action: str, actor: str, reason: str) -> GroupResult:

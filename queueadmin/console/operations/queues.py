@@ -43,6 +43,8 @@ class ResumeResult:
     was_paused: bool
     #: Queues of those asked for that another pause still holds.
     still_paused: tuple[str, ...]
+    #: Whether that is the pause of all queues.
+    by_all: bool = False
 
     @property
     def sentence(self) -> str:
@@ -54,7 +56,8 @@ class ResumeResult:
                 return f"All queues go on; {listed(self.still_paused)} {verb} still paused."
             return "All queues go on."
         if self.still_paused:
-            return f"{self.queue} is still paused, because all queues are."
+            why = "because all queues are" if self.by_all else "by somebody who pressed at the same moment"
+            return f"{self.queue} is still paused, {why}."
         return f"{self.queue} goes on." if self.was_paused else f"{self.queue} was not paused; nothing was changed."
 
 
@@ -92,7 +95,7 @@ def resume(queue: str | None, *, actor: str, reason: str = "") -> ResumeResult:
         paused = _paused(client)
         asked: Sequence[str] = settings.PRIORITIES if queue is None else [queue]
         still = tuple(name for name in asked if name in paused or keys.ALL_QUEUES in paused)
-        result = ResumeResult(queue, was_paused, still)
+        result = ResumeResult(queue, was_paused, still, keys.ALL_QUEUES in paused)
         outcome.sentence = result.sentence
     return result
 

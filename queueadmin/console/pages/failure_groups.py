@@ -14,12 +14,15 @@ from queueadmin.console.pages.answers import View, answer, do, needs
 from queueadmin.console.request import Request
 
 
-def _button(operation: Callable[..., GroupResult], field: str = "") -> View:
+def _button(operation: Callable[..., GroupResult], field: str = "", was: str = "") -> View:
+    """`field`: what is given. `was`: the field that says what the page showed of it, which may be missing."""
+
     @require_POST
     @needs(TRIAGE_FAILURES)
     def press(request: Request, group: str) -> HttpResponse:
         back = reverse("console:failure_group", args=[group])
-        given = (request.POST.get(field, "").strip(),) if field else ()
+        given = [request.POST.get(field, "").strip()] if field else []
+        given += [request.POST[was]] if was in request.POST else []
         try:
             return do(request, lambda actor: operation(group, *given, actor=actor), back)
         except ValueError as error:
@@ -31,5 +34,5 @@ def _button(operation: Callable[..., GroupResult], field: str = "") -> View:
 acknowledge = _button(operations.acknowledge_group)
 resolve = _button(operations.resolve_group)
 reopen = _button(operations.reopen_group)
-note = _button(operations.note_group, "note")
+note = _button(operations.note_group, "note", "was")
 assign = _button(operations.assign_group, "assignee")

@@ -87,6 +87,18 @@ def test_a_note_and_whose_it_is(group: FailureGroup) -> None:
         operations.note_group(group.pk, "x" * 2001, actor="ada")
 
 
+def test_a_note_that_was_written_meanwhile_is_not_lost(group: FailureGroup) -> None:
+    """Two write at once, each from the page that they see: the second one's text comes back, the first one's stays."""
+    operations.note_group(group.pk, "the disk\r\nis full", "", actor="ada")
+    with pytest.raises(ValueError, match="changed the note meanwhile, so yours was not kept: ask globex"):
+        operations.note_group(group.pk, "ask globex", "", actor="bob")
+    group.refresh_from_db()
+    assert group.note == "the disk\r\nis full"
+    operations.note_group(group.pk, "ask globex", "the disk\nis full ", actor="bob")
+    group.refresh_from_db()
+    assert group.note == "ask globex"
+
+
 def test_an_unknown_group(group: FailureGroup) -> None:
     assert operations.resolve_group("nonsense", actor="ada").sentence == (
         "There is no such group of failures; nothing was changed."

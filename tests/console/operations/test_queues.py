@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from ingest.queue import keys
+from ingest.queue.transitions import Transitions
 from queueadmin.console import operations
 from tests.console.conftest import WORKER, Jobs, outcome
 
@@ -52,6 +53,14 @@ def test_pausing_all_is_one_pause_beside_those_of_single_queues(jobs: Jobs) -> N
     resumed = operations.resume(None, actor="ada")
     assert (resumed.still_paused, resumed.sentence) == (("low",), "All queues go on; low is still paused.")
     assert _claims(jobs, "high")
+
+
+def test_a_pause_that_comes_between_is_not_said_to_be_of_all(
+    empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations.pause("low", actor="bob")
+    monkeypatch.setattr(Transitions, "resume", lambda *_: True)  # and bob presses again at once
+    assert "by somebody who pressed at the same moment" in operations.resume("low", actor="ada").sentence
 
 
 def test_resuming_what_is_not_paused_says_so(empty_redis: redis.Redis) -> None:

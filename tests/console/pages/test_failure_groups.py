@@ -42,5 +42,7 @@ def test_a_note_and_an_assignee_are_kept_and_shown(operator: Client, group: str)
     assert "<b>ada</b> has it" in page
     refused = operator.post(f"/dead-letters/{group}/assign/", {"assignee": "nobody at all"}, headers=HTMX)
     assert refused.status_code == 422
+    refused = operator.post(f"/dead-letters/{group}/note/", {"note": "mine", "was": "what I saw"})
+    assert "changed the note meanwhile, so yours was not kept: mine" in message_after(operator, refused)
     assert operator.post(f"/dead-letters/{group}/note/", {"note": "x" * 2001}, headers=HTMX).status_code == 422
     assert FailureGroup.objects.get(pk=group).note == "see <b>#8</b>"
