@@ -57,7 +57,7 @@ def test_poison_is_left_unless_asked(jobs: Jobs, empty_redis: redis.Redis) -> No
     call_command("dlq", "retry", "--yes", stdout=io.StringIO(), stderr=told)
     assert "2 jobs left out, being poison; see --include-poison." in told.getvalue()
     assert empty_redis.llen(keys.queue("high")) == 1
-    assert refused("retry", "--yes", "reason:poison")[0] == 1
+    assert refused("retry", "--yes", "reason:poison") == (1, "No other dead letter matches.")
     assert dlq("retry", "--yes", "reason:poison", "--include-poison").startswith("2 of 2")
 
 

@@ -18,6 +18,11 @@ class ReasonNeeded(ValueError):
         self.count = count
 
 
+def lacks_reason(count: int, reason: str) -> bool:
+    """Whether so many jobs need one, and none is said."""
+    return count > REASON_FROM and not reason.strip()
+
+
 def need_reason(ids: Sequence[str], reason: str, done: str = "removed") -> None:
     """Raises ReasonNeeded for more than REASON_FROM jobs without one."""
     need_reason_for(len(set(ids)), reason, done)
@@ -25,6 +30,6 @@ def need_reason(ids: Sequence[str], reason: str, done: str = "removed") -> None:
 
 def need_reason_for(count: int, reason: str, done: str = "removed", *, at_least: bool = False) -> None:
     """The same for so many jobs, or `at_least` so many."""
-    if count > REASON_FROM and not reason.strip():
+    if lacks_reason(count, reason):
         many = f"{'at least ' if at_least else ''}{jobs(count)}"
         raise ReasonNeeded(f"{many[0].upper()}{many[1:]} would be {done}; over {REASON_FROM} need a reason.", count)

@@ -33,10 +33,12 @@ from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import KEYS, Filter, FilterError, parse
 from queueadmin.console.management import dlq_policies, dlq_trash
 from queueadmin.console.operations import REASON_FROM, FrozenResult
+from queueadmin.console.operations.reasons import lacks_reason
 from queueadmin.console.saved_views import shared
 from queueadmin.console.words import listed
 
 _NOTHING: Final = "No dead letter matches."
+_NOTHING_ELSE: Final = "No other dead letter matches."
 _MOST_GROUPS: Final = 1_000_000
 #: A term that begins with a minus, which argparse would take for an option: all but -h and -v.
 _NEGATED: Final = re.compile(r"-(?!-|h$|v\d?$)\S")
@@ -219,6 +221,7 @@ class Command(BaseCommand):
                     reason=options["reason"],
                     tell=tell,
                 ),
+                nothing=_NOTHING_ELSE if whys else _NOTHING,
             )
 
     def _replay(self, chosen: Filter, count: int, options: dict[str, Any]) -> None:
@@ -226,8 +229,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._print(f"{_dead_letters(count)} would be replayed.\n")
             return
-        if count > REASON_FROM and not options["reason"].strip():
-            raise CommandError(f"{_dead_letters(count)} match; over {REASON_FROM} need --reason.", returncode=2)
+        _need_reason(count, options)
         if count and not options["yes"] and not self._agreed(f"Replay {_dead_letters(count)}?"):
             raise CommandError("Nothing was changed.")
         try:
@@ -288,15 +290,15 @@ class Command(BaseCommand):
         question: str,
         would: str,
         change: Callable[[Callable[[FrozenResult], None]], FrozenResult | operations.MarkResult],
+        nothing: str = _NOTHING,
     ) -> None:
-        """Ask, do it, say what was done."""
+        """Ask, do it, say what was done; `nothing` is said where there is none."""
         if not len(frozen):
-            raise CommandError(_NOTHING)
+            raise CommandError(nothing)
         if options["dry_run"]:
             self._print(f"{_dead_letters(len(frozen))} {would}.\n")
             return
-        if len(frozen) > REASON_FROM and not options["reason"].strip():
-            raise CommandError(f"{_dead_letters(len(frozen))} match; over {REASON_FROM} need --reason.", returncode=2)
+        _need_reason(len(frozen), options)
         if not options["yes"] and not self._agreed(question):
             raise CommandError("Nothing was changed.")
         last: FrozenResult | None = None
@@ -368,6 +370,12 @@ def _write(output: Path, text: Iterator[str]) -> None:
         except BaseException:
             os.unlink(file.name)
             raise
+
+
+def _need_reason(count: int, options: dict[str, Any]) -> None:
+    """Before anybody is asked; the operation would refuse it after that. Raises CommandError."""
+    if lacks_reason(count, options["reason"]):
+        raise CommandError(f"{_dead_letters(count)} match; over {REASON_FROM} need --reason.", returncode=2)
 
 
 def _dead_letters(count: int) -> str:
