@@ -6,7 +6,6 @@ import re
 import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -20,25 +19,21 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from ingest.queue.connections import connection, server_time
-from queueadmin.console import operations
 from queueadmin.console.audit import AuditUnavailable
-from queueadmin.console.command_line import actor, typed
-from queueadmin.console.dead_letters import Frozen, Record, freeze
+from queueadmin.console.command_line import typed
+from queueadmin.console.dead_letters import Record
 from queueadmin.console.dead_letters.export import lines
-from queueadmin.console.dead_letters.left_out import told, why_left
 from queueadmin.console.dead_letters.tables import group_table, record_table, summary
 from queueadmin.console.failures import matching
 from queueadmin.console.failures.causes import causes
 from queueadmin.console.failures.triage import SORTS
 from queueadmin.console.filters import KEYS, Filter, FilterError, parse
 from queueadmin.console.management import dlq_policies, dlq_trash
-from queueadmin.console.operations import REASON_FROM, FrozenResult
-from queueadmin.console.operations.reasons import lacks_reason
+from queueadmin.console.management.dlq_changes import NOTHING, Changes
+from queueadmin.console.operations import REASON_FROM
 from queueadmin.console.saved_views import shared
-from queueadmin.console.words import listed
+from queueadmin.console.words import dead_letters
 
-_NOTHING: Final = "No dead letter matches."
-_NOTHING_ELSE: Final = "No other dead letter matches."
 _MOST_GROUPS: Final = 1_000_000
 #: A term that begins with a minus, which argparse would take for an option: all but -h and -v.
 _NEGATED: Final = re.compile(r"-(?!-|h$|v\d?$)\S")
@@ -132,7 +127,7 @@ class Command(BaseCommand):
             if action in _UNFILTERED:
                 _UNFILTERED[action](options, self._print)
             else:
-                getattr(self, f"_{action}")(chosen, options)
+                self._of_filter(action)(chosen, options)
             self.stdout.flush()
         except redis.RedisError as error:
             raise CommandError(f"Redis does not answer: {error}") from None
@@ -140,6 +135,18 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except BrokenPipeError:  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _of_filter(self, action: str) -> Callable[[Filter, dict[str, Any]], None]:
+        changes = Changes(self._print, self.stderr)
+        return {
+            "list": self._list,
+            "groups": self._groups,
+            "export": self._export,
+            "retry": changes.retry,
+            "discard": changes.discard,
+            "mark": changes.mark,
+            "unmark": changes.unmark,
+        }[action]
 
     def _chosen(self, options: dict[str, Any]) -> Filter:
         try:
@@ -173,7 +180,7 @@ class Command(BaseCommand):
                 self._print(line + "\n")
                 count += records
         if not count:
-            raise CommandError(_NOTHING)
+            raise CommandError(NOTHING)
 
     def _groups(self, chosen: Filter, options: dict[str, Any]) -> None:
         client = connection()
@@ -184,147 +191,7 @@ class Command(BaseCommand):
         elif groups:
             self._print("".join(f"{line}\n" for line in group_table(groups)))
         if not groups:
-            raise CommandError(_NOTHING)
-
-    def _retry(self, chosen: Filter, options: dict[str, Any]) -> None:
-        whys: Counter[str] = Counter()
-        include = {name: options[name] for name in ("include_poison", "include_permanent")}
-
-        def without_left(records: Iterator[Record]) -> Iterator[Record]:
-            for record in records:
-                error, permanent = record.shown["error"], record.shown["permanent"]
-                if why := why_left(error["reason"], permanent=permanent, **include):
-                    whys[why] += 1
-                else:
-                    yield record
-
-        now = server_time(connection())
-        with freeze(without_left(matching(connection(), chosen, now=now))) as frozen:
-            if whys:
-                flags = listed([f"--include-{why}" for why in ("poison", "permanent") if whys[why]])
-                self.stderr.write(f"{told(whys['poison'], whys['permanent'])}; see {flags}.")
-            to = options["to"]
-            if options["replay"]:
-                self._replay(chosen, len(frozen), options)
-                return
-            self._change(
-                frozen,
-                options,
-                question=f"Put {_dead_letters(len(frozen))} {f'into {to}' if to else 'back into their queues'}?",
-                would=f"would be put {f'into {to}' if to else 'back into their queues'}",
-                change=lambda tell: operations.retry_frozen(
-                    frozen,
-                    chosen=str(chosen.fixed(now)),
-                    to=to,
-                    **whys,
-                    actor=actor(),
-                    reason=options["reason"],
-                    tell=tell,
-                ),
-                nothing=_NOTHING_ELSE if whys else _NOTHING,
-            )
-
-    def _replay(self, chosen: Filter, count: int, options: dict[str, Any]) -> None:
-        """Begin one with what matches when it is agreed to; `count` do now."""
-        if options["dry_run"]:
-            self._print(f"{_dead_letters(count)} would be replayed.\n")
-            return
-        _need_reason(count, options)
-        if count and not options["yes"] and not self._agreed(f"Replay {_dead_letters(count)}?"):
-            raise CommandError("Nothing was changed.")
-        try:
-            begun = operations.start_replay(
-                chosen,
-                to=options["to"],
-                include_poison=options["include_poison"],
-                include_permanent=options["include_permanent"],
-                actor=actor(),
-                reason=options["reason"],
-            )
-        except operations.NothingMatches:
-            raise CommandError(_NOTHING) from None
-        except operations.ReasonNeeded as error:
-            raise CommandError(f"{error} See --reason.", returncode=2) from None
-        except (DatabaseError, InterfaceError) as error:
-            raise CommandError(f"The database does not answer: {error}") from None
-        self._print(f"{begun.sentence} See /replays/{begun.replay.pk}/.\n")
-
-    def _discard(self, chosen: Filter, options: dict[str, Any]) -> None:
-        now = server_time(connection())
-        with freeze(matching(connection(), chosen, now=now)) as frozen:
-            self._change(
-                frozen,
-                options,
-                question=f"Move {_dead_letters(len(frozen))} to the trash?",
-                would="would be moved to the trash",
-                change=lambda tell: operations.discard_frozen(
-                    frozen, chosen=str(chosen.fixed(now)), actor=actor(), reason=options["reason"], tell=tell
-                ),
-            )
-
-    def _mark(self, chosen: Filter, options: dict[str, Any], *, permanent: bool = True) -> None:
-        now = server_time(connection())
-        what = "as permanent" if permanent else "as not permanent any more"
-
-        def mark(frozen: Frozen) -> operations.MarkResult:
-            ids = [place.id for _, places in frozen.chunks(500) for place in places]
-            return operations.mark(ids, permanent=permanent, actor=actor(), reason=options["reason"])
-
-        with freeze(matching(connection(), chosen, now=now)) as frozen:
-            self._change(
-                frozen,
-                options,
-                question=f"Mark {_dead_letters(len(frozen))} {what}?",
-                would=f"would be marked {what}",
-                change=lambda _: mark(frozen),
-            )
-
-    def _unmark(self, chosen: Filter, options: dict[str, Any]) -> None:
-        self._mark(chosen, options, permanent=False)
-
-    def _change(
-        self,
-        frozen: Frozen,
-        options: dict[str, Any],
-        *,
-        question: str,
-        would: str,
-        change: Callable[[Callable[[FrozenResult], None]], FrozenResult | operations.MarkResult],
-        nothing: str = _NOTHING,
-    ) -> None:
-        """Ask, do it, say what was done; `nothing` is said where there is none."""
-        if not len(frozen):
-            raise CommandError(nothing)
-        if options["dry_run"]:
-            self._print(f"{_dead_letters(len(frozen))} {would}.\n")
-            return
-        _need_reason(len(frozen), options)
-        if not options["yes"] and not self._agreed(question):
-            raise CommandError("Nothing was changed.")
-        last: FrozenResult | None = None
-
-        def tell(result: FrozenResult) -> None:
-            nonlocal last
-            last = result
-
-        try:
-            result = change(tell)
-        except (redis.RedisError, KeyboardInterrupt) as error:
-            done = last.sentence if last else "Nothing was changed."
-            why = "Stopped" if isinstance(error, KeyboardInterrupt) else f"Redis does not answer: {error}"
-            raise CommandError(f"{why}. {done}") from None
-        self._print(result.sentence + "\n")
-        if options["action"] == "discard" and isinstance(result, FrozenResult) and result.moved:
-            self.stderr.write(f"To bring it back: manage.py dlq undo {result.operation}")
-        if not result.moved:
-            raise SystemExit(1)
-
-    def _agreed(self, question: str) -> bool:
-        if not sys.stdin.isatty():
-            raise CommandError("Nobody can be asked here; say --yes.", returncode=2)
-        self.stderr.write(f"{question} [y/N] ", ending="")
-        self.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+            raise CommandError(NOTHING)
 
     def _export(self, chosen: Filter, options: dict[str, Any]) -> None:
         count = 0
@@ -345,9 +212,9 @@ class Command(BaseCommand):
                 _write(output, text)
             except OSError as error:
                 raise CommandError(f"{output} cannot be written: {error.strerror}.") from None
-            self.stderr.write(f"{_dead_letters(count)} written to {output}.")
+            self.stderr.write(f"{dead_letters(count)} written to {output}.")
         if not count:
-            raise CommandError(_NOTHING)
+            raise CommandError(NOTHING)
 
     def _print(self, text: str) -> None:
         # Half a surrogate pair, which JSON can name, is no text.
@@ -370,16 +237,6 @@ def _write(output: Path, text: Iterator[str]) -> None:
         except BaseException:
             os.unlink(file.name)
             raise
-
-
-def _need_reason(count: int, options: dict[str, Any]) -> None:
-    """Before anybody is asked; the operation would refuse it after that. Raises CommandError."""
-    if lacks_reason(count, options["reason"]):
-        raise CommandError(f"{_dead_letters(count)} match; over {REASON_FROM} need --reason.", returncode=2)
-
-
-def _dead_letters(count: int) -> str:
-    return "1 dead letter" if count == 1 else f"{count:,} dead letters"
 
 
 def _positive(text: str) -> int:
