@@ -44,10 +44,9 @@ def save_view(
             raise CannotSave(f"There are {MOST} views of yours; delete one first.")
         told = shared or (before is not None and before.shared)
         with audited(actor=actor, action="save_view", target=name, count=1) if told else nullcontext() as outcome:
-            view = before or SavedView(owner=actor[:200], name=name)
-            view.filter, view.span, view.sort, view.shared = str(chosen), span, sort, shared
-            view.created_at = timezone.now()
-            view.save()
+            said = {"filter": str(chosen), "span": span, "sort": sort, "shared": shared, "created_at": timezone.now()}
+            # Pressed twice at once both see none of the name.
+            view, _ = SavedView.objects.update_or_create(owner=actor[:200], name=name, defaults=said)
             sentence = f"The view “{name}” is saved{' for all' if shared else ''}."
             if outcome is not None:
                 outcome.count, outcome.sentence = 1, sentence
