@@ -320,6 +320,9 @@ class RetentionPolicy(models.Model):
     the dead letters of the cause are kept, whatever is said for all.
     """
 
+    #: What is said of a cause, whichever it is.
+    SAID: ClassVar = ("keep_days", "keep_count", "set_by", "set_at", "reason", "starts_at")
+
     #: FailureGroup's; empty: for all causes that have no policy of their own.
     fingerprint = models.CharField(max_length=12, blank=True, unique=True)
     #: Kept for so many days after the failure.

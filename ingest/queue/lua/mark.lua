@@ -1,4 +1,5 @@
--- failed (a dead letter): whether whatever moves many at once leaves it where it is. A requeue takes the mark off.
+-- failed (a dead letter): whether whatever moves many at once leaves it where it is. A requeue takes the mark off, but for
+-- one by a replay, which may give the job back as it was.
 -- ARGV: request, queue, '1' to mark it or '' to take the mark off, job id …
 -- Reply: the ids of those that changed
 

@@ -33,7 +33,6 @@ _WRITTEN: Final = tuple(
     field.name for field in Failure._meta.concrete_fields if not field.primary_key and field.name != _KEY
 )
 _SHORT: Final = {field.name: field.max_length for field in Failure._meta.concrete_fields if field.max_length}
-_POLICY: Final = ("keep_days", "keep_count", "set_by", "set_at", "reason", "starts_at")
 _SEEN: Final = (
     "UPDATE console_failuregroup SET first_at = CASE WHEN first_at > %s THEN %s ELSE first_at END,"
     " last_at = CASE WHEN last_at < %s THEN %s ELSE last_at END WHERE fingerprint = %s"
@@ -144,7 +143,7 @@ def _inherit(groups: Sequence[FailureGroup], rows: Sequence[Failure], before: Se
         group.first_at = min(group.first_at, earlier.first_at)
     policies = {policy.fingerprint: policy for policy in RetentionPolicy.objects.filter(fingerprint__in=heirs.values())}
     inherited = [
-        RetentionPolicy(**{name: getattr(policies[earlier], name) for name in _POLICY}, fingerprint=heir)
+        RetentionPolicy(**{name: getattr(policies[earlier], name) for name in RetentionPolicy.SAID}, fingerprint=heir)
         for heir, earlier in heirs.items()
         if earlier in policies
     ]

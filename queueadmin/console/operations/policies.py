@@ -61,7 +61,7 @@ def set_policy(
     if not policy.reason:
         raise ReasonNeeded(f"Say why: {warned(count, policy.starts_at)}", count)
     with audited(actor=actor, action="set_policy", target=str(policy), count=1, reason=reason) as outcome:
-        values = {name: getattr(policy, name) for name in _SET}
+        values = {name: getattr(policy, name) for name in RetentionPolicy.SAID}
         policy, _ = RetentionPolicy.objects.update_or_create(fingerprint=group, defaults=values)
         said = (
             f"Of {policy}: kept {policies.kept(policy)}."
@@ -70,9 +70,6 @@ def set_policy(
         )
         outcome.count, outcome.sentence = 1, f"{said} {warned(count, policy.starts_at)}"
     return PolicyResult(policy, outcome.sentence)
-
-
-_SET = ("keep_days", "keep_count", "set_by", "set_at", "reason", "starts_at")
 
 
 def remove_policy(policy: RetentionPolicy, *, actor: str, reason: str = "") -> PolicyResult:

@@ -17,7 +17,7 @@ from queueadmin.console.models import Replay, ReplayChunk
 from queueadmin.console.replays import apart, freezing, keeping, moving, rules, settling, versions
 from queueadmin.console.replays.freezing import Freezing
 from queueadmin.console.replays.reading import outcome
-from queueadmin.console.replays.rules import CANARY, WINDOW, Pace
+from queueadmin.console.replays.rules import CANARY, WINDOW, Throttle
 from queueadmin.console.replays.versions import Overtaken
 
 #: Seconds that one replay may take of a step, so that another one's rate holds beside it.
@@ -40,7 +40,7 @@ class Engine:
         self._client, self._clock = client, clock
         self._transitions = Transitions(client)
         self._freezing: dict[int, Freezing] = {}
-        self._paces: dict[int, Pace] = {}
+        self._throttles: dict[int, Throttle] = {}
         self._forgets_at = clock()
 
     def step(self) -> None:
@@ -51,7 +51,7 @@ class Engine:
         replays = list(Replay.objects.filter(settled=False).order_by("id"))
         known = {replay.pk for replay in replays}
         self._freezing = {key: value for key, value in self._freezing.items() if key in known}
-        self._paces = {key: value for key, value in self._paces.items() if key in known}
+        self._throttles = {key: value for key, value in self._throttles.items() if key in known}
         if not replays:
             return
         now = server_time(self._client)
@@ -159,15 +159,15 @@ class Engine:
         elif not rules.is_unlimited(replay):
             clock = self._clock()
             # As if it had gone on for the second before: a first step moves what each step does.
-            pace = self._paces.setdefault(replay.pk, Pace(clock - 1))
-            room = min(room, pace.allows(rate, clock))
+            throttle = self._throttles.setdefault(replay.pk, Throttle(clock - 1))
+            room = min(room, throttle.allows(rate, clock))
         left, until = room, time.monotonic() + TURN
         while left > 0 and replay.chunk >= 0 and time.monotonic() < until:
             moved = moving.move(self._client, self._transitions, replay, min(left, _GO), now)
             # One that had moved already costs no time of a worker.
             left -= moved
             if rate:
-                self._paces[replay.pk].spend(moved)
+                self._throttles[replay.pk].spend(moved)
             if rules.is_unlimited(replay):
                 break
         return rules.is_unlimited(replay) and replay.chunk >= 0

@@ -1,4 +1,4 @@
-"""How many members may go now, and whether the replay must stop. Pure but for the clock that a pace is given."""
+"""How many members may go now, and whether the replay must stop. Pure but for the clock that a throttle is given."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -11,13 +11,13 @@ RECENT: Final = 200
 #: Members that are released and have not ended: no more are released beyond it, however fast they may go, so that a
 #: stop comes before the harm, and one look at all of them takes some 30 ms.
 WINDOW: Final = 2_000
-#: Seconds for which a pace may catch up: after a longer gap (a restart, a pause) it goes on, it does not burst.
+#: Seconds for which a throttle may catch up: after a longer gap (a restart, a pause) it goes on, it does not burst.
 _CATCH_UP: Final = 2.0
 #: The place in the ramp before its first rate.
 CANARY: Final = -1
 
 
-class Pace:
+class Throttle:
     """So many a second, whatever the beat in which it is asked."""
 
     def __init__(self, now: float) -> None:
