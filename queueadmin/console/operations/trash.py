@@ -69,7 +69,8 @@ def purge_trash(queue: str, *, typed: str, actor: str, reason: str, counted_at: 
                 scores = dict(chunk)
                 gone += len(transitions.purge(queue, scores, scores=scores))
                 outcome.count, outcome.sentence = gone, PurgeResult(queue, gone).sentence
-        result = PurgeResult(queue, gone, max(count - looked_at, 0))
+        # Counted anew: what somebody brings back meanwhile is there no more.
+        result = PurgeResult(queue, gone, int(client.zcount(keys.trash(queue), "-inf", now)))
         outcome.count, outcome.sentence = gone, result.sentence
     return result
 
