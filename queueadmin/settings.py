@@ -230,6 +230,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
     "queueadmin.console.visible.VisibleControls",
+    "queueadmin.console.pages.not_allowed.NotAllowedPage",
 ]
 ROOT_URLCONF = "queueadmin.urls"
 ASGI_APPLICATION = "queueadmin.asgi.application"
