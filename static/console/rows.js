@@ -24,22 +24,28 @@ document.addEventListener('keydown', event => {
 });
 
 /* What had the focus before a part was replaced: its id, its row's place and what it does there. A second part that is
-   replaced before the first has settled finds the focus gone already, and leaves what the first one knew. */
-const SETTLES = 1000; // ms
+   replaced before the first has settled finds the focus gone already, and leaves what the first one knew, until
+   somebody presses something. */
 let held = null;
-document.addEventListener('htmx:beforeSwap', () => {
-  const element = document.activeElement, at = performance.now();
-  if (element !== document.body) held = { element, id: element.id, row: rows().indexOf(element.closest('tr')), at };
-  else if (held && at - held.at > SETTLES) held = null;
-});
-document.addEventListener('htmx:afterSettle', () => {
+const giveBack = () => {
   if (!held || document.activeElement !== document.body) return;
-  const { element, id, row } = held, all = rows();
+  const { element, id, list, place, row } = held, stays = list?.isConnected;
+  const among = stays ? [...list.rows] : rows(), at = stays ? place : row;
   held = null;
   const again = element.isConnected ? element : id && document.getElementById(id);
   if (again) again.focus();
-  if (document.activeElement === document.body && row >= 0) enter(all[Math.min(row, all.length - 1)]);
+  if (document.activeElement === document.body && at >= 0) enter(among[Math.min(at, among.length - 1)]);
+};
+document.addEventListener('htmx:beforeSwap', () => {
+  const element = document.activeElement, tr = element.closest('tr'), list = tr?.closest('tbody');
+  if (element !== document.body) held = { element, id: element.id, list, place: tr?.sectionRowIndex, row: rows().indexOf(tr) };
 });
+document.addEventListener('htmx:afterSettle', giveBack);
+/* A row that was taken out settles outside of the page, where nobody hears of it; an emptied list is fetched anew. */
+document.addEventListener('htmx:afterRequest', () => { if (held?.list?.isConnected && held.list.rows.length) giveBack(); });
+for (const type of ['pointerdown', 'keydown']) {
+  document.addEventListener(type, event => { if (!event.repeat) held = null; }, { capture: true, passive: true });
+}
 /* A dialog gives the focus back to its opener; one that its action hid hands it to what stands there instead. */
 document.addEventListener('close', event => {
   const opener = document.querySelector(`[data-dialog="${CSS.escape(event.target.id)}"]`);

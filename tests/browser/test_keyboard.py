@@ -53,10 +53,12 @@ def test_rows_are_walked_and_the_focus_stays_when_one_goes(page: Page, send: Sen
     for job_id in dead:
         expect(page.get_by_role("button", name=f"Retry {job_id}")).to_be_visible()
     retry = page.locator("#latest tbody tr button").first
+    pressed = page.get_by_role("button", name=retry.get_attribute("aria-label") or "")
     # Else it is dead again at once, and the first row another one.
     with _stopped(instance, "worker"):
         retry.focus()
         page.keyboard.press("Enter")
+        expect(pressed).to_have_count(0)
         expect(page.locator("#latest tbody tr").first.locator(":focus")).to_have_count(1)
 
 
