@@ -13,6 +13,7 @@ from django.test import TransactionTestCase
 from pytest_django.plugin import DjangoDbBlocker
 
 from ingest import spool
+from tests import patience
 from tests.emptying import Emptying
 from tests.postgres import Cluster, programs
 from tests.valkey import MAXMEMORY, Valkey
@@ -48,6 +49,21 @@ def _session_valkey() -> Iterator[Valkey]:
     yield server
     server.stop()
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _waits() -> Iterator[dict[patience.Wait, float]]:
+    """A busy machine is no outage. Returns what the product waits."""
+    of_product = patience.of_product()
+    with patience.waiting(patience.long()):
+        yield of_product
+
+
+@pytest.fixture
+def impatient(_waits: dict[patience.Wait, float]) -> Iterator[None]:
+    """For what hangs on purpose: given up as soon as the product does."""
+    with patience.waiting(_waits):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from queueadmin.run import children
 from queueadmin.run.home import socket_folder
 from queueadmin.run.supervise import Supervisor
 from tests.migrated import give_database
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ADMIN_PASSWORD = "lantern-orbit-42"  # known to tests only; every instance here is thrown away
@@ -99,11 +99,10 @@ class Instance:
         process = self.launch()
         wait_until(
             lambda: process.poll() is not None or "queueadmin runs at" in self.said(),
-            seconds=110,
             what="the start",
         )
         assert process.poll() is None, self.said()
-        wait_until(self._is_ready, seconds=60, what=f"readiness of {self.home}")
+        wait_until(self._is_ready, what=f"readiness of {self.home}")
         if not _are_collected():
             _collected[:] = [self.home / "static"]
         return self
@@ -124,7 +123,7 @@ class Instance:
         """Stop it as Ctrl-C does and return its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=PATIENCE)
 
     def said(self) -> str:
         """All that it has written to its output since the last start."""
@@ -138,10 +137,21 @@ class Instance:
         return {p["name"]: p["pid"] for p in supervisor.processes() if p["pid"]}
 
     def kill(self, program: str) -> int:
-        """kill -9 one program; return the pid that it had."""
-        pid = self.pids()[program]
+        """kill -9 one program, once it runs: it may be between two lives; return the pid that it had."""
+        pid = self.pid_of(program)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def pid_of(self, program: str) -> int:
+        """The pid of one program, once it runs."""
+        found: dict[str, int] = {}
+
+        def runs() -> bool:
+            found.update(self.pids())
+            return program in found
+
+        wait_until(runs, what=f"{program} running")
+        return found[program]
 
     def alive(self) -> list[children.Child]:
         """Every process of it that is alive, whoever its parent is."""

@@ -17,7 +17,7 @@ async def accepts_all(scope: Any, receive: Any, send: Any) -> None:
 def opens(app: Any, origin: bytes | None, path: str = "/ws/console/") -> bool:
     async def connect() -> bool:
         headers = [(b"host", b"localhost"), *([(b"origin", origin)] if origin is not None else [])]
-        opened, _ = await WebsocketCommunicator(app, path, headers=headers).connect(timeout=10)
+        opened, _ = await WebsocketCommunicator(app, path, headers=headers).connect(timeout=60)
         return bool(opened)
 
     return asyncio.run(connect())

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent
 
 
 @pytest.mark.postgres
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_database_tests_hold_on_postgresql(postgres: Cluster) -> None:
     run("both_databases and not long", postgres)
 

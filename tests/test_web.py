@@ -40,13 +40,13 @@ def _answers(port: int) -> bool:
 
 
 def _told(port: int) -> dict[str, float]:
-    found: dict[str, float] = requests.get(f"http://127.0.0.1:{port}/", timeout=10).json()
+    found: dict[str, float] = requests.get(f"http://127.0.0.1:{port}/", timeout=60).json()
     return found
 
 
 def test_sending_waits_for_a_slow_reader_so_that_nothing_heaps_up(port: int) -> None:
     """Issue 7, point 6. Daphne by itself would keep all of it in memory."""
-    reader = socket.create_connection(("127.0.0.1", port), timeout=30)
+    reader = socket.create_connection(("127.0.0.1", port), timeout=60)
     key = base64.b64encode(os.urandom(16)).decode()
     reader.sendall(
         "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -70,5 +70,5 @@ def test_an_answer_that_breaks_off_is_cut_off_and_others_are_answered(port: int)
     after that."""
     url = f"http://127.0.0.1:{port}"
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        requests.get(f"{url}/half", timeout=20)
-    assert [requests.get(f"{url}/before", timeout=20).status_code for _ in range(2)] == [500, 500]
+        requests.get(f"{url}/half", timeout=60)
+    assert [requests.get(f"{url}/before", timeout=60).status_code for _ in range(2)] == [500, 500]

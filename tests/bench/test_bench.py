@@ -30,7 +30,6 @@ def _figures(said: dict[str, Any]) -> dict[str, tuple[float | None, str]]:
     return {row["name"]: (row["ours"], row["note"]) for row in said["rows"]}
 
 
-@pytest.mark.timeout(400)
 def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
     said = _bench("enqueue", "memory", "idle", "requeue", "freeze", "policies", "scripts", "posts")
     assert said["machine"]["cores"] >= 1
@@ -58,7 +57,6 @@ def test_each_figure_of_the_queue_and_of_the_door_can_be_measured() -> None:
 
 @pytest.mark.long
 @pytest.mark.postgres
-@pytest.mark.timeout(600)
 def test_each_figure_that_needs_a_database_or_patience_can_be_measured() -> None:
     figures = _figures(
         _bench("drain", "recovery", "spool", "snapshot", "alerts", "pages", "dead_letters", "viewers", "bulk", "points")
@@ -71,7 +69,6 @@ def test_each_figure_that_needs_a_database_or_patience_can_be_measured() -> None
 
 @pytest.mark.long
 @pytest.mark.browser
-@pytest.mark.timeout(400)
 @pytest.mark.skipif(not chromium(), reason="no Chromium was found")
 def test_each_figure_of_the_screen_can_be_measured() -> None:
     figures = _figures(_bench("screen"))

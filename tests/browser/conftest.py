@@ -35,7 +35,7 @@ ARGUMENTS = [
     f"--disable-features={','.join(NO_FEATURES)}",
 ]
 #: ms; a busy machine paints late, a wrong page never gets there.
-PATIENCE = 20_000
+PATIENCE = 120_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 Send = Callable[..., str]
@@ -124,7 +124,7 @@ def send(instance: Instance) -> Send:
 
     def send_one(**event: object) -> str:
         event.setdefault("title", f"browser test {uuid.uuid4().hex[:8]}")
-        answer = requests.post(f"{instance.url}/api/v1/events", json=event, timeout=10)
+        answer = requests.post(f"{instance.url}/api/v1/events", json=event, timeout=60)
         assert answer.status_code == 202, answer.text
         job_id: str = answer.json()["id"]
         return job_id

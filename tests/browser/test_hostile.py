@@ -76,7 +76,7 @@ class Writer:
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """From outside; None: it was refused in words."""
-        answer = requests.post(f"{self.instance.url}{path}", json=body, timeout=10)
+        answer = requests.post(f"{self.instance.url}{path}", json=body, timeout=60)
         assert answer.status_code < 500, answer.text
         assert answer.headers["Content-Type"].partition(";")[0] in ("application/json", "application/problem+json")
         found: dict[str, Any] = answer.json()

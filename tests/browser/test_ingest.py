@@ -32,7 +32,7 @@ def test_a_source_is_added_and_the_page_turns_at_its_first_event(open_page: Open
     assert found.violations_count == 0, found.generate_report()
 
     answer = requests.post(
-        f"{instance.url}/api/v1/events", json={"title": "First"}, headers={"X-API-KEY": secret}, timeout=10
+        f"{instance.url}/api/v1/events", json={"title": "First"}, headers={"X-API-KEY": secret}, timeout=60
     )
     assert answer.status_code == 202, answer.text
     expect(page.locator("#waiting")).to_have_attribute("data-state", "arrived")
@@ -41,7 +41,7 @@ def test_a_source_is_added_and_the_page_turns_at_its_first_event(open_page: Open
     row = page.locator("tr", has=page.get_by_role("rowheader", name=source)).first
     expect(row.locator('[data-l="accepted"]')).to_have_text("1")
     for _ in range(2):
-        requests.post(f"{instance.url}/api/v1/events", json={}, headers={"X-API-KEY": secret}, timeout=10)
+        requests.post(f"{instance.url}/api/v1/events", json={}, headers={"X-API-KEY": secret}, timeout=60)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     expect(row.locator('[data-l="accepted"]')).to_have_text("3")  # by itself, through the socket
@@ -115,7 +115,7 @@ def test_without_scripts_it_is_whole_and_asks_when_told_to(open_page: OpenPage, 
 
 def send(instance: Instance, source: str) -> None:
     """One event of it, and wait until it is counted."""
-    answer = requests.post(f"{instance.url}/api/v1/events", json={"source": source}, timeout=10)
+    answer = requests.post(f"{instance.url}/api/v1/events", json={"source": source}, timeout=60)
     assert answer.status_code == 202, answer.text
     with instance.redis() as client:
         wait_until(lambda: int(client.hget(tally_source(source), "accepted") or 0) > sent.get(source, 0))

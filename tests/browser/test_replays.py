@@ -26,7 +26,7 @@ def source(instance: Instance, send: Send) -> str:
         for fault, count, total in (("error:20", 2, 2), ("error:4", 10, 12)):
             for _ in range(count):
                 send(source=name, severity="low", fault=fault)
-            wait_until(lambda total=total: are_dead(client, name, total), seconds=60, what="the dead letters")  # type: ignore[misc]
+            wait_until(lambda total=total: are_dead(client, name, total), what="the dead letters")  # type: ignore[misc]
     return name
 
 

@@ -24,7 +24,7 @@ from tests.browser.test_live import _stopped
 from tests.instance import ADMIN_PASSWORD, Instance
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.long
 
 ROLES: Final = ("viewer", "operator", "admin")
 
@@ -148,7 +148,7 @@ class World:
         with self.instance.redis() as client:
             client.delete(keys.PAUSED)
             clear(client, lambda source, message: source == f"roles-{self.mark}")
-            wait_until(lambda: self.instance.answers("/readyz") and client.scard(keys.WORKERS) > 0, seconds=60)
+            wait_until(lambda: self.instance.answers("/readyz") and client.scard(keys.WORKERS) > 0)
 
 
 _PEOPLE: Final = """

@@ -35,7 +35,7 @@ def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 
 def _send(address: str, **event: object) -> requests.Response:
-    return requests.post(f"{address}/api/v1/events", json={"title": uuid.uuid4().hex, **event}, timeout=10)
+    return requests.post(f"{address}/api/v1/events", json={"title": uuid.uuid4().hex, **event}, timeout=60)
 
 
 class _Addresses(HTMLParser):
@@ -54,10 +54,10 @@ class _Addresses(HTMLParser):
 
 def _signed_in(address: str) -> requests.Session:
     session = requests.Session()
-    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(f"{address}/login/", timeout=10).text)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', session.get(f"{address}/login/", timeout=60).text)
     assert token is not None
     form = {"username": "admin", "password": ADMIN_PASSWORD, "csrfmiddlewaretoken": token[1]}
-    answer = session.post(f"{address}/login/", form, timeout=10, allow_redirects=False)
+    answer = session.post(f"{address}/login/", form, timeout=60, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (302, f"{PREFIX}/")
     assert {cookie.path for cookie in session.cookies} == {f"{PREFIX}/"}
     return session
@@ -71,17 +71,17 @@ def test_no_page_leads_out_of_the_prefix(below: Instance) -> None:
         found = _send(below.url, fault="permanent", severity="high").headers["Location"]
         assert found.startswith(f"{PREFIX}/api/v1/jobs/")
         job = f"{proxy.url}{found}"
-        wait_until(lambda: session.get(job, timeout=10).json()["state"] == "failed", what="the dead letter")
-        assert all(link.startswith(f"{PREFIX}/") for link in session.get(job, timeout=10).json()["links"].values())
+        wait_until(lambda: session.get(job, timeout=60).json()["state"] == "failed", what="the dead letter")
+        assert all(link.startswith(f"{PREFIX}/") for link in session.get(job, timeout=60).json()["links"].values())
         seen, out = _crawl(session, address, f"{address}/jobs/{job.rpartition('/')[2]}/")
         assert (out, proxy.outside) == ([], [])
         assert seen >= PAGES, PAGES - seen
         assert any(path.startswith("/static/") for path in seen)
-        assert session.get(f"{address}/api/schema/", timeout=10).json()["servers"] == [{"url": PREFIX}]
-        assert requests.get(f"{address}/nothing", timeout=10).headers["Content-Type"].startswith("text/html")
-        missing = requests.get(f"{address}/api/v1/nothing", timeout=10)
+        assert session.get(f"{address}/api/schema/", timeout=60).json()["servers"] == [{"url": PREFIX}]
+        assert requests.get(f"{address}/nothing", timeout=60).headers["Content-Type"].startswith("text/html")
+        missing = requests.get(f"{address}/api/v1/nothing", timeout=60)
         assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/problem+json")
-        gone = requests.get(f"{address}/jobs/", timeout=10, allow_redirects=False).headers["Location"]
+        gone = requests.get(f"{address}/jobs/", timeout=60, allow_redirects=False).headers["Location"]
         assert gone == f"{PREFIX}/login/?next={PREFIX}/jobs/"
 
 
@@ -99,7 +99,7 @@ def _crawl(session: requests.Session, address: str, *begin: str) -> tuple[set[st
         if path in seen or not page.startswith(f"{address}/") or path.startswith(SKIPPED):
             continue
         seen.add(path)
-        answer = session.get(page, timeout=20, allow_redirects=False)
+        answer = session.get(page, timeout=60, allow_redirects=False)
         assert answer.status_code < 400, (page, answer.status_code)
         is_html = answer.headers["Content-Type"].startswith("text/html")
         leads = _Addresses(answer.text).found if is_html else set()

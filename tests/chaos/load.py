@@ -122,7 +122,7 @@ class Load:
                 f"{self._url}/api/v1/events",
                 json=events if len(events) > 1 else events[0],
                 headers=headers,
-                timeout=10,
+                timeout=60,
             )
         except requests.RequestException:
             return request

@@ -18,7 +18,7 @@ from tests.instance import NOT_PASSED_ON, REPOSITORY, free_port
 from tests.waiting import NotInTime, wait_until
 
 #: Seconds in which everything must have come to its end, on a busy machine.
-DEADLINE: Final = 40.0
+DEADLINE: Final = 300.0
 _COMMANDS: Final[dict[Program, tuple[str, ...]]] = {"worker": ("rqworker", QUEUE), "maintain": ("maintain",)}
 
 _context = multiprocessing.get_context("forkserver")

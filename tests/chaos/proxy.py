@@ -170,7 +170,7 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
         if _loop is None:
             _loop = asyncio.new_event_loop()
             threading.Thread(target=_loop.run_forever, name="proxies", daemon=True).start()
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop).result(timeout=30)
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop).result(timeout=60)
 
 
 def slowly(rng: random.Random) -> Callable[[Message], Treatment]:

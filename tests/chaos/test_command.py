@@ -15,7 +15,6 @@ def chaos(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 def test_a_fault_of_the_whole_product_loses_and_doubles_nothing() -> None:
     run = chaos("--only", "worker-busy", "--database", "sqlite", "--seed", "1")
     assert run.returncode == 0, run.stdout + run.stderr

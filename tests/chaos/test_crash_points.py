@@ -12,8 +12,6 @@ from tests.chaos.points import Point, Program, Store, Strike, When
 from tests.chaos.roles import QUEUE
 from tests.postgres import Cluster
 
-pytestmark = pytest.mark.timeout(300)
-
 LIFE = {life.name: life for life in LIVES}
 
 

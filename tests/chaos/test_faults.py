@@ -15,8 +15,6 @@ from tests.chaos.product import Product, Setup
 from tests.chaos.run_fault import run_fault
 from tests.chaos.table import line
 
-pytestmark = pytest.mark.timeout(400)
-
 FAULT = {fault.name: fault for fault in FAULTS}
 SAMPLE = ("web-again", "valkey-away", "held-back", "valkey-away-django")
 #: `alone` has a sample in tests/flows/test_without_redis.py, too.

@@ -151,10 +151,10 @@ def test_what_vector_is_told_to_send_is_taken(daphne: Daphne, empty_redis: redis
         sink["uri"].replace(ADDRESS, daphne.url),
         data=gzip.compress(b'{"id":"1","source":"vector","title":"a"}\n{"id":"2","source":"vector","title":"b"}\n'),
         headers={"Content-Type": "application/x-ndjson", "Content-Encoding": sink["compression"]},
-        timeout=30,
+        timeout=60,
     )
     assert (answer.status_code, len(stored_ids(empty_redis))) == (202, 2)
-    assert requests.head(sink["healthcheck"]["uri"].replace(ADDRESS, daphne.url), timeout=30).status_code == 200
+    assert requests.head(sink["healthcheck"]["uri"].replace(ADDRESS, daphne.url), timeout=60).status_code == 200
     _validate("vector", block, tmp_path, "validate", "--no-environment")
 
 
@@ -174,7 +174,7 @@ def test_what_fluent_bit_is_told_to_send_is_taken(daphne: Daphne, empty_redis: r
             f"{daphne.url}{output['uri']}",
             data=gzip.compress(json.dumps([record, {"title": 7}]).encode()),
             headers={"Content-Type": "application/json", "Content-Encoding": output["compress"]},
-            timeout=30,
+            timeout=60,
         )
         assert answer.status_code == 207
     assert len(stored_ids(empty_redis)) == 1

@@ -22,26 +22,26 @@ class Agents:
 
     def enqueue(self, task_type: str, payload: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
         task = {"task_id": f"t-{next(_NUMBERS)}", "task_type": task_type, "payload": payload or {}, **fields}
-        answer = requests.post(f"{self.instance.url}/api/tasks", json=task, timeout=30)
+        answer = requests.post(f"{self.instance.url}/api/tasks", json=task, timeout=60)
         assert answer.status_code == 202, answer.text
         receipt: dict[str, Any] = answer.json()
         return receipt
 
     def get(self, path: str) -> dict[str, Any]:
-        answer = requests.get(f"{self.instance.url}{path}", headers={"X-API-KEY": self.key}, timeout=30)
+        answer = requests.get(f"{self.instance.url}{path}", headers={"X-API-KEY": self.key}, timeout=60)
         assert answer.status_code == 200, answer.text
         shown: dict[str, Any] = answer.json()
         return shown
 
     def press(self, path: str, **body: Any) -> requests.Response:
-        return requests.post(f"{self.instance.url}{path}", json=body, headers={"X-API-KEY": self.key}, timeout=30)
+        return requests.post(f"{self.instance.url}{path}", json=body, headers={"X-API-KEY": self.key}, timeout=60)
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self.get(f"/api/v1/jobs/{job_id}")
 
     def until(self, job_id: str, *states: str) -> dict[str, Any]:
         """The job, when it is in one of these states."""
-        wait_until(lambda: self.job(job_id)["state"] in states, seconds=60, what=f"{job_id} {' or '.join(states)}")
+        wait_until(lambda: self.job(job_id)["state"] in states, what=f"{job_id} {' or '.join(states)}")
         return self.job(job_id)
 
     def statistics(self, query: str = "kind=task") -> dict[str, Any]:

@@ -51,7 +51,7 @@ def test_the_same_seed_sends_the_same_alerts() -> None:
 
 def test_it_is_accepted_by_a_running_instance(instance: Instance) -> None:
     def enqueued() -> int:
-        health = requests.get(f"{instance.url}/api/admin/queue/health", timeout=10).json()
+        health = requests.get(f"{instance.url}/api/admin/queue/health", timeout=60).json()
         return int(health["metrics"]["total_enqueued"])
 
     before = enqueued()

@@ -46,13 +46,12 @@ def seconds_of(session: requests.Session, url: str, key: str) -> list[float]:
     taken = []
     for _ in range(POSTS):
         began = time.perf_counter()
-        answer = session.post(f"{url}/api/v1/events", json={"title": "quiet"}, headers={"X-API-KEY": key}, timeout=30)
+        answer = session.post(f"{url}/api/v1/events", json={"title": "quiet"}, headers={"X-API-KEY": key}, timeout=60)
         taken.append(time.perf_counter() - began)
         assert answer.status_code == 202
     return taken
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("flood_of", ["over its rate", "wrong keys"])
 def test_a_flood_leaves_another_s_latency_alone(instance: Instance, keys: Keys, flood_of: str) -> None:
     """S15, S16: beside four connections that send as fast as they are refused, as a ratio of medians."""
@@ -62,13 +61,13 @@ def test_a_flood_leaves_another_s_latency_alone(instance: Instance, keys: Keys, 
     flooded: list[float] = []
     with Flood(instance.url, flooding) as flood, requests.Session() as session:
         began = time.monotonic()
-        wait_until(lambda: flood.refused.value > 0, seconds=60, what="the flood")
+        wait_until(lambda: flood.refused.value > 0, what="the flood")
         for _ in range(ROUNDS):
             flood.pause()
             quiet += seconds_of(session, instance.url, other)
             flood.go()
             before = flood.answered
-            wait_until(lambda before=before: flood.answered > before + 20, seconds=60, what="the flood")  # type: ignore[misc]
+            wait_until(lambda before=before: flood.answered > before + 20, what="the flood")  # type: ignore[misc]
             flooded += seconds_of(session, instance.url, other)
         lasted = time.monotonic() - began
         admitted, refused, strange = flood.accepted.value, flood.refused.value, flood.strange.value
@@ -80,18 +79,17 @@ def test_a_flood_leaves_another_s_latency_alone(instance: Instance, keys: Keys, 
     assert ratio < 5
 
 
-@pytest.mark.timeout(300)
 def test_a_revoked_key_stops_within_five_seconds_under_load(instance: Instance, keys: Keys) -> None:
     """S3: also while wrong keys flood what looks keys up."""
     key = keys.make("to be revoked")
     with Flood(instance.url, key) as load, Flood(instance.url, None) as wrong:
-        wait_until(lambda: load.accepted.value > 200 and wrong.refused.value > 200, seconds=60, what="load")
+        wait_until(lambda: load.accepted.value > 200 and wrong.refused.value > 200, what="load")
         keys.revoke("to be revoked")
         revoked_at = time.monotonic()
-        wait_until(lambda: load.refused.value > 0, seconds=60, what="the refusal")
+        wait_until(lambda: load.refused.value > 0, what="the refusal")
         accepted = load.accepted.value
         before = load.refused.value
-        wait_until(lambda: load.refused.value > before + 200, seconds=60, what="refusals")
+        wait_until(lambda: load.refused.value > before + 200, what="refusals")
         assert load.last_accepted.value - revoked_at <= 5
         assert load.accepted.value - accepted <= 4, "what was under way on its four connections"
         assert load.strange.value == wrong.strange.value == 0

@@ -12,8 +12,6 @@ import requests
 from tests.conftest import wait_until
 from tests.instance import Instance
 
-pytestmark = pytest.mark.timeout(300)
-
 SCRIPT = Path(__file__).parent / "keep_test_script.py"
 
 
@@ -28,7 +26,7 @@ def fresh_instance(tmp_path: Path) -> Iterator[Instance]:
 
 
 def health(instance: Instance) -> dict[str, int]:
-    metrics: dict[str, int] = requests.get(f"{instance.url}/api/admin/queue/health", timeout=10).json()["metrics"]
+    metrics: dict[str, int] = requests.get(f"{instance.url}/api/admin/queue/health", timeout=60).json()["metrics"]
     return metrics
 
 

@@ -19,7 +19,7 @@ from tests.conftest import wait_until
 from tests.instance import Instance
 from tests.postgres import Cluster
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.postgres
 
 NOON = 1_795_348_800
 QUEUES = ("critical", "high", "medium", "low")
@@ -35,13 +35,13 @@ class Tracking:
 
     def send(self, path: str, points: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
         given = more or {"json": points}
-        answer = requests.post(f"{self.instance.url}{path}", timeout=30, **given)
+        answer = requests.post(f"{self.instance.url}{path}", timeout=60, **given)
         assert answer.status_code == 202, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
     def get(self, path: str) -> Any:
-        return requests.get(f"{self.instance.url}{path}", timeout=30).json()
+        return requests.get(f"{self.instance.url}{path}", timeout=60).json()
 
     def done(self, sent: dict[str, Any]) -> list[dict[str, Any]]:
         """Its jobs, when all are finished."""
@@ -51,7 +51,7 @@ class Tracking:
             found[:] = [self.get(f"/api/v1/jobs/{job['id']}") for job in sent["jobs"]]
             return all(job.get("state") == "finished" for job in found)
 
-        wait_until(finished, seconds=60, what="the end of its jobs")
+        wait_until(finished, what="the end of its jobs")
         return found
 
     def rows(self, device_id: str) -> int:
@@ -126,10 +126,10 @@ def test_c6_c9_health_and_queue_status(tracking: Tracking) -> None:
 
 def test_c10_a_chunk_that_fails_is_a_dead_letter_and_can_be_retried(tracking: Tracking) -> None:
     event = {"kind": "point", **track("dead-1", 1)[0], "fault": "error:1"}
-    job = requests.post(f"{tracking.instance.url}/api/v1/events", json=event | {"fault": "permanent"}, timeout=30)
+    job = requests.post(f"{tracking.instance.url}/api/v1/events", json=event | {"fault": "permanent"}, timeout=60)
     dead = f"/api/v1/jobs/{job.json()['id']}"
     wait_until(lambda: tracking.get(dead)["state"] == "failed", what="the dead letter")
-    again = requests.post(f"{tracking.instance.url}/api/v1/events", json=event, timeout=30).json()["id"]
+    again = requests.post(f"{tracking.instance.url}/api/v1/events", json=event, timeout=60).json()["id"]
     wait_until(lambda: tracking.get(f"/api/v1/jobs/{again}")["state"] == "finished", what="the retry")
     assert tracking.rows("dead-1") == 1
 
@@ -139,14 +139,14 @@ def test_c4_without_redis_points_go_straight_to_the_database(tracking: Tracking)
     try:
         sent = tracking.send("/tracking/upload", track("away-1", 2_000) + track("away-1", 1))
         assert sent["durability"] == "database"
-        wait_until(lambda: tracking.rows("away-1") == 2_000, seconds=60, what="the rows, without Redis")
+        wait_until(lambda: tracking.rows("away-1") == 2_000, what="the rows, without Redis")
         jobs = tracking.done(sent)
         assert sum(job["result"]["inserted"] for job in jobs) == 2_000
         assert sum(job["result"]["duplicates"] for job in jobs) == 1
         assert tracking.get("/health")["redis"]["status"] == "disconnected"
     finally:
         tracking.supervisor._call("startProcess", "valkey")
-    wait_until(lambda: tracking.get("/health")["redis"]["status"] == "connected", seconds=60, what="Redis")
+    wait_until(lambda: tracking.get("/health")["redis"]["status"] == "connected", what="Redis")
     [job] = tracking.done(tracking.send("/tracking/upload", track("away-1", 5)))
     assert (job["result"]["duplicates"], tracking.rows("away-1")) == (5, 2_000)
 
@@ -169,7 +169,7 @@ def test_workers_killed_under_points_lose_and_double_nothing(tracking: Tracking)
     sender.start()
     try:
         for number in range(4):
-            wait_until(busy, seconds=60, what="a claim")
+            wait_until(busy, what="a claim")
             name = f"worker-{number % 2 + 1}"
             killed = tracking.instance.kill(name)
             wait_until(lambda name=name, killed=killed: tracking.instance.pids().get(name, killed) != killed)  # type: ignore[misc]
@@ -182,7 +182,7 @@ def test_workers_killed_under_points_lose_and_double_nothing(tracking: Tracking)
         now = tracking.get("/queue/status")["upload_points"]
         return bool(now["inserted"] - before["inserted"] == points)
 
-    wait_until(kept, seconds=120, what="the end of all jobs")
+    wait_until(kept, what="the end of all jobs")
     assert tracking.rows("killed-") == points
     assert tracking.get("/queue/status")["upload_points"]["duplicates"] == before["duplicates"], "no chunk ran twice"
     report = json.loads(tracking.instance.manage("verify", "--json"))

@@ -110,7 +110,6 @@ def alerts(instance: Instance) -> dict[str, tuple[str, str, str]]:
     return {source: (state, priority, title) for source, state, priority, title in found}
 
 
-@pytest.mark.timeout(400)
 def test_a_rule_that_fires_and_then_does_not_ends_resolved_by_both_doors(
     instance: Instance, run: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -133,10 +132,10 @@ def test_a_rule_that_fires_and_then_does_not_ends_resolved_by_both_doors(
         )
         said = "The shop is broken"
         fired = {"alertmanager": ("triggered", "critical", said), "prometheus": ("triggered", "critical", said)}
-        wait_until(lambda: alerts(instance) == fired, seconds=90, what="the alert by both doors")
+        wait_until(lambda: alerts(instance) == fired, what="the alert by both doors")
         target.broken = False
         over = {"alertmanager": ("resolved", "critical", said), "prometheus": ("resolved", "critical", said)}
-        wait_until(lambda: alerts(instance) == over, seconds=90, what="the end of the alert by both doors")
+        wait_until(lambda: alerts(instance) == over, what="the end of the alert by both doors")
     finally:
         target.stop()
-    assert requests.get(f"{instance.url}/healthz", timeout=10).ok
+    assert requests.get(f"{instance.url}/healthz", timeout=60).ok

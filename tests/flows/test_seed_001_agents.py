@@ -47,10 +47,10 @@ def test_queue_types_recurring(agents: Agents) -> None:
     def fired() -> list[str]:
         return [job["event_id"] for job in agents.get(listed)["items"] if str(job["event_id"]).startswith("cleanup@")]
 
-    wait_until(lambda: len(fired()) >= 2, seconds=30, what="two due times")
+    wait_until(lambda: len(fired()) >= 2, what="two due times")
     assert agents.press("/api/v1/schedules/cleanup/pause").status_code == 200
     assert len(fired()) == len(set(fired()))
-    requests.delete(f"{agents.instance.url}/api/v1/schedules/cleanup", headers={"X-API-KEY": agents.key}, timeout=30)
+    requests.delete(f"{agents.instance.url}/api/v1/schedules/cleanup", headers={"X-API-KEY": agents.key}, timeout=60)
 
 
 def test_queue_types_rate_limited(agents: Agents) -> None:
@@ -95,7 +95,7 @@ def test_add_jobs_in_bulk_count_retrieve_and_clear(agents: Agents) -> None:
     agents.press("/api/v1/queues/low/pause")
     several = [{"kind": "task", "task_type": "note", "task_id": f"bulk-{n}", "priority": "low"} for n in range(5)]
     answer = requests.post(
-        f"{agents.instance.url}/api/v1/events", json=several, headers={"Prefer": "return=representation"}, timeout=30
+        f"{agents.instance.url}/api/v1/events", json=several, headers={"Prefer": "return=representation"}, timeout=60
     )
     ids = [item["id"] for item in answer.json()["items"]]
     assert (answer.status_code, len(ids)) == (202, 5)

@@ -235,7 +235,6 @@ def chatting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Instanc
         running.discard()
 
 
-@pytest.mark.timeout(240)
 def test_workers_killed_under_messages_lose_and_double_none_and_keep_their_order(
     chatting: tuple[Instance, Path],
 ) -> None:
@@ -245,7 +244,7 @@ def test_workers_killed_under_messages_lose_and_double_none_and_keep_their_order
     ids = []
     for number, chat in itertools.product(range(EACH), range(CHATS)):
         body = said(chat_id=f"chat{chat}", message=str(number), message_id=str(number), ordering_key=f"chat{chat}")
-        answer = requests.post(f"{instance.url}/api/messages", json=body, timeout=10)
+        answer = requests.post(f"{instance.url}/api/messages", json=body, timeout=60)
         assert answer.status_code == 202
         assert answer.json()["position"] is None or answer.json()["position"] >= 1
         ids.append(answer.json()["id"])
@@ -255,11 +254,10 @@ def test_workers_killed_under_messages_lose_and_double_none_and_keep_their_order
 
     for number in range(4):
         goal = 8 + 12 * number
-        wait_until(lambda goal=goal: began() >= goal, seconds=60, what=f"{goal} beginnings")  # type: ignore[misc]
+        wait_until(lambda goal=goal: began() >= goal, what=f"{goal} beginnings")  # type: ignore[misc]
         program = f"worker-{number % 2 + 1}"
-        wait_until(lambda program=program: program in instance.pids(), what=program)  # type: ignore[misc]
         instance.kill(program)
-    wait_until(lambda: ledger.count("completed") >= len(ids), seconds=120, what="the end of all")
+    wait_until(lambda: ledger.count("completed") >= len(ids), what="the end of all")
 
     assert ledger.count("completed") == ledger.count("enqueued") == len(set(ids)) == CHATS * EACH
     assert set(ids) <= ledger.rows()

@@ -23,7 +23,7 @@ def _dead_letters(instance: Instance, count: int) -> list[str]:
     """So many fresh ones, made by the running worker."""
     events = [{"title": f"round {number}", "severity": "medium", "fault": "permanent"} for number in range(count)]
     headers = {"Prefer": "return=representation"}
-    answer = requests.post(f"{instance.url}/api/v1/events", json=events, headers=headers, timeout=30)
+    answer = requests.post(f"{instance.url}/api/v1/events", json=events, headers=headers, timeout=60)
     ids = [item["id"] for item in answer.json()["items"]]
     with instance.redis() as client:
         failed = keys.failed("medium")
@@ -39,7 +39,7 @@ def test_d4_of_two_operators_one_requeues_and_the_other_is_told(instance: Instan
         session.headers["Authorization"] = f"Bearer {_key(instance, name)}"
         sessions.append(session)
     ids = _dead_letters(instance, ROUNDS)
-    assert sessions[0].post(f"{instance.url}/api/v1/queues/pause", timeout=30).json()["paused"]
+    assert sessions[0].post(f"{instance.url}/api/v1/queues/pause", timeout=60).json()["paused"]
     with instance.redis() as client:
         before = int(client.hget(keys.counters("medium"), "requeued") or 0)
     barrier = threading.Barrier(len(sessions))
@@ -68,5 +68,5 @@ def test_d4_of_two_operators_one_requeues_and_the_other_is_told(instance: Instan
             waiting = Counter(member.decode() for member in client.lrange(keys.queue("medium"), 0, -1))
             assert all(waiting[job_id] == 1 for job_id in ids)
     finally:
-        sessions[1].post(f"{instance.url}/api/v1/queues/resume", timeout=30)
+        sessions[1].post(f"{instance.url}/api/v1/queues/resume", timeout=60)
     assert winners == set(OPERATORS), "one was always faster: the barrier lets nobody race"

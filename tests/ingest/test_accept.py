@@ -149,19 +149,19 @@ def test_nothing_is_stored_while_redis_is_away(take: Take, mortal: Valkey) -> No
     assert not at_once.value.unknown
 
     mortal.start()
-    wait_until(lambda: _is_taken(take), what="taking in again after Redis came back")
+    wait_until(lambda: _is_taken(take, "after"), what="taking in again after Redis came back")
     assert jobs_in(mortal) == 1
 
 
-def _is_taken(take: Take) -> bool:
+def _is_taken(take: Take, event_id: str) -> bool:
     try:
-        return take([event("after")])[0].stored
+        return take([event(event_id)])[0].stored
     except Unavailable:
         return False
 
 
-def test_an_unknown_outcome_is_said_and_a_repeat_is_recognised(take: Take, mortal: Valkey) -> None:
-    take([event("first")])  # a connection is open
+def test_an_unknown_outcome_is_said_and_a_repeat_is_recognised(take: Take, mortal: Valkey, impatient: None) -> None:
+    wait_until(lambda: _is_taken(take, "first"), what="an open connection")
     os.kill(mortal.process.pid, signal.SIGSTOP)
     try:
         with pytest.raises(Unavailable) as refused:
@@ -170,8 +170,8 @@ def test_an_unknown_outcome_is_said_and_a_repeat_is_recognised(take: Take, morta
         os.kill(mortal.process.pid, signal.SIGCONT)
 
     assert refused.value.unknown
-    wait_until(lambda: _is_taken(take), what="taking in again")
-    take([event("a")])
+    wait_until(lambda: _is_taken(take, "after"), what="taking in again")
+    wait_until(lambda: _is_taken(take, "a"), what="the repeat")
     assert jobs_in(mortal) == 3  # first, after, and one a
 
 

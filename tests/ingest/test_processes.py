@@ -23,7 +23,7 @@ def test_the_one_that_was_meant_is_killed(sleeper: subprocess.Popen[bytes]) -> N
     meant = processes.identity(sleeper.pid)
     assert processes.is_here(meant)
     assert processes.kill(meant)
-    assert sleeper.wait(timeout=30) == -signal.SIGKILL
+    assert sleeper.wait(timeout=60) == -signal.SIGKILL
     assert not processes.is_here(meant)
     assert not processes.kill(meant)
 

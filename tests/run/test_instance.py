@@ -24,8 +24,6 @@ from queueadmin.run.supervise import STOP_SECONDS, VALKEY_STOP_SECONDS
 from tests.conftest import wait_until
 from tests.instance import ADMIN_PASSWORD, REPOSITORY, Instance
 
-pytestmark = pytest.mark.timeout(300)
-
 Make = Callable[..., Instance]
 #: Seconds that a test waits for a stop. The promise of 10 s is kept by the times that add up below; a busy
 #: machine that runs other tests may take longer to notice.
@@ -53,14 +51,14 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 def accept_one(instance: Instance) -> str:
     """Send one alert and return the id of its job."""
-    answer = requests.post(f"{instance.url}/api/alerts/event", json={"title": uuid.uuid4().hex}, timeout=10)
+    answer = requests.post(f"{instance.url}/api/alerts/event", json={"title": uuid.uuid4().hex}, timeout=60)
     assert answer.status_code == 202, answer.text
     job_id: str = answer.json()["id"]
     return job_id
 
 
 def is_finished(instance: Instance, job_id: str) -> bool:
-    answer = requests.get(f"{instance.url}/api/v1/jobs/{job_id}", timeout=10)
+    answer = requests.get(f"{instance.url}/api/v1/jobs/{job_id}", timeout=60)
     return answer.ok and answer.json()["state"] == "finished"
 
 
@@ -118,7 +116,7 @@ def test_no_password_ever_reaches_a_file(past: Past) -> None:
 def test_sigterm_while_it_still_starts_leaves_nothing_behind(make: Make) -> None:
     instance = make()
     process = instance.launch()
-    wait_until(lambda: any(found.name == "valkey" for found in instance.alive()), seconds=60, what="Valkey")
+    wait_until(lambda: any(found.name == "valkey" for found in instance.alive()), what="Valkey")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=STOPPED) == 0
     assert instance.alive() == []
@@ -131,11 +129,11 @@ def test_programs_that_are_killed_come_back_and_lose_nothing(make: Make) -> None
 
     for program in ("valkey", "web", "publisher"):
         killed = instance.kill(program)
-        wait_until(lambda: instance.pids().get(program, killed) != killed, seconds=60, what=f"{program}'s return")  # noqa: B023
+        wait_until(lambda: instance.pids().get(program, killed) != killed, what=f"{program}'s return")  # noqa: B023
     wait_until(lambda: "valkey ended unexpectedly" in instance.said(), what="the notice")
 
-    wait_until(lambda: instance.answers("/readyz"), seconds=60, what="readiness")
-    state = requests.get(f"{instance.url}/api/v1/jobs/{job_id}", timeout=10).json()["state"]
+    wait_until(lambda: instance.answers("/readyz"), what="readiness")
+    state = requests.get(f"{instance.url}/api/v1/jobs/{job_id}", timeout=60).json()["state"]
     assert state == "queued"
     assert instance.stop() == 0
 

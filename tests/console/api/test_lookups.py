@@ -125,7 +125,6 @@ def _uuid7(at: datetime) -> str:
 # --- at a million ------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(300)
 def test_looking_is_bounded_at_a_million_queued(local: Client, jobs: Jobs, empty_redis: redis.Redis) -> None:
     """The position is exact near both ends, and nobody looks further than 10,000 ids."""
     (first,) = jobs.enqueue()

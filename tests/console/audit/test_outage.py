@@ -28,7 +28,7 @@ def test_pause_and_recover_while_postgresql_is_stopped(
 
     with redis.Redis.from_url(own_valkey.url) as client:
         start("publish_metrics", DATABASE_URL=url)
-        wait_until(lambda: client.exists(keys.AUDIT_CHECKED), seconds=60)
+        wait_until(lambda: client.exists(keys.AUDIT_CHECKED))
         assert run("queues", "pause", "high") == 0
         postgres.stop()
         try:
@@ -38,7 +38,7 @@ def test_pause_and_recover_while_postgresql_is_stopped(
             assert client.llen(keys.AUDIT_WAITING) == 4
         finally:
             postgres.start()
-        wait_until(lambda: not client.exists(keys.AUDIT_WAITING), seconds=60)
+        wait_until(lambda: not client.exists(keys.AUDIT_WAITING))
     with psycopg.connect(address.replace("/queueadmin", "/audit")) as database:
         log = database.execute("SELECT action, target, step FROM console_auditentry ORDER BY id").fetchall()
     done = [("pause", "high"), ("pause", "low"), ("recover_stalled", "all")]

@@ -15,13 +15,19 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from queueadmin.console.figures.snapshot import Snapshot
-from queueadmin.console.live import publisher
+from queueadmin.console.live import feed, publisher
 from queueadmin.console.live.consumers import NOT_LOGGED_IN
 from queueadmin.console.live.routing import router
 
 SAMPLE = Snapshot.from_json((Path(__file__).parents[1] / "samples" / "snapshot.json").read_bytes())
 HOST = (b"host", b"localhost:8000")
 ORIGIN = (b"origin", b"http://localhost:8000")
+
+
+@pytest.fixture(autouse=True)
+def _never_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine publishes late; nobody reads for itself meanwhile unless a test wants it."""
+    monkeypatch.setattr(feed, "SILENT_SECONDS", 600.0)
 
 
 @pytest.fixture
@@ -54,13 +60,13 @@ async def publish(snapshot: Snapshot = SAMPLE) -> None:
 
 
 async def frame_of(socket: WebsocketCommunicator) -> dict[str, Any]:
-    frame: dict[str, Any] = await socket.receive_json_from(timeout=10)
+    frame: dict[str, Any] = await socket.receive_json_from(timeout=60)
     return frame
 
 
 async def told(socket: WebsocketCommunicator, snapshot: Snapshot) -> dict[str, Any]:
     """The frame that this brings, published as often as it takes until the socket's process follows."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await publish(snapshot)
             await asyncio.sleep(0.05)
@@ -72,7 +78,7 @@ async def told(socket: WebsocketCommunicator, snapshot: Snapshot) -> dict[str, A
 
 async def closed_as_signed_out(socket: WebsocketCommunicator) -> None:
     """Publish until it is closed, as one that is signed out."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await publish()
             await asyncio.sleep(0.05)
@@ -85,7 +91,7 @@ async def closed_as_signed_out(socket: WebsocketCommunicator) -> None:
 
 async def job_frame(socket: WebsocketCommunicator, job_id: str, state: str | None = None) -> dict[str, Any]:
     """The next frame about this job, in this state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             frame = await frame_of(socket)
             if frame["type"] == "job" and frame["id"] == job_id and (not state or frame["job"]["state"] == state):

@@ -28,7 +28,7 @@ def _text(seq: int) -> str:
 
 @asynccontextmanager
 async def soon() -> AsyncIterator[None]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         yield
 
 
@@ -62,7 +62,7 @@ async def test_who_comes_first_again_gets_no_frame_of_those_who_left(empty_redis
         waiting = asyncio.ensure_future(source.after(0))
         await asyncio.sleep(0)  # it begins to wait
         source._tell(_text(2))
-        assert (await asyncio.wait_for(waiting, 10)).text == _text(2)
+        assert (await asyncio.wait_for(waiting, 60)).text == _text(2)
 
 
 async def test_the_history_is_read_once_for_500(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ async def test_with_no_publisher_the_process_reads_for_itself(
 ) -> None:
     monkeypatch.setattr(feed, "SILENT_SECONDS", 0.2)
     async with a_socket(session) as socket:
-        await socket.connect(timeout=10)
+        await socket.connect(timeout=60)
         await frame_of(socket)
         frame = await frame_of(socket)
         assert (frame["type"], frame["redis"]["status"]) == ("snapshot", "connected")
@@ -129,7 +129,7 @@ async def test_without_redis_it_opens_and_shows_the_last_known_numbers(
     settings.CHANNEL_LAYERS = {"default": layer}
     metrics.remember(SAMPLE)
     async with a_socket(session) as socket:
-        assert (await socket.connect(timeout=10))[0]
+        assert (await socket.connect(timeout=60))[0]
         first, second = await frame_of(socket), await frame_of(socket)
     assert first == {"type": "history", "step": 1, "columns": history.columns(), "release": "", "rows": []}
     assert second["redis"]["status"] == "disconnected"
@@ -148,7 +148,7 @@ async def test_it_goes_on_by_itself_when_redis_comes_back(
     connections.close_connections()
     settings.REDIS_URL = own_valkey.url
     async with a_socket(session) as socket:
-        await socket.connect(timeout=10)
+        await socket.connect(timeout=60)
         await frame_of(socket)
         await _frame_with(socket, "connected")
         await asyncio.to_thread(own_valkey.kill)
@@ -156,13 +156,13 @@ async def test_it_goes_on_by_itself_when_redis_comes_back(
         await asyncio.to_thread(own_valkey.start)
         await _frame_with(socket, "connected")
         # And it follows the publisher again, not only its own reading.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await frame_of(socket)).get("seq") != SAMPLE.seq:
                 await publish()
     connections.close_connections()
 
 
 async def _frame_with(socket: WebsocketCommunicator, status: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (frame := await frame_of(socket))["type"] != "snapshot" or frame["redis"]["status"] != status:
             pass

@@ -29,7 +29,7 @@ class Group:
 
     async def next(self, event: str) -> dict[str, Any]:
         """The next event of this name; others are passed over."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 while self._events:
                     if (each := self._events.pop(0))["event"] == event:
@@ -118,7 +118,7 @@ async def test_it_goes_on_when_redis_comes_back(own_valkey: Valkey, settings: An
             await asyncio.to_thread(own_valkey.start)
             await asyncio.to_thread(wait_until, lambda: listeners(client) == 1, what="listening again")
             # The group's own subscription may come back later than the listener.
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while True:
                     client.publish(keys.EVENTS, json.dumps({"event": "again", "queue": "high", "ids": []}))
                     try:

@@ -127,7 +127,7 @@ async def test_frames_reach_the_group(empty_redis: redis.Redis) -> None:
     await layer.group_add(publisher.GROUP, channel)
     stop = asyncio.Event()
     task = asyncio.create_task(Publisher(empty_redis).run(stop))
-    message = await asyncio.wait_for(layer.receive(channel), 10)
+    message = await asyncio.wait_for(layer.receive(channel), 60)
     assert Snapshot.from_json(message["text"]).seq == 1
     stop.set()
     await task

@@ -69,7 +69,7 @@ class Server:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.daphne = Daphne(folder, **settings)
-        document = requests.get(f"{self.daphne.url}/api/schema/", timeout=30).json()
+        document = requests.get(f"{self.daphne.url}/api/schema/", timeout=60).json()
         self.api: Any = schemathesis.openapi.from_dict(closed(document), config=CONFIG)
         self.api.config.update(base_url=self.daphne.url)
         made = self.daphne.manage("api_key", "create", "schemathesis", "--scopes=ingest,read,admin")
@@ -83,7 +83,7 @@ class Server:
         def answers(case: schemathesis.Case) -> None:
             for caller in callers:
                 note(f"Sent by: {caller}")
-                case.call_and_validate(headers=self.headers[caller], checks=ASKED, timeout=30)
+                case.call_and_validate(headers=self.headers[caller], checks=ASKED, timeout=60)
 
         with contextlib.suppress(Unsatisfiable):  # nothing can be wrong about a request without anything
             answers()

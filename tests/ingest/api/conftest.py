@@ -18,6 +18,7 @@ from ingest import accept
 from ingest.api import batches, buckets, idempotency, key_use, keys, mappings, pressure, resolving, tally
 from ingest.api.fastlane import FastLane
 from ingest.queue.connections import close_async_connections
+from tests.waiting import wait_until
 
 EVENTS = "/api/v1/events"
 ALERT = "/api/alerts/event"
@@ -92,9 +93,9 @@ async def _through_fast_lane(path: str, body: bytes, headers: dict[str, str], pe
     for start in range(0, len(body) or 1, 8192):
         part = body[start : start + 8192]
         await lane.send_input({"type": "http.request", "body": part, "more_body": start + 8192 < len(body)})
-    started = await lane.receive_output(timeout=10)
-    ended = await lane.receive_output(timeout=10)
-    await lane.wait()
+    started = await lane.receive_output(timeout=60)
+    ended = await lane.receive_output(timeout=60)
+    await lane.wait(60)
     key_use.settle()
     await close_async_connections()
     shown = {name.decode().lower(): value.decode() for name, value in started["headers"]}
@@ -129,6 +130,19 @@ def make_key(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> Call
         return capsys.readouterr().out.splitlines()[-1]
 
     return make
+
+
+def warmed(post: Post) -> set[str]:
+    """The ids of events that were sent until Redis took one: a connection is open. A busy machine needs several."""
+    ids: set[str] = set()
+
+    def is_taken() -> bool:
+        answer = post(EVENTS, {"title": "warm"}).json
+        ids.add(answer["id"])
+        return bool(answer["durability"] == "redis")
+
+    wait_until(is_taken, what="an open connection")
+    return ids
 
 
 def stored_ids(connection: redis.Redis) -> set[str]:

@@ -16,7 +16,7 @@ from ingest.models import SpooledEvent
 from ingest.queue import keys
 from ingest.queue.transitions import Transitions
 from tests.conftest import Valkey, wait_until
-from tests.ingest.api.conftest import ALERT, EVENTS, NDJSON, Post, Response, ndjson, stored_ids
+from tests.ingest.api.conftest import ALERT, EVENTS, NDJSON, Post, Response, ndjson, stored_ids, warmed
 from tests.ingest.test_accept import kill_after_first_call
 
 pytestmark = pytest.mark.both_databases
@@ -227,9 +227,11 @@ def test_without_redis_this_process_keeps_the_answer(post: Post, mortal: Valkey)
     assert SpooledEvent.objects.filter(id=first.json["id"]).count() == 1
 
 
-def test_a_redis_that_hangs_is_waited_for_once(post: Post, mortal: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_that_hangs_is_waited_for_once(
+    post: Post, mortal: Valkey, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes the breaker along: acceptance goes into the spool at once."""
-    keyed(post, {"title": "warm"}, "warm")
+    warmed(post)
     tried: list[str] = []
     trip = idempotency.ask.__globals__["breaker"].trip
     monkeypatch.setattr(idempotency.ask.__globals__["breaker"], "trip", lambda error: tried.append("x") or trip(error))

@@ -10,7 +10,6 @@ import os
 import re
 import select
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,12 +22,14 @@ from tests.conftest import wait_until
 from tests.ingest.api.conftest import EVENTS, NDJSON, stored_ids
 from tests.ingest.api.test_fastlane import Daphne, has_read
 
-#: The limits of time and of bytes in flight, small: tests wait for the one and fill the other.
-IMPATIENT = f"""
+#: The limit of bytes in flight, small: a test fills it. What must not be late has ten minutes: a machine may be busy.
+LIMITED = f"""
 from ingest.api import limits
-limits.BODY_SECONDS = 1.5
+limits.BODY_SECONDS = 600.0
 limits.InFlight.__init__.__defaults__ = ({limits.WIRE_BYTES + 2**20},)
 """
+#: For what is late on purpose.
+HURRIED = "from ingest.api import limits; limits.BODY_SECONDS = 1.5"
 HOST = b"Host: localhost\r\n"
 JSON = b"Content-Type: application/json\r\n"
 POST_LINE = f"POST {EVENTS} HTTP/1.1\r\n".encode()
@@ -39,9 +40,8 @@ SMUGGLED = POST_LINE + HOST + JSON + b"Content-Length: 2\r\n\r\n{}"
 LINUX = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 
 
-@pytest.fixture(scope="module", params=["1", "0"], ids=["fast_lane", "lane_off"])
-def daphne(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daphne]:
-    server = Daphne(tmp_path_factory.mktemp("web"), before=IMPATIENT, INGEST_FAST_LANE=request.param)
+def _server(folder: Path, before: str, face: str) -> Iterator[Daphne]:
+    server = Daphne(folder, before=before, INGEST_FAST_LANE=face)
     yield server
     server.stop()
     log = server.log.read_text()
@@ -50,13 +50,23 @@ def daphne(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     assert log.count("Traceback") == log.count("ERROR django.security.DisallowedHost"), log
 
 
+@pytest.fixture(scope="module", params=["1", "0"], ids=["fast_lane", "lane_off"])
+def daphne(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daphne]:
+    yield from _server(tmp_path_factory.mktemp("web"), LIMITED, request.param)
+
+
+@pytest.fixture(scope="module", params=["1", "0"], ids=["fast_lane", "lane_off"])
+def hurried(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daphne]:
+    yield from _server(tmp_path_factory.mktemp("hurried"), HURRIED, request.param)
+
+
 def head(*lines: bytes, first: bytes = POST_LINE) -> bytes:
     return first + HOST + JSON + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
 
 
 def connect(daphne: Daphne) -> socket.socket:
     sender = socket.create_connection(("127.0.0.1", daphne.port))
-    sender.settimeout(30)
+    sender.settimeout(60)
     return sender
 
 
@@ -156,7 +166,7 @@ def test_a_trick_of_framing_is_refused_and_nothing_is_stored(
             assert {"type", "title", "status", "detail", "code", "retryable"} <= set(problem)
             assert (problem["status"], problem["retryable"]) == (status, False)
     assert stored_ids(empty_redis) == set()
-    assert requests.post(f"{daphne.url}{EVENTS}", json={}, timeout=30).status_code == 202
+    assert requests.post(f"{daphne.url}{EVENTS}", json={}, timeout=60).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -211,8 +221,10 @@ def drip(sender: socket.socket, data: bytes) -> None:
     ],
     ids=["head", "body", "chunks", "silence in the body", "silence in the head"],
 )
-def test_a_slow_sender_is_told_in_time(daphne: Daphne, empty_redis: redis.Redis, at_once: bytes, slowly: bytes) -> None:
-    with connect(daphne) as sender:
+def test_a_slow_sender_is_told_in_time(
+    hurried: Daphne, empty_redis: redis.Redis, at_once: bytes, slowly: bytes
+) -> None:
+    with connect(hurried) as sender:
         sender.sendall(at_once)
         drip(sender, slowly)
         status, _, body = answer_of(sender)
@@ -224,7 +236,7 @@ def test_slow_senders_keep_nobody_waiting(daphne: Daphne, empty_redis: redis.Red
     with contextlib.ExitStack() as open_ones:
         for _ in range(50):
             open_ones.enter_context(connect(daphne)).sendall(head(b"Content-Length: 500") + b"{")
-        answers = [requests.post(f"{daphne.url}{EVENTS}", json={}, timeout=30).status_code for _ in range(5)]
+        answers = [requests.post(f"{daphne.url}{EVENTS}", json={}, timeout=60).status_code for _ in range(5)]
     assert answers == [202] * 5
     assert len(stored_ids(empty_redis)) == 5
 
@@ -279,7 +291,7 @@ def test_bodies_that_are_still_arriving_count_and_are_given_back(daphne: Daphne,
         wait_until(second_is_refused, what="a refusal while the first one is in flight")
 
     def is_taken() -> bool:
-        return requests.post(f"{daphne.url}{EVENTS}", data=body, headers=TYPE, timeout=30).status_code == 202
+        return requests.post(f"{daphne.url}{EVENTS}", data=body, headers=TYPE, timeout=60).status_code == 202
 
     wait_until(is_taken, what="the bytes in flight given back")
 
@@ -309,7 +321,7 @@ def test_who_hangs_up_at_any_tenth_of_the_body_stores_nothing(
             sender.sendall(lead + body[: len(body) * tenth // 10])
             if tenth % 2:  # a reset in place of an end
                 sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    assert requests.post(f"{daphne.url}{EVENTS}", json={"id": "after"}, timeout=30).status_code == 202
+    assert requests.post(f"{daphne.url}{EVENTS}", json={"id": "after"}, timeout=60).status_code == 202
     assert len(stored_ids(empty_redis)) == 1
     with connect(daphne) as sender:
         sender.sendall(lead + body)
@@ -323,11 +335,9 @@ def test_who_hangs_up_at_any_tenth_of_the_body_stores_nothing(
 def test_a_request_that_still_arrives_does_not_keep_the_server_from_stopping(
     tmp_path: Path, empty_redis: redis.Redis
 ) -> None:
-    server = Daphne(tmp_path)
+    server = Daphne(tmp_path, before=LIMITED)
     with connect(server) as sender:
         sender.sendall(head(b"Content-Length: 500") + b"{")
-        assert requests.post(f"{server.url}{EVENTS}", json={}, timeout=30).status_code == 202
-        started = time.monotonic()
-        server.stop()
-    assert time.monotonic() - started < 20
+        assert requests.post(f"{server.url}{EVENTS}", json={}, timeout=60).status_code == 202
+        server.stop()  # which waits for less than the ten minutes that the rest of the request may take
     assert "Traceback" not in server.log.read_text()

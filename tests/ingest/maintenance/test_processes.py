@@ -34,13 +34,13 @@ def test_a_standby_takes_over_when_the_leader_is_killed(own_valkey: Valkey, star
     first = start("maintain")
     with redis.Redis.from_url(own_valkey.url) as client:
         work = Work(client)
-        wait_until(lambda: leader(client), seconds=60)
+        wait_until(lambda: leader(client))
         second = start("maintain")
-        wait_until(lambda: first.said("stands by"), seconds=60)
+        wait_until(lambda: first.said("stands by"))
         ids = abandoned(work, 3)
         first.process.kill()
         wait_until(lambda: leads(client, second), what="the standby's lead")
-        wait_until(lambda: work.waiting() == ids, seconds=60)
+        wait_until(lambda: work.waiting() == ids)
         assert second.stop() == 0
         assert not leader(client)
 
@@ -53,8 +53,8 @@ def test_a_leader_that_was_stopped_and_goes_on_doubles_nothing(
     with redis.Redis.from_url(own_valkey.url) as client:
         work = Work(client)
         programs = [start("maintain"), start("maintain")]
-        wait_until(lambda: work.count("enqueued", "medium") >= 2, seconds=60)
-        wait_until(lambda: programs[0].said("stands by"), seconds=60)
+        wait_until(lambda: work.count("enqueued", "medium") >= 2)
+        wait_until(lambda: programs[0].said("stands by"))
         for number in range(1, 3):
             stopped, other = programs if leads(client, programs[0]) else reversed(programs)
             stopped.process.send_signal(signal.SIGSTOP)
@@ -62,10 +62,10 @@ def test_a_leader_that_was_stopped_and_goes_on_doubles_nothing(
             ids = abandoned(work, 4, "low", f"claim-{number}-")
             client.pexpire(keys.LEADER, 1)  # as 12 seconds without a word do
             wait_until(lambda other=other: leads(client, other), what="the other's lead")  # type: ignore[misc]
-            wait_until(lambda before=before: work.count("enqueued", "medium") > before, seconds=60)  # type: ignore[misc]
+            wait_until(lambda before=before: work.count("enqueued", "medium") > before)  # type: ignore[misc]
             stopped.process.send_signal(signal.SIGCONT)
-            wait_until(lambda number=number: programs[0].said("stands by") > number, seconds=60)  # type: ignore[misc]
-            wait_until(lambda: len(work.waiting("low")) == 4, seconds=60)
+            wait_until(lambda number=number: programs[0].said("stands by") > number)  # type: ignore[misc]
+            wait_until(lambda: len(work.waiting("low")) == 4)
             assert work.waiting("low") == ids
             assert work.count("recovered", "low") == 4 * number
             client.delete(keys.queue("low"))
@@ -93,14 +93,14 @@ def test_a_database_that_hangs_keeps_neither_recovery_nor_the_end_waiting(
     maintain = start("maintain", DATABASE_URL=url)
     with redis.Redis.from_url(own_valkey.url) as client:
         work = Work(client)
-        wait_until(lambda: work.count("enqueued", "medium") >= 2, seconds=60)
+        wait_until(lambda: work.count("enqueued", "medium") >= 2)
         with hanging(postgres):
             for number in range(2):
                 ids = abandoned(work, 3, "high", f"claim-{number}-")
-                wait_until(lambda ids=ids: work.waiting() == ids, seconds=60)  # type: ignore[misc]
+                wait_until(lambda ids=ids: work.waiting() == ids)  # type: ignore[misc]
                 client.delete(keys.queue("high"))
         before = work.count("enqueued", "medium")
-        wait_until(lambda: work.count("enqueued", "medium") > before, seconds=60, what="schedules after it goes on")
+        wait_until(lambda: work.count("enqueued", "medium") > before, what="schedules after it goes on")
         with hanging(postgres):
             assert maintain.stop() == 0
         assert not leader(client)

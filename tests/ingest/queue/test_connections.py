@@ -35,7 +35,7 @@ def test_one_client_a_process(empty_redis: redis.Redis) -> None:
     assert ping()
 
 
-def test_the_settings_reach_the_pool(settings: Settings) -> None:
+def test_the_settings_reach_the_pool(impatient: None, settings: Settings) -> None:
     """A2, A3: pool of 100, 5 s, health check 30 s; taking in waits 0.5 s."""
     settings.REDIS_POOL_MAX_CONNECTIONS = 7
     pool = connection().connection_pool

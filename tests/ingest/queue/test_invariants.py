@@ -96,7 +96,6 @@ class Life(Steps):
                 assert not self.connection.hexists(keys.job(job_id.decode()), keys.LANE)
 
 
-@pytest.mark.timeout(600)
 def test_any_life_keeps_the_invariants(empty_redis: redis.Redis) -> None:
     Life.connection = empty_redis
     run_state_machine_as_test(  # type: ignore[no-untyped-call]

@@ -114,7 +114,7 @@ class Shop:
         """`manage.py rqworker` on all queues; returns when it is registered."""
         before = self.redis.scard(keys.WORKERS)
         program = self.start("rqworker", *QUEUES, *options, **settings)
-        wait_until(lambda: self.redis.scard(keys.WORKERS) > before, seconds=60, what="the worker's start")
+        wait_until(lambda: self.redis.scard(keys.WORKERS) > before, what="the worker's start")
         return program
 
     def name(self) -> str:
@@ -132,7 +132,7 @@ class Shop:
         return [(kind, int(number), int(pid)) for kind, number, pid, said in lines if said == what or not what]
 
     def completed(self, number: int, queue: str = "high") -> None:
-        wait_until(lambda: self.work.count("completed", queue) >= number, seconds=90, what=f"{number} completions")
+        wait_until(lambda: self.work.count("completed", queue) >= number, what=f"{number} completions")
 
 
 @pytest.fixture

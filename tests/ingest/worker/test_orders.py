@@ -28,12 +28,12 @@ def test_a_drained_worker_finishes_what_it_holds_claims_no_more_and_goes_on_when
     worker = shop.worker()
     name = shop.name()
     shop.put("chat", {"n": 1, "seconds": 2})
-    wait_until(lambda: shop.effects("begins"), seconds=60)
-    wait_until(lambda: order(shop.redis, name, "drain"), seconds=60)
+    wait_until(lambda: shop.effects("begins"))
+    wait_until(lambda: order(shop.redis, name, "drain"))
     wait_until(lambda: field(shop.redis, name, "order") == "drain")
     waits = shop.put("alert", *[{"title": "x", "n": number} for number in range(20)])
     shop.completed(1)  # what ran was finished
-    wait_until(lambda: field(shop.redis, name, "state") == "suspended", seconds=60)
+    wait_until(lambda: field(shop.redis, name, "state") == "suspended")
     assert (shop.work.waiting(), shop.work.started()) == (waits, 0)
     assert worker.process.poll() is None
     order(shop.redis, name, "resume")
@@ -48,8 +48,8 @@ def test_a_restart_finishes_what_is_claimed_and_ends_well(shop: Shop) -> None:
     worker = shop.worker()
     name = shop.name()
     shop.put("chat", {"n": 1, "seconds": 7})
-    wait_until(lambda: shop.effects("begins"), seconds=60)
-    wait_until(lambda: order(shop.redis, name, "restart"), seconds=60)
+    wait_until(lambda: shop.effects("begins"))
+    wait_until(lambda: order(shop.redis, name, "restart"))
     wait_until(lambda: field(shop.redis, name, "order") == "restart")
     waits = shop.put("alert", {"title": "x"})
     assert worker.process.wait(timeout=60) == 0
@@ -64,9 +64,9 @@ def test_an_order_that_was_not_heard_is_found_at_the_next_beat(shop: Shop) -> No
     shop.worker(LEASE_SECONDS="3")
     name = shop.name()
     shop.redis.set(keys.order(name), "drain")  # and nobody told it
-    wait_until(lambda: field(shop.redis, name, "state") == "suspended", seconds=60)
+    wait_until(lambda: field(shop.redis, name, "state") == "suspended")
     shop.redis.delete(keys.order(name))
-    wait_until(lambda: field(shop.redis, name, "state") == "idle", seconds=60)
+    wait_until(lambda: field(shop.redis, name, "state") == "idle")
 
 
 def test_a_worker_that_begins_has_no_orders_of_the_one_before_with_its_name(shop: Shop) -> None:
@@ -80,7 +80,7 @@ def test_a_worker_that_begins_has_no_orders_of_the_one_before_with_its_name(shop
 def test_it_tells_of_its_process(shop: Shop) -> None:
     worker = shop.worker(SUPERVISOR_ENABLED="1")
     name = shop.name()
-    wait_until(lambda: field(shop.redis, name, "memory"), seconds=60)
+    wait_until(lambda: field(shop.redis, name, "memory"))
     assert 10 * 2**20 < int(field(shop.redis, name, "memory")) < 2**30
     assert float(field(shop.redis, name, "cpu")) >= 0
     assert field(shop.redis, name, "process") == processes.identity(worker.process.pid)

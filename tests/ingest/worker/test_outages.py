@@ -20,8 +20,6 @@ from tests.ingest.worker.conftest import Shop
 from tests.postgres import Cluster
 from tests.programs import Program
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def conninfo(url: str) -> str:
     return url.replace("postgres://", "postgresql://")
@@ -86,14 +84,14 @@ def test_postgresql_stopped_while_effects_run(shop: Shop, postgres: Cluster, dat
     number = all_sorts(shop, 1, seconds=0)
     shop.completed(number)
     shop.put("chat", *[{"n": each, "seconds": 2} for each in (10, 11)])
-    wait_until(lambda: len(shop.effects("begins")) == 5, seconds=60)
+    wait_until(lambda: len(shop.effects("begins")) == 5)
     postgres.stop()
     try:
-        wait_until(lambda: len(shop.effects("ends")) == 5, seconds=60)
+        wait_until(lambda: len(shop.effects("ends")) == 5)
         shop.put("crunch", {"n": 12})
         shop.put("alert", *[{"title": "during"}] * 20)
-        wait_until(lambda: worker.said("could not be marked done"), seconds=60)
-        wait_until(lambda: worker.said("The database is away"), seconds=60)
+        wait_until(lambda: worker.said("could not be marked done"))
+        wait_until(lambda: worker.said("The database is away"))
     finally:
         postgres.start()
     number += 23
@@ -111,7 +109,7 @@ def test_postgresql_read_only(shop: Shop, database: str) -> None:
     execute(database, "ALTER DATABASE outage SET default_transaction_read_only = on")
     end_sessions(database)
     more = all_sorts(shop, 20)
-    wait_until(lambda: worker.said("The database is away") > 1, seconds=60)
+    wait_until(lambda: worker.said("The database is away") > 1)
     assert shop.work.count("completed") == number
     execute(
         database, "SET default_transaction_read_only = off", "ALTER DATABASE outage RESET default_transaction_read_only"
@@ -147,7 +145,7 @@ def test_postgresql_without_a_free_connection(shop: Shop, postgres: Cluster, sma
     taken[0].execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'outage'")
     more = all_sorts(shop, 20)
     # The worker may have been quicker than we with a connection that got free.
-    wait_until(lambda: take_all() and worker.said("The database is away"), seconds=60)
+    wait_until(lambda: take_all() and worker.said("The database is away"))
     for connection in taken:
         connection.close()
     nothing_was_counted(shop, worker, number + more)
@@ -165,7 +163,7 @@ def test_a_deadlock_in_postgresql_is_run_again_in_place(shop: Shop, database: st
         " SELECT row, '', '', '', '', 'high', 0, now(), now(), now(), 0, now(), '' FROM unnest(ARRAY['a', 'b']) AS row",
     )
     shop.put("locking", {"rows": ["a", "b"], "seconds": 3})
-    wait_until(lambda: shop.work.started() == 1, seconds=30)
+    wait_until(lambda: shop.work.started() == 1)
     shop.put("locking", {"rows": ["b", "a"], "seconds": 3})
     shop.completed(2)
     assert (shop.work.count("retried"), shop.work.count("dead"), shop.work.count("released")) == (0, 0, 0)
@@ -186,11 +184,11 @@ def test_sqlite_locked_by_somebody_else(shop: Shop, tmp_path: Path) -> None:
     number = all_sorts(shop, 1)
     shop.completed(number)
     shop.put("chat", {"n": 10, "seconds": 2})
-    wait_until(lambda: len(shop.effects("begins")) == 4, seconds=60)
+    wait_until(lambda: len(shop.effects("begins")) == 4)
     with closing(sqlite3.connect(tmp_path / "queueadmin.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         more = all_sorts(shop, 20)
-        wait_until(lambda: worker.said("The database is away") and worker.said("could not be marked done"), seconds=60)
+        wait_until(lambda: worker.said("The database is away") and worker.said("could not be marked done"))
         assert shop.work.count("completed") == number
         other.execute("ROLLBACK")
     nothing_was_counted(shop, worker, number + more + 1)
@@ -217,10 +215,10 @@ def test_redis_away_or_read_only_while_handlers_run(shop: Shop, outage: Callable
     for kind in ("chat", "crunch"):
         shop.put(kind, {"n": 1, "seconds": 2})
     shop.put("alert", *[{"title": "behind them"}] * 20)
-    wait_until(lambda: len(shop.effects("begins")) == 2, seconds=60)
+    wait_until(lambda: len(shop.effects("begins")) == 2)
     end = outage(shop)
-    wait_until(lambda: len(shop.effects("ends")) == 2, seconds=60)
-    wait_until(lambda: worker.said("Redis was not told") >= 2, seconds=60)
+    wait_until(lambda: len(shop.effects("ends")) == 2)
+    wait_until(lambda: worker.said("Redis was not told") >= 2)
     end()
     number = 22 + all_sorts(shop, 2)
     nothing_was_counted(shop, worker, number)
@@ -230,7 +228,7 @@ def test_a_full_redis_takes_nothing_in_and_is_worked_empty(shop: Shop) -> None:
     """RQ11: noeviction; every change of state that a worker makes passes, so that memory gets free."""
     worker = shop.worker()
     # One that begins writes its own hash, which a full Redis refuses.
-    wait_until(lambda: shop.redis.hget(keys.worker(shop.name()), "state") == b"idle", seconds=60)
+    wait_until(lambda: shop.redis.hget(keys.worker(shop.name()), "state") == b"idle")
     shop.work.transitions.pause(None)
     number = all_sorts(shop, 50)
     shop.redis.config_set("maxmemory", 1)

@@ -49,7 +49,7 @@ def test_a_pool_in_burst_mode_runs_everything_once_and_ends(shop: Shop) -> None:
 def test_a_pool_ends_its_workers_and_their_horses(shop: Shop) -> None:
     pool = shop.start("rqworker-pool", *QUEUES, "--num-workers", "2")
     ids = shop.put("crunch", {"n": 1, "seconds": 600}) + shop.put("chat", {"n": 2, "seconds": 600})
-    wait_until(lambda: len(shop.effects("begins")) == 2, seconds=60)
+    wait_until(lambda: len(shop.effects("begins")) == 2)
     pids = [pid for _, _, pid in shop.effects("begins")]
     pool.process.terminate()
     assert pool.process.wait(timeout=60) == 0
@@ -61,9 +61,9 @@ def test_a_pool_ends_its_workers_and_their_horses(shop: Shop) -> None:
 def test_while_suspended_nothing_is_claimed_and_what_runs_goes_on(shop: Shop) -> None:
     shop.worker()
     shop.put("chat", {"n": 1, "seconds": 3})
-    wait_until(lambda: shop.effects("begins"), seconds=60)
+    wait_until(lambda: shop.effects("begins"))
     suspend(shop.redis)
-    wait_until(lambda: shop.redis.hget(keys.worker(shop.name()), "state") == b"suspended", seconds=60)
+    wait_until(lambda: shop.redis.hget(keys.worker(shop.name()), "state") == b"suspended")
     (waits,) = shop.put("alert", {"title": "x"})
     shop.completed(1)
     assert shop.work.waiting() == [waits]
@@ -74,21 +74,21 @@ def test_while_suspended_nothing_is_claimed_and_what_runs_goes_on(shop: Shop) ->
 def test_stop_job_kill_horse_and_shutdown(shop: Shop) -> None:
     worker = shop.worker()
     (stopped,) = shop.put("crunch", {"n": 1, "seconds": 600})
-    wait_until(lambda: len(shop.effects("begins")) == 1, seconds=60)
+    wait_until(lambda: len(shop.effects("begins")) == 1)
     send_stop_job_command(shop.redis, stopped)
-    wait_until(lambda: shop.work.dead() == [stopped], seconds=60)
+    wait_until(lambda: shop.work.dead() == [stopped])
     assert shop.work.count("retried") == 0
 
     (killed,) = shop.put("crunch", {"n": 2, "seconds": 600}, retry_delays=(600,))
-    wait_until(lambda: len(shop.effects("begins")) == 2, seconds=60)
+    wait_until(lambda: len(shop.effects("begins")) == 2)
     send_kill_horse_command(shop.redis, shop.name())
-    wait_until(lambda: shop.work.count("retried") == 1, seconds=60)
+    wait_until(lambda: shop.work.count("retried") == 1)
     assert shop.work.field(killed, "error_message") == "its work horse was killed by a kill-horse command"
 
     (inside,) = shop.put("chat", {"n": 3, "seconds": 2})
-    wait_until(lambda: len(shop.effects("begins")) == 3, seconds=60)
+    wait_until(lambda: len(shop.effects("begins")) == 3)
     send_stop_job_command(shop.redis, inside)
-    wait_until(lambda: worker.said("stop-job ended nothing"), seconds=60)
+    wait_until(lambda: worker.said("stop-job ended nothing"))
     shop.completed(1)
 
     send_shutdown_command(shop.redis, shop.name())
@@ -111,7 +111,7 @@ def test_stop_job_kill_horse_and_shutdown(shop: Shop) -> None:
 def test_sigterm_gives_what_runs_its_grace_time_and_then_releases_it_uncounted(shop: Shop, kind: str) -> None:
     worker = shop.worker()
     (job_id,) = shop.put(kind, {"n": 1, "seconds": 600})
-    wait_until(lambda: shop.effects("begins"), seconds=60)
+    wait_until(lambda: shop.effects("begins"))
     pid = shop.effects("begins")[0][2]
     assert worker.stop() == 0
     assert (shop.work.waiting(), shop.work.started(), shop.work.count("released")) == ([job_id], 0, 1)
@@ -128,7 +128,7 @@ def test_a_worker_whose_handler_cannot_be_ended_ends_itself(shop: Shop, kind: st
     """The job fails with its reason, what else runs is released, and a supervisor starts another worker."""
     worker = shop.worker(LEASE_SECONDS="3")
     (neighbour,) = shop.put("chat", {"n": 1, "seconds": 600})
-    wait_until(lambda: shop.effects("begins"), seconds=60)
+    wait_until(lambda: shop.effects("begins"))
     (job_id,) = shop.put(kind, {"n": 2}, retry_delays=())
     assert worker.process.wait(timeout=90) == 1
     assert worker.said(said) == 1
@@ -156,12 +156,12 @@ def test_a_horse_dies_with_its_worker_and_the_job_runs_once_more(shop: Shop) -> 
     """RQ5."""
     worker = shop.worker(LEASE_SECONDS="1")
     (job_id,) = shop.put("crunch", {"n": 1, "seconds": 3})
-    wait_until(lambda: shop.effects("begins"), seconds=60)
+    wait_until(lambda: shop.effects("begins"))
     horse = shop.effects("begins")[0][2]
     worker.process.send_signal(signal.SIGKILL)
     worker.process.wait()
     wait_until(lambda: not is_alive(horse), seconds=10)
-    wait_until(lambda: shop.work.transitions.recover("high").requeued == 1, seconds=30)
+    wait_until(lambda: shop.work.transitions.recover("high").requeued == 1)
     shop.worker(LEASE_SECONDS="30")
     shop.completed(1)
     assert len(shop.effects("ends")) == 1

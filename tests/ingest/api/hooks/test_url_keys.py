@@ -59,8 +59,8 @@ def test_it_stands_in_no_log(daphne: Daphne, empty_redis: redis.Redis) -> None:
         (f"/api/v1/hooks/nobody?key={key}", {"data": b"{}"}),
         (f"{EVENTS}?key={key}", {"data": b"{}"}),
     ]
-    statuses = [requests.post(f"{daphne.url}{path}", timeout=30, **what).status_code for path, what in sent]
-    statuses.append(requests.get(f"{daphne.url}{GENERIC}?key={key}", timeout=30).status_code)
+    statuses = [requests.post(f"{daphne.url}{path}", timeout=60, **what).status_code for path, what in sent]
+    statuses.append(requests.get(f"{daphne.url}{GENERIC}?key={key}", timeout=60).status_code)
     assert statuses == [202, 401, 400, 413, 415, 400, 404, 401, 405]
     log = daphne.log.read_text()
     assert GENERIC in log
