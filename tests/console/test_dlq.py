@@ -15,9 +15,14 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from ingest.queue import keys
+from queueadmin.console.failures import Indexer
 from queueadmin.console.models import AuditEntry, Replay
+from queueadmin.console.replays import choosing
 from tests.console.conftest import Jobs, outcome
 from tests.console.dead_letters.conftest import carry, dlq, refused
+from tests.console.failures.conftest import indexer
+
+__all__ = ["indexer"]
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +91,29 @@ def test_retry_as_a_replay_begins_one(jobs: Jobs, empty_redis: redis.Redis) -> N
     assert said == f"Replay {replay.pk} begun. See /replays/{replay.pk}/.\n"
     assert (replay.filter, replay.to, replay.reason, replay.canary) == ("source:zabbix", "low", "fixed", 10)
     assert empty_redis.zcard(keys.failed("high")) == 2  # maintenance does it
+
+
+def test_a_replay_is_counted_by_the_index_as_its_form_is(
+    jobs: Jobs, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of a million was read to count them, for minutes, before anybody was asked."""
+    jobs.fail(3)
+    indexer.step()
+    monkeypatch.setattr(choosing, "matching", None)
+    assert dlq("retry", "--replay", "--dry-run") == "3 dead letters would be replayed.\n"
+
+
+def test_a_replay_without_an_index_says_at_least(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "LOOKING", 0)
+    jobs.fail(260)
+    assert dlq("retry", "--replay", "--dry-run") == "At least 250 dead letters would be replayed.\n"
+
+
+def test_a_replay_of_those_alone_that_are_left_out_is_not_begun(jobs: Jobs) -> None:
+    """It was, of none."""
+    jobs.fail(2, reason="poison")
+    assert refused("retry", "--replay", "--yes") == (1, "No other dead letter matches.")
+    assert not Replay.objects.exists()
 
 
 def test_a_replay_that_nobody_can_count_asks_for_a_reason(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from queueadmin.console.failures import matching
 from queueadmin.console.filters import Filter
 from queueadmin.console.operations import REASON_FROM, FrozenResult
 from queueadmin.console.operations.reasons import lacks_reason
+from queueadmin.console.replays.choosing import COUNTED, choice
 from queueadmin.console.words import dead_letters, listed
 
 NOTHING: Final = "No dead letter matches."
@@ -34,6 +35,9 @@ class Changes:
         self._write, self._errors = write, errors
 
     def retry(self, chosen: Filter, options: dict[str, Any]) -> None:
+        if options["replay"]:
+            self._replay(chosen, options)
+            return
         whys: Counter[str] = Counter()
         include = {name: options[name] for name in ("include_poison", "include_permanent")}
 
@@ -47,13 +51,8 @@ class Changes:
 
         now = server_time(connection())
         with freeze(without_left(matching(connection(), chosen, now=now))) as frozen:
-            if whys:
-                flags = listed([f"--include-{why}" for why in ("poison", "permanent") if whys[why]])
-                self._errors.write(f"{told(whys['poison'], whys['permanent'])}; see {flags}.")
+            self._tell_left(whys["poison"], whys["permanent"])
             to = options["to"]
-            if options["replay"]:
-                self._replay(chosen, len(frozen), options)
-                return
             self._change(
                 frozen,
                 options,
@@ -71,20 +70,33 @@ class Changes:
                 nothing=_NOTHING_ELSE if whys else NOTHING,
             )
 
-    def _replay(self, chosen: Filter, count: int, options: dict[str, Any]) -> None:
-        """Begin one with what matches when it is agreed to; `count` do now."""
+    def _tell_left(self, poison: int, permanent: int) -> None:
+        flags = [f"--include-{why}" for why, count in (("poison", poison), ("permanent", permanent)) if count]
+        if flags:
+            self._errors.write(f"{told(poison, permanent)}; see {listed(flags)}.")
+
+    def _replay(self, chosen: Filter, options: dict[str, Any]) -> None:
+        """Begin one when it is agreed to. Counted as in its form: to read a million takes minutes."""
+        client = connection()
+        found = choice(client, chosen, now=server_time(client), trash=False, most=COUNTED)
+        include = {name: options[name] for name in ("include_poison", "include_permanent")}
+        left = found.left_out(**include)
+        self._tell_left(*left)
+        count = found.count - sum(left)
+        if not count and not found.more:
+            raise CommandError(_NOTHING_ELSE if any(left) else NOTHING)
+        many = f"{'at least ' if found.more else ''}{dead_letters(count)}"
         if options["dry_run"]:
-            self._write(f"{dead_letters(count)} would be replayed.\n")
+            self._write(f"{many[0].upper()}{many[1:]} would be replayed.\n")
             return
         _need_reason(count, options)
-        if count and not options["yes"] and not self._agreed(f"Replay {dead_letters(count)}?"):
+        if not options["yes"] and not self._agreed(f"Replay {many}?"):
             raise CommandError("Nothing was changed.")
         try:
             begun = operations.start_replay(
                 chosen,
                 to=options["to"],
-                include_poison=options["include_poison"],
-                include_permanent=options["include_permanent"],
+                **include,
                 actor=actor(),
                 reason=options["reason"],
             )

@@ -27,12 +27,10 @@ from queueadmin.console.pages.answers import View, answer, do, needs, refuse
 from queueadmin.console.pages.forms import PaceForm, ReasonForm, ReplayForm, TuneForm, mistakes
 from queueadmin.console.pages.lists import DATABASE_AWAY, away
 from queueadmin.console.replays import BadOption, Tuning, pace, reading, rules
-from queueadmin.console.replays.choosing import Choice, choice
+from queueadmin.console.replays.choosing import COUNTED, Choice, choice
 from queueadmin.console.replays.options import MOST_RATE
 from queueadmin.console.request import Request
 
-#: Dead letters that are counted before a replay is begun, where there is no index; with more the page says "and more".
-COUNTED: Final = 20_000
 #: Earlier replays on the page of one.
 EARLIER: Final = 5
 #: Rates that the page of a running one offers, and their words.
@@ -140,8 +138,8 @@ def _left_out(form: ReplayForm, found: Choice) -> int:
     """Of these, what stays as the form stands."""
     if form["kind"].value() not in (None, "", Replay.Kind.RETRY):
         return 0
-    poison = 0 if form["include_poison"].value() else found.poison
-    return poison + (0 if form["include_permanent"].value() else found.permanent)
+    asked = {name: bool(form[name].value()) for name in ("include_poison", "include_permanent")}
+    return sum(found.left_out(**asked))
 
 
 def _begin(request: Request) -> HttpResponse:

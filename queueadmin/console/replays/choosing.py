@@ -21,6 +21,8 @@ from queueadmin.console.filters import Filter
 
 #: Causes that are shown.
 GROUPS: Final = 6
+#: Dead letters that are counted where there is no index; with more it is said that they are not all.
+COUNTED: Final = 20_000
 #: Seconds for which dead letters are read one by one, while somebody waits for the page: some thousands of them.
 LOOKING: Final = 1.0
 
@@ -36,6 +38,10 @@ class Choice:
     groups: Sequence[Group]
     #: Causes that are not shown.
     others: int
+
+    def left_out(self, *, include_poison: bool, include_permanent: bool) -> tuple[int, int]:
+        """How many poison ones and how many permanent ones a retry leaves where they are."""
+        return 0 if include_poison else self.poison, 0 if include_permanent else self.permanent
 
 
 def choice(client: redis.Redis, chosen: Filter, *, now: datetime, trash: bool, most: int) -> Choice:
