@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Generator
 from contextlib import suppress
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import psycopg
 from psycopg.errors import ConnectionTimeout
@@ -25,6 +25,9 @@ PROBE: Final = 2
 LONGEST: Final = 60.0
 #: Seconds after an answer that did not come in which connecting fails at once.
 REST: Final = 3.0
+
+
+_WAITS: Final = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
 
 
 class Patience:
@@ -71,15 +74,23 @@ class Patience:
                     if not self._lives(parameters):
                         connection.pgconn.finish()
                         raise psycopg.OperationalError("PostgreSQL does not answer.")
+                    if self._is_locked_out(connection, parameters):
+                        _give_up(connection, "PostgreSQL has this wait for a lock that something else holds.")
                     if now - began >= LONGEST:
-                        with suppress(psycopg.Error):
-                            connection.cancel_safe(timeout=PROBE)
-                        connection.pgconn.finish()
-                        raise psycopg.OperationalError(f"PostgreSQL took longer than {LONGEST:.0f} s.")
+                        _give_up(connection, f"PostgreSQL took longer than {LONGEST:.0f} s.")
                     ask_at = time.monotonic() + QUIET
                 wanted = asked.send(ready)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
+
+    def _is_locked_out(self, connection: "psycopg.Connection[Any]", parameters: dict[str, Any]) -> bool:
+        """Whether what it asked waits for a lock now: a migration may hold one on a whole table, for minutes."""
+        try:
+            with psycopg.connect(**parameters | {"connect_timeout": PROBE}) as other:
+                self.watch(other, parameters)
+                return other.execute(_WAITS, [connection.info.backend_pid]).fetchone() is not None
+        except psycopg.Error:
+            return False
 
     def _lives(self, parameters: dict[str, Any]) -> bool:
         """Whether the server answers a connection now, if only by refusing it. One thread asks for all that wait."""
@@ -98,3 +109,11 @@ class Patience:
                 pass  # an answer as well: too many connections, starting up, or nobody there, which ends ours too
             self._lived_at = time.monotonic()
             return True
+
+
+def _give_up(connection: "psycopg.Connection[Any]", why: str) -> NoReturn:
+    """The server is told, which goes on else. Raises psycopg.OperationalError."""
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=PROBE)
+    connection.pgconn.finish()
+    raise psycopg.OperationalError(why)

@@ -68,6 +68,19 @@ def test_one_that_takes_long_is_waited_for_while_the_server_lives(database: base
     assert ask(database) == (1,)
 
 
+def test_one_that_waits_for_a_lock_is_given_up(
+    database: base.DatabaseWrapper, connect: Callable[[], base.DatabaseWrapper]
+) -> None:
+    """As while a migration changes a large table: each page waited as long as it takes."""
+    migration = connect()
+    ask(migration, "SELECT pg_advisory_lock(8)")
+    with pytest.raises(OperationalError, match="wait for a lock"):
+        ask(database, "SELECT pg_advisory_lock(8)")
+    database.close()
+    migration.close()
+    ask(database, "SELECT pg_advisory_lock(8)")
+
+
 def test_one_that_takes_too_long_ends_on_the_server_too(
     database: base.DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
