@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from queueadmin.console import job_address  # noqa: F401 - registers job ids
 from queueadmin.console.api import (
     alerts,
     audit,
@@ -80,16 +81,16 @@ urlpatterns = [
     path("api/v1/audit/<str:operation>/undo", trash.UndoView.as_view(), name="audit-undo"),
     path("api/v1/devices", devices.DevicesView.as_view(), name="devices"),
     path("api/v1/batches/<str:batch_id>", lookups.BatchView.as_view(), name="batch"),
-    path("api/v1/jobs/<str:job_id>", jobs.JobView.as_view(), name="job"),
-    path("api/v1/jobs/<str:job_id>/retry", jobs.RetryView.as_view(), name="job-retry"),
-    path("api/v1/jobs/<str:job_id>/run-now", jobs.RunNowView.as_view(), name="job-run-now"),
-    path("api/v1/jobs/<str:job_id>/cancel", jobs.CancelView.as_view(), name="job-cancel"),
-    path("api/v1/jobs/<str:job_id>/discard", jobs.DiscardView.as_view(), name="job-discard"),
-    path("api/v1/jobs/<str:job_id>/restore", jobs.RestoreView.as_view(), name="job-restore"),
-    path("api/v1/jobs/<str:job_id>/mark-permanent", jobs.MarkView.as_view(), name="job-mark"),
-    path("api/v1/jobs/<str:job_id>/unmark-permanent", jobs.UnmarkView.as_view(), name="job-unmark"),
-    path("api/v1/jobs/<str:job_id>/move", jobs.MoveToView.as_view(), name="job-move"),
-    path("api/v1/jobs/<str:job_id>/duplicate", jobs.DuplicateView.as_view(), name="job-duplicate"),
-    path("api/v1/jobs/<str:job_id>/payload", payloads.PayloadView.as_view(), name="job-payload"),
-    path("api/v1/jobs/<str:job_id>/payload/reveal", payloads.RevealView.as_view(), name="job-payload-reveal"),
+    path("api/v1/jobs/<job:job_id>", jobs.JobView.as_view(), name="job"),
+    path("api/v1/jobs/<job:job_id>/retry", jobs.RetryView.as_view(), name="job-retry"),
+    path("api/v1/jobs/<job:job_id>/run-now", jobs.RunNowView.as_view(), name="job-run-now"),
+    path("api/v1/jobs/<job:job_id>/cancel", jobs.CancelView.as_view(), name="job-cancel"),
+    path("api/v1/jobs/<job:job_id>/discard", jobs.DiscardView.as_view(), name="job-discard"),
+    path("api/v1/jobs/<job:job_id>/restore", jobs.RestoreView.as_view(), name="job-restore"),
+    path("api/v1/jobs/<job:job_id>/mark-permanent", jobs.MarkView.as_view(), name="job-mark"),
+    path("api/v1/jobs/<job:job_id>/unmark-permanent", jobs.UnmarkView.as_view(), name="job-unmark"),
+    path("api/v1/jobs/<job:job_id>/move", jobs.MoveToView.as_view(), name="job-move"),
+    path("api/v1/jobs/<job:job_id>/duplicate", jobs.DuplicateView.as_view(), name="job-duplicate"),
+    path("api/v1/jobs/<job:job_id>/payload", payloads.PayloadView.as_view(), name="job-payload"),
+    path("api/v1/jobs/<job:job_id>/payload/reveal", payloads.RevealView.as_view(), name="job-payload-reveal"),
 ]

@@ -235,7 +235,9 @@ class Failure(models.Model):
     What is missing is empty. Texts are without credentials.
     """
 
+    #: Its id, or the name of one that no column holds (`failures.names`); then `whole_id` is the id, as JSON.
     job_id = models.CharField(max_length=255, unique=True)
+    whole_id = models.TextField(blank=True)
     queue = models.CharField(max_length=8)
     #: Its place in the registry; it has another one once it has failed again.
     score = models.FloatField()

@@ -6,6 +6,7 @@ from django.urls import path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
+from queueadmin.console import job_address  # noqa: F401 - registers job ids
 from queueadmin.console.pages import (
     alerts as alert_pages,
 )
@@ -113,19 +114,19 @@ urlpatterns = [
     path("chosen-jobs/discard/", job_list_pages.discard_chosen, name="discard_chosen"),
     path("matching-jobs/", matching_pages.matching, name="matching"),
     path("finished-jobs/clean/", job_list_pages.clean_finished, name="clean_finished"),
-    path("jobs/<str:job_id>/", job_pages.job, name="job"),
-    path("jobs/<str:job_id>/raw/", job_pages.raw, name="job_raw"),
-    path("jobs/<str:job_id>/reveal/", job_pages.reveal, name="reveal_job"),
-    path("jobs/<str:job_id>/edit/", job_pages.edit, name="edit_job"),
-    path("jobs/<str:job_id>/duplicate/", job_pages.duplicate, name="duplicate_job"),
-    path("jobs/<str:job_id>/move/", job_pages.move, name="move_job"),
-    path("jobs/<str:job_id>/retry/", buttons.retry_job, name="retry_job"),
-    path("jobs/<str:job_id>/run-now/", buttons.run_now_job, name="run_now_job"),
-    path("jobs/<str:job_id>/cancel/", buttons.cancel_job, name="cancel_job"),
-    path("jobs/<str:job_id>/mark-permanent/", buttons.mark_job, name="mark_job"),
-    path("jobs/<str:job_id>/unmark-permanent/", buttons.unmark_job, name="unmark_job"),
-    path("jobs/<str:job_id>/discard/", buttons.discard_job, name="discard_job"),
-    path("jobs/<str:job_id>/restore/", buttons.restore_job, name="restore_job"),
+    path("jobs/<job:job_id>/", job_pages.job, name="job"),
+    path("jobs/<job:job_id>/raw/", job_pages.raw, name="job_raw"),
+    path("jobs/<job:job_id>/reveal/", job_pages.reveal, name="reveal_job"),
+    path("jobs/<job:job_id>/edit/", job_pages.edit, name="edit_job"),
+    path("jobs/<job:job_id>/duplicate/", job_pages.duplicate, name="duplicate_job"),
+    path("jobs/<job:job_id>/move/", job_pages.move, name="move_job"),
+    path("jobs/<job:job_id>/retry/", buttons.retry_job, name="retry_job"),
+    path("jobs/<job:job_id>/run-now/", buttons.run_now_job, name="run_now_job"),
+    path("jobs/<job:job_id>/cancel/", buttons.cancel_job, name="cancel_job"),
+    path("jobs/<job:job_id>/mark-permanent/", buttons.mark_job, name="mark_job"),
+    path("jobs/<job:job_id>/unmark-permanent/", buttons.unmark_job, name="unmark_job"),
+    path("jobs/<job:job_id>/discard/", buttons.discard_job, name="discard_job"),
+    path("jobs/<job:job_id>/restore/", buttons.restore_job, name="restore_job"),
     path("alerts/", alert_pages.alert_list, name="alerts"),
     path("alerts/<str:alert_id>/", alert_pages.alert, name="alert"),
     path("alerts/<str:alert_id>/acknowledge/", alert_pages.acknowledge, name="acknowledge_alert"),

@@ -19,6 +19,7 @@ from ingest.reading.cursors import oldest
 from queueadmin.console import dead_letters
 from queueadmin.console.dead_letters import Bound, Record
 from queueadmin.console.dead_letters.ahead import ahead
+from queueadmin.console.failures.names import id_of
 from queueadmin.console.failures.selecting import asking, candidates
 from queueadmin.console.failures.state import State, come_back, state
 from queueadmin.console.filters import Filter
@@ -29,8 +30,9 @@ from queueadmin.console.models import Failure
 ROWS: Final = 500
 EVENTS: Final = 20
 
-#: Queue, id, and the score that says which failure of the job it is.
+#: Queue, id, and the score that says which failure of the job it is; and what a row has of these, for `entry`.
 Entry = tuple[str, str, float]
+PLACE: Final = ("queue", "job_id", "whole_id", "score")
 
 
 def matching(
@@ -116,14 +118,15 @@ def _pages(client: redis.Redis, newest: Sequence[Entry], rows: "array[int]", *, 
         yield list(newest[start : start + size])
     for start in range(0, len(rows), ROWS):
         wanted = list(rows[start : start + ROWS])
-        known = {
-            row[0]: row[1:]
-            for row in Failure.objects.filter(pk__in=wanted).values_list("pk", "queue", "job_id", "score")
-        }
+        known = {row[0]: entry(*row[1:]) for row in Failure.objects.filter(pk__in=wanted).values_list("pk", *PLACE)}
         places = [known[pk] for pk in wanted if pk in known and known[pk][1] not in met]
         here = standing(client, places)
         for first in range(0, len(here), size):
             yield here[first : first + size]
+
+
+def entry(queue: str, name: str, whole: str, score: float) -> Entry:
+    return queue, id_of(name, whole), score
 
 
 def standing(client: redis.Redis, places: Sequence[Entry]) -> list[Entry]:

@@ -25,6 +25,8 @@ from ingest.reading.cursors import Place, newest, oldest
 from ingest.reading.fields import pipelined
 from queueadmin.console import dead_letters
 from queueadmin.console.failures import changes, groups, writing
+from queueadmin.console.failures.finding import PLACE, entry
+from queueadmin.console.failures.names import name_of
 from queueadmin.console.failures.state import State, come_back, tell
 from queueadmin.console.models import Failure
 
@@ -43,8 +45,6 @@ HEARD: Final = 10_000
 COUNTING: Final = 0.05
 #: Seconds between two looks for groups that are over.
 FORGETTING: Final = 3600.0
-#: Characters of an id that a row holds.
-ID: Final = 255
 
 Entry = tuple[str, str, float]
 
@@ -133,10 +133,11 @@ class Indexer:
 
     def _take_stale(self) -> None:
         """Rows of jobs that were changed where they stand."""
-        rows = Failure.objects.filter(version=0).order_by("pk").values_list("queue", "job_id", "score")
-        self._index(list(rows[:COMPARED]))
+        rows = Failure.objects.filter(version=0).order_by("pk").values_list(*PLACE)
+        self._index([entry(*row) for row in rows[:COMPARED]])
         if noted := changes.waiting(self._client, COMPARED):
-            self._index(list(Failure.objects.filter(job_id__in=noted).values_list("queue", "job_id", "score")))
+            rows = Failure.objects.filter(job_id__in=list(map(name_of, noted))).values_list(*PLACE)
+            self._index([entry(*row) for row in rows])
             changes.done(self._client, noted)
 
     def _take_new(self, queue: str, end: float) -> None:
@@ -168,17 +169,16 @@ class Indexer:
     def _sweep_rows(self) -> None:
         """The next rows whose job is no dead letter any more."""
         rows = list(
-            Failure.objects.filter(pk__gt=self._row)
-            .order_by("pk")
-            .values_list("pk", "queue", "job_id", "score", "fingerprint")[:COMPARED]
+            Failure.objects.filter(pk__gt=self._row).order_by("pk").values_list("pk", "fingerprint", *PLACE)[:COMPARED]
         )
+        places = [entry(*row[2:]) for row in rows]
         gone = []
-        for queue in {row[1] for row in rows}:
-            own = [row for row in rows if row[1] == queue]
-            scores = self._client.zmscore(keys.failed(queue), [row[2] for row in own])
-            gone += [row for row, score in zip(own, scores, strict=True) if score is None]
-        writing.forget((job_id, score) for _, _, job_id, score, _ in gone)
-        self._dirty.update(row[4] for row in gone)
+        for queue in {place[0] for place in places}:
+            own = [(row[1], place) for row, place in zip(rows, places, strict=True) if place[0] == queue]
+            scores = self._client.zmscore(keys.failed(queue), [place[1] for _, place in own])
+            gone += [each for each, score in zip(own, scores, strict=True) if score is None]
+        writing.forget((job_id, score) for _, (_, job_id, score) in gone)
+        self._dirty.update(fingerprint for fingerprint, _ in gone)
         self._rows -= len(gone)
         self._row = rows[-1][0] if len(rows) == COMPARED else 0
         self._rows_whole = self._rows_whole or not self._row
@@ -196,14 +196,15 @@ class Indexer:
 
     def _missing(self, queue: str, page: Sequence[tuple[str, float]]) -> None:
         """Index those of these entries that have no row, or one of an earlier failure or of an earlier version."""
-        rows = Failure.objects.filter(job_id__in=[job_id for job_id, _ in page], queue=queue)
-        kept = {job_id: place for job_id, *place in rows.values_list("job_id", "score", "version")}
-        self._index([(queue, job_id, score) for job_id, score in page if kept.get(job_id) != [score, writing.VERSION]])
+        rows = Failure.objects.filter(job_id__in=[name_of(job_id) for job_id, _ in page], queue=queue)
+        kept = {name: place for name, *place in rows.values_list("job_id", "score", "version")}
+        self._index(
+            [(queue, job_id, score) for job_id, score in page if kept.get(name_of(job_id)) != [score, writing.VERSION]]
+        )
 
     def _index(self, entries: Iterable[Entry]) -> None:
         for chunk in chunks(entries, WRITTEN):
-            fitting = [entry for entry in chunk if len(entry[1]) <= ID and "\0" not in entry[1]]
-            records = list(dead_letters.records(self._client, fitting, events=True))
+            records = list(dead_letters.records(self._client, chunk, events=True))
             self._met.update({job_id for _, job_id, _ in chunk} - {record.id for record in records})
             first = writing.first_failures(self._client, records)
             self._dirty |= writing.write(records, first, now=datetime.now(UTC))

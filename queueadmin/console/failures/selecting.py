@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
+from queueadmin.console.failures.names import name_of
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field, Payload, Term, Time, Words
 from queueadmin.console.filters.words import asked
@@ -95,7 +96,7 @@ def _field(term: Field) -> Q:
         case "state":
             return ~_nothing() if "failed" in values else _nothing()
         case "id":
-            return Q(job_id__in=values) | Q(event_id__in=values)
+            return Q(job_id__in=list(map(name_of, term.values))) | Q(event_id__in=values)
         case "error":
             return reduce(or_, map(_raised, values), _nothing())
         case "replay":

@@ -19,7 +19,7 @@ class State(msgspec.Struct, frozen=True):
     #: Rows, and dead letters in the registries, at the same moment.
     rows: int
     dead_letters: int
-    #: Dead letters that it cannot hold: their ids have more than 255 characters.
+    #: Dead letters of which nothing is left but their places.
     left_out: int = 0
     #: By queue, the newest place that was read; None: nothing stood there.
     read: dict[str, tuple[float, str] | None] = {}

@@ -10,6 +10,7 @@ from django.db.models import Q
 from ingest.reading.cursors import BadCursor, as_cursor, moment_of, read_cursor
 from queueadmin.console.dead_letters.reading import POISON
 from queueadmin.console.failures.counting import Counted, Counts, counts
+from queueadmin.console.failures.names import id_of
 from queueadmin.console.failures.selecting import asking, selected
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.terms import Field, Time
@@ -216,7 +217,7 @@ def _moment(minute: int) -> datetime:
 
 def _dead_letter(row: Failure) -> DeadLetter:
     return DeadLetter(
-        id=row.job_id,
+        id=id_of(row.job_id, row.whole_id),
         kind=row.kind,
         source=row.source,
         tenant=row.tenant,

@@ -20,7 +20,7 @@ from ingest.queue import keys
 from ingest.reading.cursors import Place, newest
 from queueadmin.console import dead_letters
 from queueadmin.console.dead_letters import Record
-from queueadmin.console.failures.finding import EVENTS, ROWS, Entry, beside_index, standing
+from queueadmin.console.failures.finding import EVENTS, PLACE, ROWS, Entry, beside_index, entry, standing
 from queueadmin.console.failures.selecting import asking, candidates
 from queueadmin.console.filters import Filter
 from queueadmin.console.filters.sieve import Sieve
@@ -124,13 +124,13 @@ class Walk:
             found = array("q", rows.order_by("-failed_at", "-id").values_list("pk", flat=True).iterator())
         for start in range(0, len(found), self._size):
             wanted = list(found[start : start + self._size])
-            values = Failure.objects.filter(pk__in=wanted).values_list("pk", "queue", "job_id", "score", "failed_at")
-            known = {row[0]: row for row in values}
+            values = Failure.objects.filter(pk__in=wanted).values_list("failed_at", "pk", *PLACE)
+            known = {row[1]: row for row in values}
             there = [known[key] for key in wanted if key in known]
-            places = [row[1:4] for row in there if self._is_indexed(*row[1:4])]
+            places = [place for row in there if self._is_indexed(*(place := entry(*row[2:])))]
             page = self._matching(standing(self._client, places))
             if there:
-                self.position.row = there[-1][4], there[-1][0]
+                self.position.row = there[-1][:2]
             yield page
 
     def _is_indexed(self, queue: str, job_id: str, score: float) -> bool:

@@ -16,6 +16,7 @@ from ingest.queue import keys
 from ingest.queue.batching import chunks
 from ingest.reading.fields import pipelined, text
 from queueadmin.console.dead_letters.reading import Record
+from queueadmin.console.failures.names import name_of, whole_id
 from queueadmin.console.filters.words import LONGEST, searched
 from queueadmin.console.fingerprint import normalised
 from queueadmin.console.models import Failure, FailureGroup, FailureText, RetentionPolicy
@@ -59,8 +60,10 @@ def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: date
     """
     if not records:
         return set()
-    words = {record.id: _storable(searched(record.shown)) for record in records}
-    rows = [_row(record, first.get(record.id), now, is_cut=len(words[record.id]) >= LONGEST) for record in records]
+    words = {name_of(record.id): _storable(searched(record.shown)) for record in records}
+    rows = [
+        _row(record, first.get(record.id), now, is_cut=len(words[name_of(record.id)]) >= LONGEST) for record in records
+    ]
     groups = _groups(records, rows)
 
     def save() -> set[str]:
@@ -70,7 +73,7 @@ def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: date
         Failure.objects.bulk_create(rows, update_conflicts=True, unique_fields=[_KEY], update_fields=_WRITTEN)
         # Asked for, since in what order an upsert returns rows neither database promises.
         written = dict(Failure.objects.filter(job_id__in=words).values_list("job_id", "pk"))
-        texts = [FailureText(failure_id=written[job_id], words=each) for job_id, each in words.items()]
+        texts = [FailureText(failure_id=written[name], words=each) for name, each in words.items()]
         FailureText.objects.bulk_create(
             texts, update_conflicts=True, unique_fields=["failure"], update_fields=["words"]
         )
@@ -82,12 +85,13 @@ def write(records: Sequence[Record], first: Mapping[str, datetime], *, now: date
 
 def mark_permanent(ids: Iterable[str], *, permanent: bool) -> int:
     """As their hashes say now; how many have a row. Raises DatabaseError."""
-    return sum(Failure.objects.filter(job_id__in=some).update(permanent=permanent) for some in chunks(ids, _MARKED))
+    names = map(name_of, ids)
+    return sum(Failure.objects.filter(job_id__in=some).update(permanent=permanent) for some in chunks(names, _MARKED))
 
 
 def mark_stale(job_id: str) -> None:
     """Have the job read anew, since it changed where it stands. Raises DatabaseError."""
-    Failure.objects.filter(job_id=job_id).update(version=0)
+    Failure.objects.filter(job_id=name_of(job_id)).update(version=0)
 
 
 def forget(places: Iterable[tuple[str, float]]) -> int:
@@ -95,11 +99,11 @@ def forget(places: Iterable[tuple[str, float]]) -> int:
 
     Raises DatabaseAway and DatabaseError.
     """
-    wanted = dict(places)
+    wanted = {name_of(job_id): score for job_id, score in places}
 
     def remove() -> int:
         found = Failure.objects.filter(job_id__in=wanted).values_list("pk", "job_id", "score")
-        gone = [pk for pk, job_id, score in found if wanted[job_id] == score]
+        gone = [pk for pk, name, score in found if wanted[name] == score]
         FailureText.objects.filter(pk__in=gone)._raw_delete(FailureText.objects.db)
         return Failure.objects.filter(pk__in=gone)._raw_delete(Failure.objects.db)
 
@@ -177,7 +181,8 @@ def _row(record: Record, first: datetime | None, now: datetime, *, is_cut: bool)
     at: datetime = error["at"] or shown["enqueued_at"] or shown["received_at"] or now
     error_type = error["type"] or ""
     values: dict[str, Any] = {
-        "job_id": record.id,
+        "job_id": name_of(record.id),
+        "whole_id": whole_id(record.id),
         "queue": record.queue,
         "score": record.score,
         "failed_at": at,
@@ -205,7 +210,7 @@ def _row(record: Record, first: datetime | None, now: datetime, *, is_cut: bool)
     }
     return Failure(
         **{
-            name: _storable(value)[: _SHORT[name]] if isinstance(value, str) else value
+            name: _storable(value)[: _SHORT.get(name)] if isinstance(value, str) else value
             for name, value in values.items()
         }
     )

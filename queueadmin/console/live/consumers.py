@@ -25,6 +25,7 @@ from django.utils.module_loading import import_string
 
 from queueadmin.console.access.permissions import VIEW_CONSOLE, AnyUser, may
 from queueadmin.console.figures import history
+from queueadmin.console.job_address import LONGEST, job_id_of
 from queueadmin.console.live import open_sockets
 from queueadmin.console.live.door_feed import door_feed
 from queueadmin.console.live.feed import feed
@@ -48,8 +49,8 @@ SLOW_SECONDS: Final = 30.0
 
 
 class _Follow(msgspec.Struct):
-    #: As long as ids get.
-    follow: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    #: A job's id as `job_address` writes it.
+    follow: Annotated[str, msgspec.Meta(max_length=LONGEST)] | None = None
     door: bool = False
 
 
@@ -95,7 +96,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             return  # never let in
         try:
             wanted = _FOLLOW.decode(text_data or "")
-        except (msgspec.MsgspecError, RecursionError):
+            job_id = job_id_of(wanted.follow or "")
+        except (msgspec.MsgspecError, RecursionError, ValueError):
             return
         await _end(self._more)
         self._more = None
@@ -103,7 +105,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if (wanted.follow or wanted.door) and (code := await self._refused_by_now()) is not None:
             await self.close(code)
         elif wanted.follow:
-            self._more = asyncio.create_task(self._kept(self._follow(wanted.follow)))
+            self._more = asyncio.create_task(self._kept(self._follow(job_id)))
         elif wanted.door:
             self._more = asyncio.create_task(self._kept(self._watch_door()))
 

@@ -8,6 +8,7 @@ from ingest.kinds import KINDS
 from ingest.reading import lists as listed
 from queueadmin.console.api import lists
 from queueadmin.console.filters import KEYS
+from queueadmin.console.job_address import LONGEST
 from queueadmin.console.job_lists import budget
 from queueadmin.console.openapi.lists import paging
 from queueadmin.console.openapi.parts import (
@@ -26,7 +27,13 @@ _JOB = "0192f0c4b7a87d3e9a51c2d3e4f50617"
 
 
 def jobs() -> Operations:
-    job_id = parameter("job_id", "path", "Ours.", {"type": "string", "maxLength": 64, "example": _JOB})
+    job_id = parameter(
+        "job_id",
+        "path",
+        "Ours. A stock client's may be any string: one with a slash, a space or the like, or with over 200 characters, "
+        "stands here as `~` and its UTF-8 in base64url, as `links` have it.",
+        {"type": "string", "maxLength": LONGEST, "example": _JOB},
+    )
     queue = {"enum": list(settings.PRIORITIES)}
     kinds = [kind.name for kind in KINDS.values() if not kind.internal]
     found: Operations = {

@@ -6,7 +6,6 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.http import QueryDict
 
 from ingest.api import keyring, mappings
@@ -15,6 +14,7 @@ from ingest.kinds import KINDS
 from ingest.models import LONGEST_INTERVAL, Schedule
 from queueadmin.console import job_lists
 from queueadmin.console.actions import BULK
+from queueadmin.console.job_address import address, job_id_of
 from queueadmin.console.models import Replay
 from queueadmin.console.operations import MAX_MINUTES
 from queueadmin.console.policies import MOST_COUNT, MOST_DAYS
@@ -24,8 +24,6 @@ from queueadmin.console.vendors import VENDORS
 
 #: Rows of one page of a list; a selection is never more.
 MAX_SELECTED: Final = 500
-#: RQ lets a client name its jobs; anything printable without spaces, slashes or control characters.
-JOB_ID = RegexValidator(r"^[\w.:@+=~-]{1,200}$", "“%(value)s” is not a job id.")
 
 
 def mistakes(*checked: forms.Form) -> str:
@@ -65,7 +63,7 @@ class PasswordForm(PasswordChangeForm):
 
 
 class SelectionForm(forms.Form):
-    """The jobs somebody ticked: `ids`, at least one, at most MAX_SELECTED."""
+    """The jobs somebody ticked: `ids` as `job_address` writes them, at least one, at most MAX_SELECTED."""
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
@@ -76,9 +74,15 @@ class SelectionForm(forms.Form):
             raise ValidationError("No job was selected.")
         if len(self._sent) > MAX_SELECTED:
             raise ValidationError(f"At most {MAX_SELECTED} jobs can be selected at once, not {len(self._sent)}.")
-        for job_id in self._sent:
-            JOB_ID(job_id)
-        return {"ids": list(dict.fromkeys(self._sent))}
+        ids = []
+        for sent in self._sent:
+            try:
+                ids.append(job_id_of(sent))
+            except ValueError as error:
+                raise ValidationError(str(error)) from error
+            if address(ids[-1]) != sent:
+                raise ValidationError(f"“{sent[:100]}” is not a job id.")
+        return {"ids": list(dict.fromkeys(ids))}
 
 
 class ChosenForm(forms.Form):

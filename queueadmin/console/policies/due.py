@@ -15,7 +15,8 @@ from django.db.models import Count, Q
 
 from ingest.queue import keys
 from ingest.reading.fields import moment, number, pipelined, text
-from queueadmin.console.failures.finding import Entry, standing
+from queueadmin.console.failures.finding import PLACE, Entry, entry, standing
+from queueadmin.console.failures.names import name_of
 from queueadmin.console.models import Failure, RetentionPolicy
 from queueadmin.console.policies.reading import NOTICE, overfull, spoken_of, told, too_old
 
@@ -87,7 +88,7 @@ class Due:
                 break
             kept += len(here)
             yield []
-        found = rows.filter(job_id=last[1]).values_list("failed_at", "pk").first() if last else None
+        found = rows.filter(job_id=name_of(last[1])).values_list("failed_at", "pk").first() if last else None
         if found is None:
             return  # there are not so many, or it left meanwhile: the next look counts again
         for page in _oldest(rows.filter(_before(*found))):
@@ -128,8 +129,8 @@ def _newest(rows: "QuerySet[Failure]") -> Iterator[list[Entry]]:
 def _paged(rows: "QuerySet[Failure]", beyond: Callable[[datetime, int], Q]) -> Iterator[list[Entry]]:
     """By where the page before ended: nothing of the database is held open between two steps."""
     page = rows
-    while found := list(page.values_list("queue", "job_id", "score", "failed_at", "pk")[:_PAGE]):
-        yield [(queue, job_id, score) for queue, job_id, score, _, _ in found]
+    while found := list(page.values_list("failed_at", "pk", *PLACE)[:_PAGE]):
+        yield [entry(*row[2:]) for row in found]
         if len(found) < _PAGE:
             return
-        page = rows.filter(beyond(*found[-1][3:]))
+        page = rows.filter(beyond(*found[-1][:2]))

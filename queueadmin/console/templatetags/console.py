@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from django import template
@@ -21,11 +21,14 @@ from ingest import credentials
 from ingest.frames import apart
 from ingest.problems import labels_of
 from ingest.reading.runs import Attempt
+from queueadmin.console import job_address
 from queueadmin.console.masking import masked_text
 
 register = template.Library()
 
 DASH = "–"
+#: Characters of a job's id that a page writes out.
+LONGEST_ID: Final = 255
 
 
 def _fixed(value: float) -> str:
@@ -237,7 +240,30 @@ def _time(at: float, style: str) -> SafeString:
 @register.filter
 def short_id(job_id: str) -> str:
     """Enough of a job id to tell rows apart: the time, and the random end."""
-    return job_id if len(job_id) <= 16 else f"{job_id[:8]}…{job_id[-6:]}"
+    return _printable(job_id if len(job_id) <= 16 else f"{job_id[:8]}…{job_id[-6:]}")
+
+
+@register.filter
+def id_text(job_id: str) -> str:
+    """A job id for people to read: a stock client's may be as long as a book."""
+    cut = f"{job_id[:200]}… ({len(job_id):,} characters)" if len(job_id) > LONGEST_ID else job_id
+    return _printable(cut)
+
+
+@register.filter
+def address(job_id: str) -> str:
+    return job_address.address(job_id)
+
+
+@register.filter
+def has_address(job_id: str) -> bool:
+    """Whether servers take an address with it."""
+    return len(job_address.address(job_id)) <= job_address.LONGEST
+
+
+def _printable(job_id: str) -> str:
+    """Control characters as Python writes them: a page cannot hold all of them."""
+    return "".join(each if each.isprintable() or each == " " else ascii(each)[1:-1] for each in job_id)
 
 
 @register.filter

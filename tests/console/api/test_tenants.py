@@ -85,9 +85,9 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
     },
     "api/v1/devices": {"get": ("read", "alerts")},
     "api/v1/batches/<str:batch_id>": {"get": ("read", "job")},
-    "api/v1/jobs/<str:job_id>": {"get": ("read", "job")},
+    "api/v1/jobs/<job:job_id>": {"get": ("read", "job")},
     **{
-        f"api/v1/jobs/<str:job_id>/{verb}": {"post": ("admin", "job")}
+        f"api/v1/jobs/<job:job_id>/{verb}": {"post": ("admin", "job")}
         for verb in (
             "retry",
             "run-now",
@@ -101,7 +101,7 @@ ENDPOINTS: dict[str, dict[str, tuple[Needs, About]]] = {
             "unmark-permanent",
         )
     },
-    "api/v1/jobs/<str:job_id>/payload": {"get": ("read", "job"), "put": ("admin", "job")},
+    "api/v1/jobs/<job:job_id>/payload": {"get": ("read", "job"), "put": ("admin", "job")},
 }
 #: What is asked for, where the path does not say it.
 QUERIES = {"api/v1/jobs": "?ids={job}", "api/v1/jobs/lookup": "?source=s3cret-source&id={job}"}
@@ -112,7 +112,7 @@ BODIES: dict[str, Any] = {
     "api/v1/dlq/policies": {"keep_days": 30, "reason": "disk"},
     "api/v1/dlq/purge": {"queue": "low", "confirm": "low", "reason": "spam"},
     "api/v1/marks": {"text": "deploy 4f2c91e"},
-    "api/v1/jobs/<str:job_id>/move": {"queue": "low"},
+    "api/v1/jobs/<job:job_id>/move": {"queue": "low"},
     "api/v1/workers/<path:worker>/kill": {"reason": "it hangs"},
     "api/v1/schedules": {"name": "made", "kind": "alert", "body": {}, "interval_seconds": 60},
 }
@@ -148,7 +148,7 @@ def send(empty_redis: redis.Redis) -> Send:
     def send(
         route: str, method: str, *, scopes: str = "", tenant: str = "", job: str = "x", query: str | None = None
     ) -> HttpResponse:
-        path = "/" + route.replace("<str:name>", "high").replace("<str:job_id>", job)
+        path = "/" + route.replace("<str:name>", "high").replace("<job:job_id>", job)
         path = path.replace("<str:alert_id>", job).replace("<str:batch_id>", job)
         path += QUERIES.get(route, "").replace("{job}", job) if query is None else query
         headers = {"host": "localhost", **({"x-api-key": secret(scopes, tenant)} if scopes else {})}
@@ -246,7 +246,7 @@ def test_its_own_jobs_it_reads_and_moves(send: Send, jobs: Jobs) -> None:
     (dead,) = jobs.fail(tenant="acme")
 
     def state(verb: str, method: str = "post") -> tuple[int, Any]:
-        route = f"api/v1/jobs/<str:job_id>{verb}"
+        route = f"api/v1/jobs/<job:job_id>{verb}"
         response = send(route, method, scopes="read,admin", tenant="acme", job=dead)
         return response.status_code, response.json()["state"]  # type: ignore[attr-defined]
 
@@ -277,7 +277,7 @@ def test_a_job_in_the_spool_is_its_tenant_s_too(send: Send) -> None:
         assert isinstance(event, Incoming)
         ids[tenant] = accept([event])[0].id
 
-    route = "api/v1/jobs/<str:job_id>"
+    route = "api/v1/jobs/<job:job_id>"
     own = send(route, "get", scopes="read", tenant="acme", job=ids["acme"])
     other = send(route, "get", scopes="read", tenant="acme", job=ids["globex"])
 

@@ -30,7 +30,7 @@ def paths(resolver: URLResolver, before: str = "/") -> set[str]:
     for entry in resolver.url_patterns:
         route = before + str(entry.pattern)
         if isinstance(entry, URLPattern):
-            found.add(route.replace("<str:", "{").replace("<path:", "{").replace(">", "}"))
+            found.add(route.replace("<str:", "{").replace("<path:", "{").replace("<job:", "{").replace(">", "}"))
         elif entry.app_name in (None, "console-api"):
             found |= paths(entry, route)
     return found
