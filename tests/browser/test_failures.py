@@ -44,6 +44,19 @@ def test_all_that_match_are_selected_and_one_is_marked_permanent(page: Page, ins
     expect(page.locator("#dead .st.permanent")).to_have_text("marked permanent")
 
 
+def test_at_1280_the_error_has_room_and_all_else_is_there(page: Page, instance: Instance, send: Send) -> None:
+    """It had 14 characters. What loses its column stands beside the id and the error."""
+    source = _indexed(instance, page, send)
+    for width in (1280, 1440, 1600):
+        page.set_viewport_size({"width": width, "height": 800})
+        box = page.locator("#dead td.err .msg").bounding_box()
+        assert box is not None
+        assert box["width"] > (300 if width < 1600 else 200), width
+        for told in (source, "high"):
+            expect(page.locator("#dead tbody tr").get_by_text(told).locator("visible=true")).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
 def test_a_time_is_chosen_by_dragging(page: Page, instance: Instance, send: Send) -> None:
     source = _indexed(instance, page, send)
     live(page)
