@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +27,7 @@ from queueadmin.console.figures import history
 from queueadmin.console.job_address import LONGEST, job_id_of
 from queueadmin.console.live import open_sockets
 from queueadmin.console.live.door_feed import door_feed
+from queueadmin.console.live.ending import end
 from queueadmin.console.live.feed import feed
 from queueadmin.console.live.following import following
 
@@ -99,7 +99,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             job_id = job_id_of(wanted.follow or "")
         except (msgspec.MsgspecError, RecursionError, ValueError):
             return
-        await _end(self._more)
+        await end(self._more)
         self._more = None
         # Asked each time: what somebody may can have changed since the socket was opened.
         if (wanted.follow or wanted.door) and (code := await self._refused_by_now()) is not None:
@@ -115,9 +115,9 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             await self.send(text)
 
     async def disconnect(self, code: int) -> None:
-        await _end(self._more)
-        await _end(self._task)
-        await _end(self._look)
+        await end(self._more)
+        await end(self._task)
+        await end(self._look)
 
     async def _kept(self, forwarding: Coroutine[Any, Any, None]) -> None:
         """One task of the socket; when it fails, the socket ends and the page begins anew."""
@@ -191,13 +191,6 @@ async def _refused(user: AnyUser | None) -> int | None:
         return NOT_LOGGED_IN
     allowed = await database_sync_to_async(may)(user, VIEW_CONSOLE)
     return None if allowed else NOT_ALLOWED
-
-
-async def _end(task: asyncio.Task[Any] | None) -> None:
-    if task is not None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def same_origin(scope: Mapping[str, Any]) -> bool:

@@ -6,13 +6,14 @@ Nobody publishes them: while nobody looks, nothing is read. A reader that is slo
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 
 from queueadmin.console import door
+from queueadmin.console.live.ending import end
 from queueadmin.console.sources import Reader
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,7 @@ class DoorFeed:
             self._followers -= 1
             if not self._followers and (task := self._task) is not None:
                 self._task = None
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                await end(task)
 
     async def after(self, number: int) -> tuple[int, str]:
         """The latest frame and its number, as soon as there is one later than `number`. Begin with 0."""

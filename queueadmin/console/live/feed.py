@@ -27,6 +27,7 @@ from ingest.queue.connections import connection
 from queueadmin.console.figures import history, metrics
 from queueadmin.console.figures.snapshot import Snapshot
 from queueadmin.console.live import deltas, lifecycle, publisher
+from queueadmin.console.live.ending import end
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +88,7 @@ class Feed:
             self._followers -= 1
             if not self._followers and (task := self._task) is not None:
                 self._task = None
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                await end(task)
 
     async def after(self, number: int) -> Frame:
         """The latest frame, as soon as there is one later than `number`. Begin with 0."""

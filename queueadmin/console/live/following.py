@@ -15,6 +15,7 @@ import redis
 from channels.db import database_sync_to_async
 
 from queueadmin.console.live import job_frames
+from queueadmin.console.live.ending import end
 from queueadmin.console.live.feed import feed
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,7 @@ class Following:
                 self._frames.pop(job_id, None)
             if not self._followers and (task := self._task) is not None:
                 self._task = None
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                await end(task)
                 # Unless somebody came meanwhile.
                 if self._task is None:
                     await feed().tell_of_jobs(None)
