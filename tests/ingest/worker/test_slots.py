@@ -211,22 +211,27 @@ def test_whatever_a_handler_raises_fails_its_job_alone(work: Work, effect: Effec
 
 def test_sigterm_lets_them_go_on_for_the_grace_time_and_releases_the_rest_uncounted(work: Work, effect: Effect) -> None:
     ended: list[str] = []
+    all_run = Meeting(3)
 
     async def handler(payload: Payload, context: Context) -> None:
+        await all_run(payload, context)
         if payload.body == b'{"n":0}':
             os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.sleep(0.05)
-            worker._alarm.halt_in(0.3)
             return
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         finally:
             ended.append(payload.id)
+
+    def later() -> None:
+        wait_until(lambda: work.count("completed") == 1)
+        worker._alarm.halt_in(0.3)
 
     effect(handler)
     ids = chat(work, 3)
     worker = work.worker()
-    worker.work()
+    with Beside(later, lambda: None):
+        worker.work()
     assert sorted(ended) == sorted(ids[1:])
     assert (work.count("completed"), work.count("released"), work.started()) == (1, 2, 0)
     assert (sorted(work.waiting()), work.field(ids[1], "attempts")) == (sorted(ids[1:]), None)
