@@ -27,7 +27,8 @@ document.addEventListener('htmx:responseError', event => {
   const { status, responseText } = event.detail.xhr;
   if (event.detail.xhr.getResponseHeader('HX-Trigger')) return; // it was said already, in better words
   toast(status === 403 ? 'Refused: your account may not do this, or the page is too old. Reload it and try again.'
-    : status === 503 ? `${whatIsAway(responseText)}. What was done until then shows once it is back.`
+    : status === 503 ? `${whatIsAway(responseText)}. ${event.detail.requestConfig.verb === 'get'
+      ? 'The page stands still until it is back.' : 'What was done until then shows once it is back.'}`
       : `The server answered ${status}. Look at the list for what was done.`, 'error');
 });
 document.addEventListener('htmx:sendError', () =>

@@ -66,7 +66,7 @@ document.addEventListener('htmx:afterRequest', () => {
 
 /* The causes beside the list follow what was done with it, once the index has heard of it. */
 document.addEventListener('htmx:afterRequest', event => {
-  if (event.detail.successful && event.detail.elt.id !== 'causes') $('#causes')?.dispatchEvent(new Event('fresh'));
+  if (event.detail.successful && !['causes', 'said-of'].includes(event.detail.elt.id)) $('#causes')?.dispatchEvent(new Event('fresh'));
 });
 
 onSnapshot(({ totals, queues }) => {

@@ -62,6 +62,8 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
     form = DeadLettersForm(request.GET)
     if not form.is_valid():
         raise Http404("no such list")
+    if group and is_partial(request) and request.GET.get("part") == "said":
+        return _said_of(request, group)
     queue, cursor = form.cleaned_data["queue"], form.cleaned_data["cursor"]
     if not settings.REDIS:
         return dead_list(request, queue, cursor)
@@ -83,6 +85,14 @@ def dead_letters(request: Request, group: str = "") -> HttpResponse:
             return dead_list(request, queue, cursor)
         return dead_list(request, queue, cursor, {"views": _views(request), **_everything(asked, queue)})
     return _chosen(request, asked)
+
+
+def _said_of(request: Request, group: str) -> HttpResponse:
+    """What people say of a cause by now, for a page that stays open beside a colleague's."""
+    cause = triage.cause_of(group)
+    if cause is None:
+        raise Http404("no such cause")
+    return render(request, "console/_said_of.html", {"cause": cause, "again": True})
 
 
 def _everything(asked: Asked, queue: str) -> dict[str, Any]:

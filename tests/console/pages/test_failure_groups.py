@@ -1,8 +1,11 @@
 """What people say of a cause, by the buttons of its page (issue 8 part 2)."""
 
+import re
+
 import pytest
 from django.test import Client
 
+from queueadmin.console import operations
 from queueadmin.console.failures import Indexer
 from queueadmin.console.models import Failure, FailureGroup
 from tests.console.conftest import Jobs, outcome
@@ -32,6 +35,20 @@ def test_a_cause_is_acknowledged_resolved_and_opened_again(operator: Client, gro
         assert f"ValueError is {said}." in message_after(operator, response)
         assert (outcome().actor, outcome().target) == ("ada", f"group {group}")
     assert "open by ada" in text_of(operator.get(f"/dead-letters/{group}/"))
+
+
+def test_an_open_page_hears_what_colleagues_say_of_its_cause(operator: Client, group: str) -> None:
+    """It asks again by itself; what it showed was of when it was opened."""
+    asks = re.search(
+        r'id="said-of"[^>]* hx-get="([^"]+)"[^>]* hidden', text_of(operator.get(f"/dead-letters/{group}/"))
+    )
+    assert asks is not None
+    operations.resolve_group(group, actor="bob")
+    part = text_of(operator.get(asks[1], headers=HTMX))
+    assert "resolved by bob" in part
+    assert '<span id="cause-state" hx-swap-oob="true"><span class="st resolved">' in part
+    assert "<form" not in part  # where somebody may be writing
+    assert operator.get("/dead-letters/nothing/?part=said", headers=HTMX).status_code == 404
 
 
 def test_a_note_and_an_assignee_are_kept_and_shown(operator: Client, group: str) -> None:
