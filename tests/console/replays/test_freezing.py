@@ -28,7 +28,7 @@ def written(replay: Replay) -> list[str]:
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of 7, one in a step, and chunks of 5."""
     monkeypatch.setattr(walking, "ROWS", 7)
     monkeypatch.setattr(freezing, "CHUNK", 5)
