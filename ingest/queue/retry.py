@@ -15,8 +15,3 @@ def exponential(first: float, times: int, factor: float = 2.0) -> tuple[float, .
 def jitter() -> float:
     """A factor between 0.9 and 1.1 for one delay. A delay of 0 stays 0."""
     return random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - a spread, not a secret
-
-
-def delay_before(retry: int, delays: tuple[float, ...]) -> float | None:
-    """The delay in seconds before the `retry`-th retry (from 1), without jitter; None when there is none left."""
-    return delays[retry - 1] if 1 <= retry <= len(delays) else None

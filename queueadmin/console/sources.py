@@ -56,11 +56,6 @@ class Tallied:
     def refused_percent(self) -> float:
         return 100 * self.refused / self.received if self.received else 0.0
 
-    @property
-    def duplicates_percent(self) -> float:
-        stored = self.accepted + self.duplicates
-        return 100 * self.duplicates / stored if stored else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -1,13 +1,9 @@
-from ingest.queue.retry import delay_before, exponential, jitter
+from ingest.queue.retry import exponential, jitter
 
 
 def test_delays_double() -> None:
     """D3: five times from 10 s; E3."""
     assert exponential(10, 5) == (10, 20, 40, 80, 160)
-
-
-def test_each_retry_has_its_delay_and_then_there_is_none() -> None:
-    assert [delay_before(retry, (0, 2, 4)) for retry in range(5)] == [None, 0, 2, 4, None]
 
 
 def test_jitter_spreads_by_a_tenth() -> None:
