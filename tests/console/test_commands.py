@@ -167,7 +167,7 @@ def test_publish_metrics_publishes_and_stops_cleanly(empty_redis: redis.Redis, h
     try:
         wait_until(lambda: empty_redis.llen(keys.HISTORY) >= 2, what="a second sample")
         process.send_signal(how)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

@@ -65,7 +65,7 @@ def test_what_fails_meanwhile_is_found_by_its_score_without_an_event(indexer: In
     jobs.fail(2)
     indexer.step()
     later = jobs.fail(600)  # more than one page
-    wait_until(lambda: indexer.step().behind == 0, seconds=20)
+    wait_until(lambda: indexer.step().behind == 0)
     assert set(later) <= indexed()
 
 

@@ -150,7 +150,7 @@ def test_a_database_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch)
     release = threading.Event()
 
     def hang() -> DatabaseFacts:
-        release.wait(30)
+        release.wait(60)
         return FACTS
 
     monkeypatch.setattr(metrics, "database_facts", hang)
@@ -158,6 +158,6 @@ def test_a_database_that_hangs_holds_nothing_up(monkeypatch: pytest.MonkeyPatch)
     watch = publisher._DatabaseWatch()
     assert watch.facts().state == DatabaseState("disconnected")
     release.set()
-    monkeypatch.setattr(publisher, "DATABASE_SECONDS", 10)
+    monkeypatch.setattr(publisher, "DATABASE_SECONDS", 60)
     assert watch.facts() == FACTS
     watch.close()

@@ -198,7 +198,7 @@ def speaking(answer: Any) -> Iterator[int]:
                 except OSError:
                     return
                 with made:
-                    made.settimeout(30)
+                    made.settimeout(60)
                     with suppress(OSError):
                         answer(made)
 
@@ -206,7 +206,7 @@ def speaking(answer: Any) -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -250,14 +250,20 @@ def test_being_canceled_ends_the_call_too(settings: Any) -> None:
     """A worker that stops cancels its jobs."""
     settings.CALLBACK_ALLOW_NETWORKS = ["127.0.0.1"]
 
+    called = threading.Event()
+
     async def cancel(port: int) -> None:
         task = asyncio.create_task(post.post(f"http://127.0.0.1:{port}/", b"{}", {}))
-        await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(called.wait, 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    with speaking(say_nothing) as port:
+    def hear(made: socket.socket) -> None:
+        while made.recv(65536):
+            called.set()
+
+    with speaking(hear) as port:
         asyncio.run(cancel(port))
 
 

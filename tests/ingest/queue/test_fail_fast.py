@@ -35,7 +35,10 @@ def came(server: socket.socket) -> int:
         count += 1
 
 
-def test_what_nobody_answers_is_asked_once_and_not_again_right_after(silent: socket.socket) -> None:
+def test_what_nobody_answers_is_asked_once_and_not_again_right_after(
+    silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fail_fast, "REST", 600.0)
     client = client_of(silent)
     with pytest.raises(redis.TimeoutError):
         client.ping()

@@ -160,7 +160,7 @@ def test_a_horse_dies_with_its_worker_and_the_job_runs_once_more(shop: Shop) -> 
     horse = shop.effects("begins")[0][2]
     worker.process.send_signal(signal.SIGKILL)
     worker.process.wait()
-    wait_until(lambda: not is_alive(horse), seconds=10)
+    wait_until(lambda: not is_alive(horse))
     wait_until(lambda: shop.work.transitions.recover("high").requeued == 1)
     shop.worker(LEASE_SECONDS="30")
     shop.completed(1)
