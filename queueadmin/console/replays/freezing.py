@@ -15,6 +15,7 @@ import msgspec
 import redis
 from django.db import transaction
 
+from ingest.queue.connections import server_time
 from queueadmin.console import undoing
 from queueadmin.console.dead_letters import Record
 from queueadmin.console.dead_letters.left_out import Why, why_left
@@ -103,7 +104,11 @@ class Freezing:
         )
         for page in walk.pages():
             self._written.walk = walk.position
-            yield page if trash else [record for record in page if _was_dead(replay, record)]
+            if not trash:
+                # After the page was read: what somebody moved meanwhile was moved before this.
+                now = server_time(self._client) if any(_is_moved(replay, record) for record in page) else None
+                page = [record for record in page if _was_dead(replay, record, now)]
+            yield page
 
     def _listed(self, replay: Replay) -> Iterator[list[Record]]:
         """What the operation put into the trash, the last first."""
@@ -150,10 +155,14 @@ def begin(replay: Replay) -> None:
         ReplayChunk.objects.filter(replay=replay).delete()
 
 
-def _was_dead(replay: Replay, record: Record) -> bool:
+def _is_moved(replay: Replay, record: Record) -> bool:
+    return record.moved_at is not None and record.moved_at > replay.created_at
+
+
+def _was_dead(replay: Replay, record: Record, now: datetime | None) -> bool:
     """Whether it stood there when it was pressed: not what came back to its place since, out of the trash or from
-    another replay."""
-    if record.moved_at is not None and record.moved_at > replay.created_at:
+    another replay. What was moved after `now` was moved before Redis' clock was set back."""
+    if now is not None and record.moved_at is not None and replay.created_at < record.moved_at <= now:
         return False
     # Where nothing was set apart, a stock worker's hash alone tells when its job failed.
     at: Any = record.shown["error"]["at"]

@@ -143,6 +143,18 @@ def test_an_undo_goes_on_where_it_was(stage: Stage, jobs: Jobs, monkeypatch: pyt
     assert written(replay) == ids
 
 
+def test_what_was_restored_before_redis_clock_was_set_back_is_in_it(stage: Stage, jobs: Jobs) -> None:
+    """And what is restored after the press is not: what is moved lies ahead of the press, not of the clock."""
+    ids = jobs.fail(4)
+    late = jobs.fail(2)
+    jobs.transitions.discard("high", late, by="ben")
+    stage.redis.hset(keys.job(ids[0]), keys.MOVED_AT, (server_time(stage.redis) + timedelta(hours=1)).isoformat())
+    replay = stage.start(ramp=(1,))
+    jobs.transitions.restore("high", late, by="ben")
+    stage.step(replay)
+    assert sorted(written(replay)) == sorted(ids)
+
+
 def test_one_that_an_earlier_version_began_is_written_anew(stage: Stage, jobs: Jobs) -> None:
     """That did not say how far it was, and set nothing apart."""
     ids = jobs.fail(30)
