@@ -2,9 +2,9 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.postgres
 def database(connect: Callable[[], base.DatabaseWrapper], monkeypatch: pytest.MonkeyPatch) -> base.DatabaseWrapper:
     """A connection as the web server has it, but less patient."""
     monkeypatch.setattr(patience, "QUIET", 0.2)
+    monkeypatch.setattr(patience, "PROBE", 60)  # a busy machine connects late
     monkeypatch.setattr(base, "_patience", patience.Patience())
     return connect()
 
@@ -28,16 +29,18 @@ def database(connect: Callable[[], base.DatabaseWrapper], monkeypatch: pytest.Mo
 def hanging(cluster: Cluster) -> Iterator[None]:
     """All of its processes are stopped."""
     postmaster = int((cluster.data / "postmaster.pid").read_text().split()[0])
+    stopped = [postmaster]
     os.kill(postmaster, signal.SIGSTOP)  # it begins no others from here on
-    listed = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=True).stdout
-    stopped = [postmaster, *map(int, listed.split())]
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        stopped += map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())
+        for pid in stopped[1:]:
+            with suppress(ProcessLookupError):  # one that had just ended
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in reversed(stopped):
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def ask(database: base.DatabaseWrapper, question: str = "SELECT 1") -> object:
@@ -49,6 +52,8 @@ def ask(database: base.DatabaseWrapper, question: str = "SELECT 1") -> object:
 def test_questions_that_nobody_answers_are_given_up_and_none_is_asked_right_after(
     database: base.DatabaseWrapper, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(patience, "PROBE", 2)
+    monkeypatch.setattr(patience, "REST", 600)
     assert ask(database) == (1,)
     database.set_autocommit(False)
     with hanging(postgres):
