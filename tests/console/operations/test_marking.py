@@ -66,9 +66,9 @@ def test_replays_and_retries_of_many_leave_it_unless_asked(jobs: Jobs, empty_red
     assert state_of(marked) == ("failed", True)
     jobs.fail()
     assert operations.retry_all(actor="ada").sentence.endswith("1 job left out, marked permanent.")
-    with pytest.raises(Exception, match="No dead letter matches"):
+    with pytest.raises(Exception, match="No other dead letter matches"):
         dlq("retry", "--yes")
-    with pytest.raises(Exception, match="No dead letter matches"):
+    with pytest.raises(Exception, match="No other dead letter matches"):
         dlq("retry", "--yes", "--include-poison")
     assert "1 of 1 dead letter put back" in dlq("retry", "--yes", "--include-permanent")
 
