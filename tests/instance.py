@@ -16,6 +16,7 @@ from queueadmin.run import children
 from queueadmin.run.home import socket_folder
 from queueadmin.run.supervise import Supervisor
 from tests.migrated import give_database
+from tests.programs import is_alive
 from tests.waiting import PATIENCE, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -138,20 +139,19 @@ class Instance:
 
     def kill(self, program: str) -> int:
         """kill -9 one program, once it runs: it may be between two lives; return the pid that it had."""
-        pid = self.pid_of(program)
-        os.kill(pid, signal.SIGKILL)
-        return pid
+        killed: list[int] = []
 
-    def pid_of(self, program: str) -> int:
-        """The pid of one program, once it runs."""
-        found: dict[str, int] = {}
+        def is_killed() -> bool:
+            pid = self.pids().get(program)
+            # Supervisor may tell of one that is dead: it has not looked yet.
+            if pid is not None and is_alive(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+            return bool(killed)
 
-        def runs() -> bool:
-            found.update(self.pids())
-            return program in found
-
-        wait_until(runs, what=f"{program} running")
-        return found[program]
+        wait_until(is_killed, what=f"{program} running")
+        return killed[0]
 
     def alive(self) -> list[children.Child]:
         """Every process of it that is alive, whoever its parent is."""

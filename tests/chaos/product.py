@@ -24,6 +24,7 @@ from tests.chaos.proxy import Proxy, Treatment
 from tests.chaos.wires import Frontend, Message, Resp
 from tests.instance import Instance
 from tests.postgres import Cluster
+from tests.programs import is_alive
 from tests.valkey import Valkey
 from tests.waiting import wait_until
 
@@ -180,8 +181,18 @@ class Product:
 
     def kill(self, program: str, number: signal.Signals = signal.SIGKILL) -> None:
         """kill -9, or another signal that ends it; return when supervisor has started it again."""
-        pid = self.instance.pids()[program]
-        os.kill(pid, number)
+        pid: int | None = None
+
+        def is_struck() -> bool:
+            nonlocal pid
+            pid = self.pid(program)
+            with contextlib.suppress(ProcessLookupError):
+                if pid is not None and is_alive(pid):
+                    os.kill(pid, number)
+                    return True
+            return False
+
+        wait_until(is_struck, seconds=DEADLINE, what=f"{program} running")
         wait_until(lambda: self.pid(program) not in (None, pid), seconds=DEADLINE, what=f"{program}'s new start")
         self.wait_for_all()
 
