@@ -128,6 +128,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
     try:
         yield running.start()
     finally:
+        _shared.remove(running)  # else the next test would wake one that did not start
         running.discard()
 
 
