@@ -31,8 +31,9 @@ def jobs() -> Operations:
         "job_id",
         "path",
         "Ours. A stock client's may be any string: one with a slash, a space or the like, or with over 200 characters, "
-        "stands here as `~` and its UTF-8 in base64url, as `links` have it.",
-        {"type": "string", "maxLength": LONGEST, "example": _JOB},
+        f"stands here as `~` and its UTF-8 in base64url, as `links` have it: up to {LONGEST:,} characters.",
+        # No maxLength: it counts characters of which each may be twelve in the address, more than a server takes.
+        {"type": "string", "example": _JOB},
     )
     queue = {"enum": list(settings.PRIORITIES)}
     kinds = [kind.name for kind in KINDS.values() if not kind.internal]
