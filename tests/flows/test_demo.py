@@ -3,11 +3,17 @@
 import random
 import subprocess
 import sys
+import time
+from io import StringIO
+from types import SimpleNamespace
 
+import pytest
 import requests
+from django.core.management import call_command
 
 from ingest.kinds.points import read_point
-from ingest.management.commands.demo import Request, traffic
+from ingest.management.commands import demo
+from ingest.management.commands.demo import Request, Sender, traffic
 from tests.conftest import wait_until
 from tests.instance import REPOSITORY, Instance, free_port
 
@@ -61,6 +67,25 @@ def test_it_is_accepted_by_a_running_instance(instance: Instance) -> None:
     assert last.startswith("sent ")
     assert "refused" not in last
     wait_until(lambda: enqueued() > before, what="the alerts' arrival")
+
+
+def test_it_ends_in_time_when_the_instance_went_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request that is not answered takes a second: of 500 seconds it made two hours."""
+    now = 0.0
+    sent: list[Request] = []
+
+    def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def unanswered(sender: Sender, request: Request) -> None:
+        sent.append(request)
+        wait(1)
+
+    monkeypatch.setattr(demo, "time", SimpleNamespace(monotonic=lambda: now, sleep=wait, time=time.time))
+    monkeypatch.setattr(Sender, "send", unanswered)
+    call_command("demo", "--seconds", "20", "--seed", "1", stdout=StringIO())
+    assert len(sent) == 20
 
 
 def test_without_an_instance_it_says_how_to_start_one() -> None:
