@@ -22,8 +22,8 @@ function show() {
   brush.setAttribute('width', String((last - first + 1) * WIDE));
   const count = bars.slice(first, last + 1).reduce((sum, bar) => sum + Number(bar.dataset.count), 0);
   const { to: end } = bars[last].dataset; // none: what lies ahead of the clock stands in the last one
-  const said = `${failures(count)}, ${bars[first].dataset.from.replace('T', ' ')} ${end ? `to ${end.slice(11)} UTC` : 'UTC and later'}`;
-  say(said);
+  const until = end ? `to ${end.slice(11)} UTC` : 'UTC and later';
+  say(`${failures(count)}, ${bars[first].dataset.from.replace('T', ' ')} ${until}`);
 }
 
 function choose() {
