@@ -14,6 +14,8 @@ from tests.instance import Instance
 #: Interleaved, so that what else this machine does falls on both.
 ROUNDS = 6
 POSTS = 40
+#: Of the flooder, a second. With 50 a slow machine refused 81 of a flood, since it took no more than that in.
+RATE = 1
 
 
 class Keys:
@@ -55,7 +57,7 @@ def seconds_of(session: requests.Session, url: str, key: str) -> list[float]:
 @pytest.mark.parametrize("flood_of", ["over its rate", "wrong keys"])
 def test_a_flood_leaves_another_s_latency_alone(instance: Instance, keys: Keys, flood_of: str) -> None:
     """S15, S16: beside four connections that send as fast as they are refused, as a ratio of medians."""
-    flooding = keys.make(f"flooder {flood_of}", "--rate=50") if flood_of == "over its rate" else None
+    flooding = keys.make(f"flooder {flood_of}", f"--rate={RATE}") if flood_of == "over its rate" else None
     other = keys.make(f"other {flood_of}")
     quiet: list[float] = []
     flooded: list[float] = []
@@ -75,7 +77,7 @@ def test_a_flood_leaves_another_s_latency_alone(instance: Instance, keys: Keys, 
     ratio = statistics.median(flooded) / statistics.median(quiet)
     assert strange == 0
     assert refused > 2 * len(flooded), "a flood"
-    assert admitted <= (50 + 50 * lasted if flooding else 0)
+    assert admitted <= (RATE + RATE * lasted if flooding else 0)
     assert ratio < 5
 
 
